@@ -1,0 +1,300 @@
+/**
+ * The endpoint: one invocation is one bounded poll of a task; it answers with the task's result, or
+ * that it still runs and when to ask again.
+ *
+ * ```ts
+ * import { createApp } from "@deepint/task/endpoint";
+ *
+ * const app = createApp({
+ *   token: "a-token",
+ *   instance: "app.deepint.net",
+ *   apiKeys: ["a-key-of-16-characters-or-more"],
+ *   webhookSecrets: [],
+ *   allowedOrganizations: [],
+ *   allowedWorkspaces: [],
+ *   timeout: 8_000,
+ *   basePath: "",
+ *   corsOrigins: [],
+ *   open: false,
+ *   port: 8_000,
+ * });
+ * const answer = await app.request("/health");
+ * console.log(await answer.json()); // { status: "ok" }
+ * ```
+ *
+ * @module
+ */
+import type { Context } from "hono";
+import { cors } from "hono/cors";
+import { Hono } from "hono/tiny";
+import { Credentials, DeepintHTTPError, type Fetch } from "../mod.ts";
+import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
+import type { AppEnv, LogEntry } from "./app_env.ts";
+import { type AuthKind, bearerVerifier, webhookVerifier } from "./auth.ts";
+import { checkContentType, readBody } from "./body.ts";
+import type { Config } from "./config.ts";
+import openapi from "./openapi.json" with { type: "json" };
+import { createPolls } from "./polls.ts";
+import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
+import { parseJson, type Question, readQuestion } from "./question.ts";
+import { reply, requestIdOf } from "./reply.ts";
+import { replyConditionally } from "./entity_tag.ts";
+
+export type { LogEntry } from "./app_env.ts";
+export type { AuthKind } from "./auth.ts";
+export { type Config, ConfigError, type Environment, readConfig, SETTINGS } from "./config.ts";
+export type { ReadConfigOptions } from "./config.ts";
+
+/** What {@linkcode createApp} takes beside the configuration. */
+export interface AppOptions {
+  /** The function that upstream requests go through. @default globalThis.fetch */
+  fetch?: Fetch | undefined;
+  /** Where log entries go, one a request. @default a JSON line to standard output */
+  log?: (entry: LogEntry) => void;
+  /** The clock, in ms since 1970. @default Date.now */
+  now?: () => number;
+}
+
+/** What a platform hands over beside a request, where it does. */
+export interface ExecutionContext {
+  /** Keeps the invocation alive until the promise settles. */
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+/** A request handler. */
+export interface Handler {
+  /**
+   * Answers a request; never rejects.
+   *
+   * @param platform what the platform gives as second argument: bindings, or connection information
+   * @param context where the platform has one: then no request touches another's input and output
+   */
+  fetch(
+    request: Request,
+    platform?: unknown,
+    context?: ExecutionContext,
+  ): Response | Promise<Response>;
+  /** Answers a request made of a path or URL, for tests. */
+  request(input: string | URL | Request, init?: RequestInit): Response | Promise<Response>;
+}
+
+const NO_ROUTE = { code: "ROUTE_NOT_FOUND" };
+const TASK_ROUTE = "/organizations/:organization/workspaces/:workspace/tasks/:task";
+
+/**
+ * Makes the endpoint. It opens no connection and starts no timer before the first request.
+ *
+ * @throws {RangeError} when the configuration names an unusable instance
+ * @throws {DeepintCredentialsError} when its token is one that no header can carry
+ */
+export function createApp(config: Config, options: AppOptions = {}): Handler {
+  const { fetch, log = logLine, now = Date.now } = options;
+  const credentials = new Credentials(config);
+  const isKey = bearerVerifier(config.apiKeys);
+  const webhooks = webhookVerifier(config.webhookSecrets, now);
+  const poll = createPolls({ credentials, timeout: config.timeout, fetch, now });
+
+  const app = new Hono<AppEnv>();
+  app.use(observe);
+  app.onError((error, c) => fail(c, asProblem(error, c)));
+  app.notFound((c) => fail(c, new Problem("not-found", "no such route", NO_ROUTE)));
+
+  route("/health", ["GET", "HEAD"], (c) => reply(c.var.entry.request_id, 200, { status: "ok" }));
+  route(
+    "/openapi.json",
+    ["GET", "HEAD"],
+    (c) =>
+      reply(c.var.entry.request_id, 200, {
+        ...openapi,
+        servers: [{ url: config.basePath || "/" }],
+      }),
+  );
+  route("/problems/:name", ["GET", "HEAD"], (c) => explain(c, c.req.param("name") ?? ""));
+
+  route("/resolve", ["POST"], async (c) => {
+    const { headers } = c.req.raw;
+    const known = identify(c);
+    if (!known) checkSigned(headers);
+    checkContentType(headers);
+    const body = await readBody(c.req.raw, config.timeout);
+    if (!known) await checkSignature(c, body);
+    c.var.entry.auth = known ?? "webhook";
+    const answer = await resolve(c, readQuestion(parseJson(body), credentials.instance, config));
+    return reply(c.var.entry.request_id, answer.status, answer.body, answer.headers);
+  });
+
+  if (config.corsOrigins.length > 0) {
+    const share = cors({
+      origin: [...config.corsOrigins],
+      allowMethods: ["GET"],
+      allowHeaders: ["Authorization", "If-None-Match"],
+      exposeHeaders: ["Retry-After", "Location", "ETag", "X-Request-Id"],
+    });
+    app.use(config.basePath + TASK_ROUTE, async (c, next) => {
+      if (c.req.method !== "OPTIONS") return await share(c, next);
+      if (c.req.header("access-control-request-method") === undefined) return await next();
+      c.var.entry.route = TASK_ROUTE;
+      const preflight = await share(c, next);
+      return reply(c.var.entry.request_id, 204, null, Object.fromEntries(preflight?.headers ?? []));
+    });
+  }
+  route(TASK_ROUTE, ["GET", "HEAD"], async (c) => {
+    const auth = identify(c);
+    if (!auth) throw unauthorized("a bearer key is needed");
+    c.var.entry.auth = auth;
+    const { organization = "", workspace = "", task = "" } = c.req.param();
+    const ids = { organization_id: organization, workspace_id: workspace, task_id: task };
+    const answer = await resolve(c, readQuestion(ids, credentials.instance, config));
+    return await replyConditionally(
+      c.var.entry.request_id,
+      answer,
+      c.req.header("if-none-match"),
+    );
+  });
+
+  return app;
+
+  function fail(c: Context<AppEnv>, problem: Problem): Response {
+    c.var.entry.problem = problem.problem;
+    return problemResponse(problem, c.var.entry.request_id, config.basePath);
+  }
+
+  /** Adds a route, and 405 for it with any other method. */
+  function route(
+    path: string,
+    methods: string[],
+    handler: (c: Context<AppEnv>) => Response | Promise<Response>,
+  ): void {
+    app.all(config.basePath + path, (c) => {
+      if (c.req.path.endsWith("/")) return c.notFound(); // the router takes it for the same path
+      c.var.entry.route = path;
+      if (methods.includes(c.req.method)) return handler(c);
+      throw new Problem("method-not-allowed", `${path} is not there for this method`, {
+        headers: { "allow": methods.join(", ") },
+      });
+    });
+  }
+
+  /** Gives a request its id and its log entry, and writes that when the answer is made. */
+  async function observe(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
+    const began = now();
+    const entry: LogEntry = {
+      time: new Date(began).toISOString(),
+      request_id: requestIdOf(c.req.raw.headers),
+      method: c.req.method,
+      route: null,
+      status: 0,
+      ms: 0,
+      auth: "none",
+    };
+    c.set("entry", entry);
+    await next();
+    entry.status = c.res.status;
+    entry.ms = now() - began;
+    log(entry);
+  }
+
+  /** Who calls, when a bearer key says so, or nobody needs to; undefined: a signature must. */
+  function identify(c: Context<AppEnv>): AuthKind | undefined {
+    const authorization = c.req.header("authorization");
+    if (authorization !== undefined) {
+      if (isKey(authorization)) return "bearer";
+      throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
+    }
+    if (!config.open) return undefined;
+    const peer = c.env?.remoteAddr?.hostname;
+    if (isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer))) return "open";
+    throw new Problem("forbidden", "RESOLVE_OPEN is for callers on this machine", {
+      code: "HOST_NOT_ALLOWED",
+    });
+  }
+
+  function checkSigned(headers: Headers): void {
+    const wrong = webhooks.precheck(headers);
+    if (wrong !== undefined) throw unauthorized(`no bearer key, and no valid signature: ${wrong}`);
+  }
+
+  async function checkSignature(c: Context<AppEnv>, body: Uint8Array): Promise<void> {
+    if (await webhooks.verify(c.req.raw.headers, body)) return;
+    const hint = await webhooks.diagnose(c.req.raw.headers, body);
+    if (hint) c.var.entry.hint = hint;
+    throw unauthorized("the signature does not match the body");
+  }
+
+  async function resolve(c: Context<AppEnv>, question: Question): Promise<Answer> {
+    const { entry } = c.var;
+    const signed = entry.auth === "webhook";
+    const began = now();
+    try {
+      const { task, source } = await poll(question.ids, {
+        signal: c.req.raw.signal,
+        waitUntil: waitUntilOf(c),
+      });
+      entry.upstream = source;
+      if (source !== "memory") {
+        entry.upstream_ms = now() - began;
+        entry.upstream_status = 200;
+      }
+      entry.task_status = task.info.status;
+      return await answerOf(task, {
+        raiseOnError: question.raiseOnError ?? !signed,
+        pending: question.pending ?? config.pending ?? (signed ? "retry" : "accepted"),
+        basePath: config.basePath,
+        now: now(),
+      });
+    } catch (error) {
+      if (error instanceof DeepintHTTPError) entry.upstream_status = error.status;
+      entry.upstream_ms ??= now() - began;
+      throw error;
+    }
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
+}
+
+function waitUntilOf(c: Context<AppEnv>): ((promise: Promise<unknown>) => void) | undefined {
+  try {
+    const context = c.executionCtx;
+    return (promise) => context.waitUntil(promise);
+  } catch {
+    return undefined; // Hono's way to say that the platform has none
+  }
+}
+
+function explain(c: Context<AppEnv>, name: string): Response {
+  if (!Object.hasOwn(PROBLEMS, name)) {
+    throw new Problem("not-found", "no such problem", NO_ROUTE);
+  }
+  const { status, title, about, action } = PROBLEMS[name as keyof typeof PROBLEMS];
+  return reply(
+    c.var.entry.request_id,
+    200,
+    `${title} (${status} ${name})\n\n${about}\n\n${action}\n`,
+    {
+      "content-type": "text/plain; charset=utf-8",
+    },
+  );
+}
+
+function asProblem(error: Error, c: Context<AppEnv>): Problem {
+  if (error instanceof Problem) return error;
+  const problem = upstreamProblem(error);
+  if (problem?.problem === "upstream-credentials") {
+    c.var.entry.hint = "DEEPINT_TOKEN is wrong, or may not see this task";
+  }
+  if (problem) return problem;
+  // the kind of error alone: its text may hold anything
+  c.var.entry.hint = c.req.raw.signal.aborted ? "the caller went away" : error.name;
+  return new Problem("internal-error", "the endpoint failed");
+}
+
+function unauthorized(detail: string, challenge = "Bearer"): Problem {
+  return new Problem("unauthorized", detail, { headers: { "www-authenticate": challenge } });
+}
+
+function logLine(entry: LogEntry): void {
+  // deno-lint-ignore no-console -- the log is standard output
+  console.log(JSON.stringify(entry));
+}

@@ -1,0 +1,69 @@
+/** Reads a request's body: JSON alone, up to 20 kB, within a deadline. */
+import { within } from "../mod.ts";
+import { Problem } from "./problem.ts";
+
+const BODY_LIMIT = 20_000;
+
+/**
+ * Refuses a body that is not declared as plain JSON. Reads nothing.
+ *
+ * @throws {Problem} `unsupported-media-type`
+ */
+export function checkContentType(headers: Headers): void {
+  const options = { headers: { "accept": "application/json" } };
+  if (headers.has("content-encoding")) {
+    throw new Problem("unsupported-media-type", "Content-Encoding is not supported", options);
+  }
+  if (
+    !/^(application\/json|[\w.-]+\/[\w.+-]+\+json)\s*(;|$)/i.test(headers.get("content-type") ?? "")
+  ) {
+    throw new Problem("unsupported-media-type", "Content-Type is not application/json", options);
+  }
+}
+
+/**
+ * Reads the body's bytes, counting them: nothing beyond the limit is read, whatever the declared
+ * length.
+ *
+ * @throws {Problem} `content-too-large`, or `request-timeout` when it has not arrived within `ms`
+ */
+export async function readBody(request: Request, ms: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (Number(request.headers.get("content-length")) > BODY_LIMIT) throw tooLarge(request.body);
+  const reader = request.body?.getReader();
+  if (!reader) return new Uint8Array();
+  const late = () => {
+    throw new Problem("request-timeout", `the body did not arrive within ${ms} ms`);
+  };
+  try {
+    return await within(ms, request.signal, late, () => readAll(reader));
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    throw error;
+  }
+}
+
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.byteLength;
+    if (size > BODY_LIMIT) throw tooLarge();
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function tooLarge(body?: ReadableStream | null): Problem {
+  body?.cancel().catch(() => {});
+  return new Problem("content-too-large", `the body is over ${BODY_LIMIT} bytes`);
+}

@@ -1,0 +1,212 @@
+/**
+ * The settings: read from the environment, validated once, and told apart by name when wrong.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import { Credentials, printable } from "../mod.ts";
+import { isWebhookSecret } from "./auth.ts";
+
+/** What the endpoint runs with; see the table of settings in the README. */
+export interface Config {
+  /** `DEEPINT_TOKEN`: the server's own token for Deep Intelligence. */
+  token: string;
+  /** `DEEPINT_INSTANCE` as given: `host[:port]` or an origin. @default "app.deepint.net" */
+  instance: string;
+  /** `DEEPINT_ORGANIZATION`: for requests that name none. @default none */
+  organization?: string;
+  /** `RESOLVE_API_KEYS`: what bearer callers may present. @default [] */
+  apiKeys: readonly string[];
+  /** `RESOLVE_WEBHOOK_SECRETS`: `whsec_<base64>` each. @default [] */
+  webhookSecrets: readonly string[];
+  /** `RESOLVE_ALLOWED_ORGANIZATIONS`; any when empty. @default [] */
+  allowedOrganizations: readonly string[];
+  /** `RESOLVE_ALLOWED_WORKSPACES`; any when empty. @default [] */
+  allowedWorkspaces: readonly string[];
+  /** `RESOLVE_TIMEOUT_MS`: ms for one poll, and for a body to arrive. @default 8000 */
+  timeout: number;
+  /** `RESOLVE_PENDING`: what to answer while a task runs. @default by the kind of caller */
+  pending?: "accepted" | "retry";
+  /** `RESOLVE_BASE_PATH`: `""` or `/a/b`, no slash at the end. @default "" */
+  basePath: string;
+  /** `RESOLVE_CORS_ORIGINS`: exact origins. @default [] */
+  corsOrigins: readonly string[];
+  /** `RESOLVE_OPEN`: no authentication, for trying it out on loopback. @default false */
+  open: boolean;
+  /** `PORT`: 0 for any free one. @default 8000 */
+  port: number;
+}
+
+/** A setting is missing or malformed: one line that names it, never with the value of a secret. */
+export class ConfigError extends Error {
+  static {
+    this.prototype.name = "ConfigError"; // also where a bundler renames the class
+  }
+  /** The environment variable to correct. */
+  readonly variable: string;
+
+  /** The message becomes `<variable>: <problem>`. */
+  constructor(variable: string, problem: string) {
+    super(`${variable}: ${problem}`);
+    this.variable = variable;
+  }
+}
+
+/** Environment variables, or the bindings of a Worker, where other things than text stand too. */
+export type Environment = { readonly [name: string]: unknown };
+
+const ID = "an id of 1 to 128 letters, digits, _ and -";
+const isId = (text: string) => /^[\w-]{1,128}$/.test(text);
+
+/** Whether the function returns true, rather than false or an error. */
+function holds(check: () => boolean): boolean {
+  try {
+    return check();
+  } catch {
+    return false;
+  }
+}
+
+// The client is the judge of what it takes, so that a server that starts can also poll.
+const isCredentials = (token: string, instance?: string) =>
+  holds(() => !!new Credentials({ token, instance }));
+
+const isOrigin = (text: string) =>
+  holds(() => /^https?:/.test(text) && new URL(text).origin === text);
+
+const isPending = (text: string) => text === "accepted" || text === "retry";
+
+/** A value for a message; not one that may hold a credential, put there by mistake. */
+const quoted = (text: string) => /@|whsec_/.test(text) ? "" : `, not "${printable(text)}"`;
+
+/** A check of a text that is no secret, so that the message may quote it. */
+const word = (valid: (text: string) => boolean, wanted: string) =>
+  v.check(valid, (issue: v.CheckIssue<string>) => `must be ${wanted}${quoted(issue.input)}`);
+
+const text = v.optional(v.string("must be text"), ""); // an empty variable counts as unset
+
+const one = (valid: (text: string) => boolean, wanted: string) =>
+  v.pipe(text, word((text) => text === "" || valid(text), wanted));
+
+const whole = (min: number, max: number, unset: number) =>
+  v.pipe(
+    one((text) => {
+      const number = Number(text);
+      return String(Math.round(number)) === text && number >= min && number <= max;
+    }, `a whole number from ${min} to ${max}`),
+    v.transform((text) => text === "" ? unset : Number(text)),
+  );
+
+// An empty entry is refused like any other bad one: `$A,$B` with both unset must not mean "any".
+const list = (...checks: v.CheckAction<string, v.ErrorMessage<v.CheckIssue<string>>>[]) =>
+  v.pipe(
+    text,
+    v.transform((text) => text === "" ? [] : text.split(",").map((entry) => entry.trim())),
+    v.array(v.pipe(v.string(), ...checks)),
+  );
+
+/** The settings in the order in which they are checked. */
+const settings = (allowOpen: boolean) =>
+  v.object({
+    DEEPINT_TOKEN: v.pipe(
+      text,
+      v.check((token) => token !== "", "must be set"),
+      v.check(
+        (token) => isCredentials(token),
+        "must be printable ASCII without white space at its ends",
+      ),
+    ),
+    DEEPINT_INSTANCE: one(
+      (instance) => isCredentials("-", instance),
+      "a host, host:port or https origin (http for a loopback host only)",
+    ),
+    DEEPINT_ORGANIZATION: one(isId, ID),
+    RESOLVE_API_KEYS: list(
+      v.check((key) => key.length >= 16, "each key must have at least 16 characters"),
+      v.check((key) => /^[!-~]+$/.test(key), "each key must be printable ASCII without spaces"),
+    ),
+    RESOLVE_WEBHOOK_SECRETS: list(
+      v.check(
+        isWebhookSecret,
+        "each secret must be whsec_ and the padded base64 of 24 to 64 bytes",
+      ),
+    ),
+    RESOLVE_ALLOWED_ORGANIZATIONS: list(word(isId, ID)),
+    RESOLVE_ALLOWED_WORKSPACES: list(word(isId, ID)),
+    RESOLVE_TIMEOUT_MS: whole(100, 60_000, 8000),
+    RESOLVE_PENDING: v.pipe(
+      one(isPending, '"accepted" or "retry"'),
+      v.transform((text) => isPending(text) ? text : undefined),
+    ),
+    RESOLVE_BASE_PATH: v.pipe(
+      one(
+        (path) => /^(\/(?!\.\.?(\/|$))[\w~.-]+)*\/?$/.test(path),
+        "a path such as /resolve-task, of letters, digits, _, ~, . and -",
+      ),
+      v.transform((path) => path.replace(/\/$/, "")),
+    ),
+    RESOLVE_CORS_ORIGINS: list(
+      v.check(
+        (origin) => !origin.includes("*"),
+        "* is refused: name each origin whose pages may read the answers",
+      ),
+      word(isOrigin, "an exact origin such as https://app.example.com"),
+    ),
+    RESOLVE_OPEN: v.pipe(
+      one((text) => text === "0" || text === "1", "1 or 0"),
+      v.check(
+        (text) => text !== "1" || allowOpen,
+        "only functions/main.ts takes it, since only that stays on the loopback address",
+      ),
+    ),
+    PORT: whole(0, 65_535, 8000),
+  }, "must be an object");
+
+/** The names of all settings, for an entry that must read them one by one. */
+export const SETTINGS: readonly string[] = Object.keys(settings(false).entries);
+
+/** Options of {@linkcode readConfig}. */
+export interface ReadConfigOptions {
+  /** Whether `RESOLVE_OPEN=1` may be set. @default false */
+  allowOpen?: boolean;
+}
+
+/**
+ * Reads and validates the settings. The environment is an argument, since where it is found and
+ * when it may be read differs by platform.
+ *
+ * @throws {ConfigError} for the first setting that is missing or malformed, in the order of
+ * {@linkcode SETTINGS}; then for having neither a key nor a secret, so that nobody could call.
+ */
+export function readConfig(env: Environment, options: ReadConfigOptions = {}): Config {
+  const schema = settings(options.allowOpen ?? false);
+  const { success, issues, output } = v.safeParse(schema, env);
+  if (!success) {
+    const [issue] = issues; // the first; not kept as the cause, since it holds the value
+    throw new ConfigError(String(issue.path?.[0]?.key ?? "environment"), issue.message);
+  }
+  const open = output.RESOLVE_OPEN === "1";
+  const apiKeys = output.RESOLVE_API_KEYS;
+  const webhookSecrets = output.RESOLVE_WEBHOOK_SECRETS;
+  if (!open && !apiKeys.length && !webhookSecrets.length) {
+    throw new ConfigError(
+      "RESOLVE_API_KEYS",
+      "set it, or RESOLVE_WEBHOOK_SECRETS, or both: with neither nobody may call",
+    );
+  }
+  return {
+    token: output.DEEPINT_TOKEN,
+    instance: output.DEEPINT_INSTANCE || "app.deepint.net",
+    ...(output.DEEPINT_ORGANIZATION && { organization: output.DEEPINT_ORGANIZATION }),
+    apiKeys,
+    webhookSecrets,
+    allowedOrganizations: output.RESOLVE_ALLOWED_ORGANIZATIONS,
+    allowedWorkspaces: output.RESOLVE_ALLOWED_WORKSPACES,
+    timeout: output.RESOLVE_TIMEOUT_MS,
+    ...(output.RESOLVE_PENDING && { pending: output.RESOLVE_PENDING }),
+    basePath: output.RESOLVE_BASE_PATH,
+    corsOrigins: output.RESOLVE_CORS_ORIGINS,
+    open,
+    port: output.PORT,
+  };
+}

@@ -1,0 +1,87 @@
+/** The valibot schemas of every request and answer; `/openapi.json` is generated from them. */
+import * as v from "valibot";
+
+const Id = v.pipe(
+  v.string("must be text"),
+  v.regex(/^[A-Za-z0-9_-]{1,128}$/, "must be an id: 1 to 128 characters of A-Z a-z 0-9 _ -"),
+);
+
+/** What to answer while the task runs: 202, or 503, which makes a sender of webhooks deliver again. */
+export const Pending = v.picklist(["accepted", "retry"], 'must be "accepted" or "retry"');
+
+/** The body of `POST /resolve`: a task by its URL or by its ids, and how to answer. */
+export const ResolveRequest = v.object({
+  url: v.optional(v.string("must be text")),
+  organization_id: v.optional(Id),
+  workspace_id: v.optional(Id),
+  task_id: v.optional(Id),
+  raise_on_error: v.optional(v.boolean("must be true or false")),
+  pending: v.optional(Pending),
+}, "must be a JSON object");
+/** The body of `POST /resolve`. */
+export type ResolveRequest = v.InferOutput<typeof ResolveRequest>;
+
+/** The same, wrapped as a Standard Webhooks event. */
+export const ResolveEvent = v.object({
+  type: v.string(),
+  timestamp: v.optional(v.string()),
+  data: ResolveRequest,
+});
+
+const Text = v.nullable(v.string());
+
+/** A task as the API gives it: `Task.toDict()`. */
+export const TaskBody = v.object({
+  organization_id: Id,
+  workspace_id: Id,
+  info: v.object({
+    id: Id,
+    user_id: Text,
+    user_name: Text,
+    created: v.nullable(v.pipe(v.string(), v.isoTimestamp())),
+    status: v.nullable(v.picklist(["pending", "running", "failed", "success", "unknown"])),
+    duration: v.nullable(v.number()),
+    name: Text,
+    description: Text,
+    progress: v.nullable(v.number()),
+    subtask: Text,
+    result: Text,
+    result_type: Text,
+    error_code: Text,
+    error_description: Text,
+  }),
+});
+
+/** 200: the task has ended. */
+export const Finished = v.object({
+  status: v.picklist(["success", "failed"]),
+  result: v.record(v.string(), v.string()),
+  task: TaskBody,
+});
+/** 200: the task has ended. */
+export type Finished = v.InferOutput<typeof Finished>;
+
+/** 202: the task goes on. */
+export const Running = v.object({
+  status: v.picklist(["pending", "running"]),
+  task: TaskBody,
+  retry_after: v.pipe(v.number(), v.integer(), v.minValue(1)),
+});
+/** 202: the task goes on. */
+export type Running = v.InferOutput<typeof Running>;
+
+/** `GET /health`. */
+export const Health = v.object({ status: v.literal("ok") });
+
+/** Any error: RFC 9457. */
+export const ProblemBody = v.object({
+  type: v.string(),
+  title: v.string(),
+  status: v.pipe(v.number(), v.integer()),
+  detail: v.string(),
+  code: v.pipe(v.string(), v.maxLength(200)),
+  request_id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
+  errors: v.optional(v.array(v.object({ pointer: v.string(), detail: v.string() }))),
+  raw_status: v.optional(Text),
+  task: v.optional(TaskBody),
+});

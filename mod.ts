@@ -1,0 +1,60 @@
+/**
+ * A client for the tasks of Deep Intelligence: load one, wait for it, get its result. Web-standard,
+ * without dependencies: Deno, browsers, Node, Bun and edge runtimes.
+ *
+ * ```ts
+ * import { Credentials, Task } from "@deepint/task";
+ *
+ * const task = await Task.fromUrl("https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1", {
+ *   credentials: new Credentials({ token: "a-token" }), // or DEEPINT_TOKEN, or ~/.deepint.ini
+ *   fetch: () => // for this example alone: an answer without a network
+ *     Promise.resolve(
+ *       Response.json({ id: "t-1", status: "success", result: "s-1", result_type: "source" }),
+ *     ),
+ * });
+ * await task.resolve({ pollInterval: "adaptive" });
+ * console.log(await task.fetchResult()); // { source: "s-1" }
+ * ```
+ *
+ * @module
+ */
+export {
+  Credentials,
+  type CredentialsBuildOptions,
+  type CredentialsOptions,
+  type Token,
+} from "./src/credentials.ts";
+export {
+  DeepintBaseError,
+  DeepintCredentialsError,
+  type DeepintErrorCode,
+  DeepintHTTPError,
+  DeepintTimeoutError,
+  type HTTPErrorOptions,
+  printable,
+  type TimeoutErrorOptions,
+} from "./src/errors.ts";
+export { type Fetch, type RequestOptions, within } from "./src/request.ts";
+export { elapsedTime, pollDelay, type PollInterval, type PollState } from "./src/schedule.ts";
+export {
+  type ConnectionOptions,
+  DeepintTaskError,
+  type ReadOptions,
+  type ResolveOptions,
+  Task,
+  type TaskBuildOptions,
+  type TaskDict,
+  type TaskFromDictOptions,
+  type TaskFromUrlOptions,
+  type TaskListOptions,
+  type TaskOptions,
+  type TaskResult,
+  type WatchOptions,
+} from "./src/task.ts";
+export { TaskInfo, type TaskInfoDict, TaskStatus } from "./src/task_info.ts";
+export {
+  parseTaskUrl,
+  type ParseTaskUrlOptions,
+  type TaskLocation,
+  taskUrl,
+} from "./src/task_url.ts";

@@ -1,0 +1,199 @@
+/**
+ * The error classes, their codes, and the two helpers that make text fit for a message.
+ * `DeepintTaskError` lives in `task.ts`, beside the `Task` that it carries.
+ */
+import type { TaskInfo } from "./task_info.ts";
+
+/**
+ * What went wrong, for code to decide on. Beyond the codes listed here come those that the server
+ * chooses: `TASK_<error_code>` of a failed task, and the `code` of an error body when it matches
+ * `[A-Z0-9_]{1,64}`.
+ */
+export type DeepintErrorCode =
+  | "CREDENTIALS_NOT_FOUND"
+  | "CREDENTIALS_INVALID"
+  | "NETWORK_ERROR"
+  | "REDIRECT"
+  | "BODY_TOO_LARGE"
+  | "INVALID_RESPONSE"
+  | "LIMIT"
+  | "UNKNOWN_ERROR"
+  | "BAD_GATEWAY"
+  | "TIMEOUT_ERROR"
+  | `HTTP_${number}`
+  | "TIMEOUT"
+  | "TASK_NOT_FINISHED"
+  | "TASK_STATUS_UNKNOWN"
+  | `TASK_${string}`
+  | (string & Record<never, never>);
+
+/** The class of every error that an operation of this module rejects with. */
+export class DeepintBaseError extends Error {
+  static {
+    this.prototype.name = "DeepintBaseError";
+  }
+  /** What went wrong, for code to decide on. */
+  readonly code: DeepintErrorCode;
+
+  /** Makes an error with a code, a message and, when there is one, a cause. */
+  constructor(code: DeepintErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** `<code>: <message>` */
+  override toString(): string {
+    return `${this.code}: ${this.message}`;
+  }
+}
+
+/** No token was found (`CREDENTIALS_NOT_FOUND`), or it is not usable (`CREDENTIALS_INVALID`). */
+export class DeepintCredentialsError extends DeepintBaseError {
+  static {
+    this.prototype.name = "DeepintCredentialsError";
+  }
+}
+
+/** What a {@linkcode DeepintHTTPError} tells beside its code and message. */
+export interface HTTPErrorOptions extends ErrorOptions {
+  /** The request's method. */
+  method: string;
+  /** The request's URL without its query. */
+  url: string;
+  /** The status of the answer; 0 when there was none. */
+  status: number;
+  /** Whether the same request may succeed later. */
+  retryable: boolean;
+  /** How long the server asks to wait, in milliseconds. */
+  retryAfter?: number | undefined;
+}
+
+/** A request that got no answer, or one that is not a usable success. */
+export class DeepintHTTPError extends DeepintBaseError {
+  static {
+    this.prototype.name = "DeepintHTTPError";
+  }
+  /** The request's method. */
+  readonly method: string;
+  /** The request's URL without its query. */
+  readonly url: string;
+  /** The status of the answer; 0 when there was none. */
+  readonly status: number;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  /** How long the server asks to wait, in milliseconds. */
+  declare readonly retryAfter?: number;
+
+  /** The message becomes `Error on HTTP <METHOD> <url>: <message>`. */
+  constructor(code: DeepintErrorCode, message: string, options: HTTPErrorOptions) {
+    const { method, url, status, retryable, retryAfter } = options;
+    super(
+      code,
+      `Error on HTTP ${method} ${url}: ${message}`,
+      // not `options` itself: an own `cause: undefined` would print as one
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.method = method;
+    this.url = url;
+    this.status = status;
+    this.retryable = retryable;
+    if (retryAfter !== undefined) this.retryAfter = retryAfter;
+  }
+}
+
+/** What a {@linkcode DeepintTimeoutError} tells beside its message. */
+export interface TimeoutErrorOptions {
+  /** How long the operation had taken, in milliseconds. */
+  elapsed: number;
+  /** The task's information as last seen. */
+  info?: TaskInfo | undefined;
+  /** Whether only one attempt was timed out, with time left for another. */
+  retryable?: boolean;
+  /** How long the server asked to wait, in milliseconds, when that was longer than the time left. */
+  retryAfter?: number | undefined;
+}
+
+/** A deadline passed (code `TIMEOUT`). The task goes on. */
+export class DeepintTimeoutError extends DeepintBaseError {
+  static {
+    this.prototype.name = "DeepintTimeoutError";
+  }
+  /** How long the operation had taken, in milliseconds. */
+  readonly elapsed: number;
+  /** The task's information as last seen. */
+  declare readonly info?: TaskInfo;
+  /** Whether only one attempt was timed out, with time left for another. */
+  readonly retryable: boolean;
+  /** How long the server asked to wait, in milliseconds, when that was longer than the time left. */
+  declare readonly retryAfter?: number;
+
+  /** Makes the error of an operation that took too long. */
+  constructor(message: string, options: TimeoutErrorOptions) {
+    super("TIMEOUT", message);
+    this.elapsed = options.elapsed;
+    this.retryable = options.retryable ?? false;
+    if (options.info) this.info = options.info;
+    if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
+  }
+}
+
+/**
+ * Text for a message, a log or a terminal: at most `max` characters, with a space for each one that
+ * would be acted on (controls, formats, line ends).
+ *
+ * @example
+ * ```ts
+ * import { printable } from "@deepint/task";
+ *
+ * console.log(printable("two\nlines")); // two lines
+ * ```
+ */
+export function printable(text: string, max = 200): string {
+  return text.slice(0, max).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
+}
+
+/** An offending value as a message quotes it. */
+export function quote(value: unknown): string {
+  return typeof value === "string" ? `"${printable(value)}"` : printable(String(value));
+}
+
+/** What of a value may be quoted when it may hold credentials: nothing before an @, no query. */
+export function quoteSafely(value: unknown): string {
+  const text = String(value);
+  return text.includes("@") ? "…" : quote(text.replace(/[?#].*/s, ""));
+}
+
+/** The options of an error with this cause: without it when a print of it would show the token. */
+export function withCause(cause: unknown, token: string | undefined): ErrorOptions {
+  if (cause === undefined) return {};
+  if (token === undefined || !holds(cause, token)) return { cause };
+  return { cause: new Error("left out, because it held the token") };
+}
+
+// Looks where a print would look. What can't be looked through, or is large, counts as holding it.
+function holds(value: unknown, text: string, seen = new Set<unknown>()): boolean {
+  if (typeof value === "string" || typeof value === "symbol" || value instanceof String) {
+    return String(value).includes(text);
+  }
+  const composite = typeof value === "object" || typeof value === "function";
+  if (!composite || value === null || seen.has(value)) return false;
+  try {
+    const keys: PropertyKey[] = Reflect.ownKeys(value);
+    for (const key in value) keys.push(key); // a Request shows its headers by inherited getters
+    // not every iterable: some can be read but once
+    const listed = value instanceof Headers || value instanceof Map || value instanceof Set;
+    if (keys.length + seen.add(value).size > 500) return true;
+    return [...keys, ...listed ? value : []].some((part) => holds(part, text, seen)) ||
+      keys.some((key) => holds(property(value, key), text, seen));
+  } catch {
+    return true;
+  }
+}
+
+function property(value: object, key: PropertyKey): unknown {
+  try {
+    return (value as Record<PropertyKey, unknown>)[key];
+  } catch {
+    return undefined; // a getter that throws shows nothing
+  }
+}

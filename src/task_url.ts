@@ -1,0 +1,180 @@
+/** Where a task is: its web and API addresses <-> instance, organization, workspace and task. Pure. */
+import { quote, quoteSafely } from "./errors.ts";
+
+/** The instance that is meant when none is named. */
+export const DEFAULT_INSTANCE = "app.deepint.net";
+
+/** Where a task is. */
+export interface TaskLocation {
+  /** `host[:port]`, or an origin for `http:`, which is for loopback alone. */
+  instance: string;
+  /** The organization's id. */
+  organizationId: string;
+  /** The workspace's id. */
+  workspaceId: string;
+  /** The task's id. */
+  taskId: string;
+}
+
+/** What {@linkcode parseTaskUrl} takes beside the URL. */
+export interface ParseTaskUrlOptions {
+  /** The organization's id: required for an API URL, which has none, and checked against a web URL. */
+  organizationId?: string | undefined;
+}
+
+/**
+ * An id, checked: 1 to 128 of `A-Z a-z 0-9 _ -`, so that it cannot change the path it is put into.
+ *
+ * @throws {RangeError} when it is anything else
+ */
+export function checkId(name: string, id: unknown): string {
+  if (typeof id === "string" && /^[A-Za-z0-9_-]{1,128}$/.test(id)) return id;
+  throw new RangeError(
+    `Cannot use ${name} ${quote(id)}: an id has 1 to 128 characters of A-Z a-z 0-9 _ -`,
+  );
+}
+
+/**
+ * An instance in its one form: `host[:port]` for HTTPS, an origin for loopback HTTP.
+ *
+ * @throws {RangeError} when it is not `host[:port]` or an origin, or is HTTP beyond loopback
+ */
+export function parseInstance(instance: string): string {
+  const origin = /^[a-z][a-z0-9+.-]*:\/\//i.test(instance) ? instance : `https://${instance}`;
+  if (/^https?:\/\/[^\s/\\?#@]+$/i.test(origin) && URL.canParse(origin)) {
+    return instanceOf(new URL(origin));
+  }
+  throw new RangeError(
+    `Cannot use instance ${quoteSafely(instance)}: ` +
+      "it is host[:port] or an origin such as https://app.deepint.net, " +
+      "without path, query or user info",
+  );
+}
+
+/** The origin that an instance's requests go to. */
+export function instanceOrigin(instance: string): string {
+  return instance.includes("://") ? instance : `https://${instance}`;
+}
+
+function instanceOf(url: URL): string {
+  if (url.protocol === "https:") return url.host;
+  if (/^(localhost|\[::1\]|127(\.\d+){3})$/.test(url.hostname)) return url.origin;
+  throw new RangeError(
+    `Cannot use http for ${quote(url.host)}: the token would be readable on the way; use https ` +
+      "(http is for loopback only)",
+  );
+}
+
+/**
+ * Reads a task's web or API URL, in any order of parameters, with extra ones, a fragment or a
+ * trailing slash. Only the path decides which form it is.
+ *
+ * - web: `https://{instance}/o/{organization}/workspace?ws={workspace}&s=task&i={task}`
+ * - API: `https://{instance}/api/v1/workspace/{workspace}/task/{task}` (or `/tasks/{task}`)
+ *
+ * @throws {RangeError} when it is no task URL, when an API URL comes without `organizationId`, or
+ * when a web URL names another organization
+ *
+ * @example
+ * ```ts
+ * import { parseTaskUrl } from "@deepint/task";
+ *
+ * const { taskId } = parseTaskUrl("https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1");
+ * console.log(taskId); // t-1
+ * ```
+ */
+export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {}): TaskLocation {
+  const text = String(url);
+  // `URL` repairs what it reads; a path that it had to change is not one that we wrote
+  const [, authority = "", path = ""] = /^https?:\/\/([^/?#]*)([^?#]*)/i.exec(text) ?? [];
+  const parsed = URL.canParse(text) ? new URL(text) : undefined;
+  if (!parsed || authority === "") {
+    refuse(`${quoteSafely(text)} is not an http(s) URL`);
+  }
+  if (authority.includes("@") || parsed.username || parsed.password) {
+    refuse("the URL has user info; take it out");
+  }
+  if (parsed.pathname !== path) refuse(`the path ${quote(path)} is not in its plain form`);
+
+  const { organizationId } = options;
+  if (organizationId !== undefined) checkId("organizationId", organizationId);
+  const instance = instanceOf(parsed);
+
+  const [, apiWorkspace, apiTask] =
+    /^\/api\/v1\/workspace\/([^/]*)\/tasks?\/([^/]*)\/?$/.exec(path) ?? [];
+  if (apiWorkspace !== undefined) {
+    if (organizationId === undefined) {
+      throw new RangeError(
+        "Cannot read the task URL: an API URL does not name the organization; " +
+          "pass the option organizationId",
+      );
+    }
+    return {
+      instance,
+      organizationId,
+      workspaceId: checkId("workspace", apiWorkspace),
+      taskId: checkId("task", apiTask),
+    };
+  }
+
+  const [, webOrganization] = /^\/o\/([^/]*)\/workspace\/?$/.exec(path) ?? [];
+  if (webOrganization === undefined) {
+    refuse(
+      `the path ${quote(path)} is neither /o/{organization}/workspace nor ` +
+        "/api/v1/workspace/{workspace}/task/{task}",
+    );
+  }
+  const location = {
+    instance,
+    organizationId: checkId("organization", webOrganization),
+    workspaceId: checkId("parameter ws", only(parsed, "ws")),
+    taskId: checkId("parameter i", only(parsed, "i")),
+  };
+  const subject = only(parsed, "s");
+  if (subject !== "task") refuse(`the parameter s is ${quote(subject)}, not "task"`);
+  if (organizationId !== undefined && organizationId !== location.organizationId) {
+    throw new RangeError(
+      `Cannot read the task URL: it names the organization ${quote(location.organizationId)}, ` +
+        `the option organizationId is ${quote(organizationId)}`,
+    );
+  }
+  return location;
+}
+
+/**
+ * A task's web URL.
+ *
+ * @throws {RangeError} when an id or the instance is not usable
+ *
+ * @example
+ * ```ts
+ * import { taskUrl } from "@deepint/task";
+ *
+ * const url = taskUrl({
+ *   instance: "app.deepint.net",
+ *   organizationId: "o-1",
+ *   workspaceId: "w-1",
+ *   taskId: "t-1",
+ * });
+ * console.log(url.href); // https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1
+ * ```
+ */
+export function taskUrl(location: TaskLocation): URL {
+  const organization = checkId("organizationId", location.organizationId);
+  const workspace = checkId("workspaceId", location.workspaceId);
+  const task = checkId("taskId", location.taskId);
+  return new URL(
+    `/o/${organization}/workspace?ws=${workspace}&s=task&i=${task}`,
+    instanceOrigin(parseInstance(location.instance)),
+  );
+}
+
+function refuse(why: string): never {
+  throw new RangeError(`Cannot read the task URL: ${why}`);
+}
+
+function only(url: URL, name: string): string {
+  const values = url.searchParams.getAll(name);
+  if (values.length > 1) refuse(`the parameter ${name} is there ${values.length} times`);
+  return values[0] ?? refuse(`the parameter ${name} is missing`);
+}

@@ -1,0 +1,140 @@
+/**
+ * `deno task demo`: the real endpoint in front of the stand-in, over HTTP on loopback. Shows what a
+ * bearer caller, a sender of webhooks, and the caller of a failed task see. Exits 1 when any of them
+ * sees something else than the README says.
+ */
+import { createApp, readConfig } from "../functions/app.ts";
+import { signWebhook } from "../functions/auth.ts";
+import { createStandIn } from "./stand_in.ts";
+
+const TOKEN = "demo-token-of-the-platform";
+const KEY = "demo-key-of-the-caller";
+const SECRET = `whsec_${btoa("a demo secret of 28 bytes...")}`;
+
+const standIn = createStandIn({ token: TOKEN });
+const platform = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, standIn.fetch);
+const instance = `http://127.0.0.1:${platform.addr.port}`;
+
+const app = createApp(
+  readConfig({
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: instance,
+    RESOLVE_API_KEYS: KEY,
+    RESOLVE_WEBHOOK_SECRETS: SECRET,
+  }),
+  { log: () => {} },
+);
+const endpoint = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.fetch);
+const origin = `http://127.0.0.1:${endpoint.addr.port}`;
+
+say(`Stand-in for Deep Intelligence at ${instance}`);
+say(`Endpoint at ${origin}`);
+
+title("A bearer caller names the task by its web URL, and follows Location");
+const training = standIn.add({
+  name: "train churn model",
+  steps: [
+    { status: "running", progress: 20, subtask: "reading source", ms: 2_500 },
+    { status: "running", progress: 80, subtask: "fitting", ms: 2_500 },
+    { status: "success", result: "churn-model", result_type: "model" },
+  ],
+});
+const url = `${instance}${new URL(training.webUrl).pathname}${new URL(training.webUrl).search}`;
+const authorization = { authorization: `Bearer ${KEY}` };
+let answer = await send("POST", "/resolve", authorization, { url });
+expect(answer, 202);
+const location = answer.headers.get("location") ?? "";
+await pause(answer);
+answer = await send("GET", location, authorization);
+expect(answer, 202);
+await pause(answer);
+expect(await send("GET", location, authorization), 200);
+
+title("A sender of webhooks signs a request by ids, and delivers it again after a 503");
+const source = standIn.add({
+  name: "import orders",
+  steps: [
+    { status: "running", progress: 60, subtask: "copying", ms: 2_000 },
+    { status: "success", result: "orders", result_type: "source" },
+  ],
+});
+const ids = {
+  organization_id: source.organization,
+  workspace_id: source.workspace,
+  task_id: source.id,
+};
+const event = { type: "import.started", timestamp: new Date().toISOString(), data: ids };
+answer = await deliver(event);
+expect(answer, 503);
+await pause(answer);
+expect(await deliver(event), 200);
+
+title("A task that failed");
+const failed = standIn.add({
+  name: "export to warehouse",
+  steps: [{ status: "failed", error_code: "QUOTA", error_description: "The quota is used up" }],
+});
+expect(
+  await send("POST", "/resolve", authorization, {
+    organization_id: failed.organization,
+    workspace_id: failed.workspace,
+    task_id: failed.id,
+  }),
+  424,
+);
+
+await endpoint.shutdown();
+await platform.shutdown();
+say("\nDone.");
+
+async function send(
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  body?: unknown,
+): Promise<Response> {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  say(`→ ${method} ${path}`);
+  if (text) say(`  ${text}`);
+  const response = await fetch(origin + path, {
+    method,
+    headers: { ...headers, ...(text && { "content-type": "application/json" }) },
+    ...(text && { body: text }),
+  });
+  const retryAfter = response.headers.get("retry-after");
+  say(`← ${response.status}${retryAfter ? `, Retry-After: ${retryAfter}` : ""}`);
+  say(`  ${await response.text()}\n`);
+  return response;
+}
+
+async function deliver(event: unknown): Promise<Response> {
+  const id = "msg_demo";
+  const seconds = Math.floor(Date.now() / 1_000);
+  const signature = await signWebhook(SECRET, id, seconds, JSON.stringify(event));
+  return await send("POST", "/resolve", {
+    "webhook-id": id,
+    "webhook-timestamp": String(seconds),
+    "webhook-signature": signature,
+  }, event);
+}
+
+async function pause(response: Response): Promise<void> {
+  const seconds = Number(response.headers.get("retry-after"));
+  say(`  (waits ${seconds} s, as it was asked to)\n`);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+}
+
+function expect(response: Response, status: number): void {
+  if (response.status === status) return;
+  say(`Expected ${status}, got ${response.status}`);
+  Deno.exit(1);
+}
+
+function title(text: string): void {
+  say(`\n${text}\n${"-".repeat(text.length)}`);
+}
+
+function say(line: string): void {
+  // deno-lint-ignore no-console -- the demo is what it prints
+  console.log(line);
+}

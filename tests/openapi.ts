@@ -1,0 +1,193 @@
+/**
+ * Generates `functions/openapi.json` from the valibot schemas and the table of problems: `deno task
+ * openapi`. The endpoint serves the file as it is; a test checks that it is current.
+ */
+import { toJsonSchemaDefs } from "@valibot/to-json-schema";
+import config from "../deno.json" with { type: "json" };
+import { PROBLEMS } from "../functions/problem.ts";
+import {
+  Finished,
+  Health,
+  ProblemBody,
+  ResolveEvent,
+  ResolveRequest,
+  Running,
+  TaskBody,
+} from "../functions/schemas.ts";
+
+type Json = Record<string, unknown>;
+
+const TASK_ROUTE = "/organizations/{organization}/workspaces/{workspace}/tasks/{task}";
+
+const schemas = toJsonSchemaDefs(
+  { Task: TaskBody, Finished, Running, Health, Problem: ProblemBody, ResolveRequest, ResolveEvent },
+  { overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}` },
+);
+
+const ref = (name: keyof typeof schemas) => ({ $ref: `#/components/schemas/${name}` });
+const json = (schema: Json) => ({ content: { "application/json": { schema } } });
+const header = (type = "string") => ({ schema: { type } });
+
+const HEADERS = { "X-Request-Id": header() };
+const RETRY_AFTER = { "Retry-After": header("integer") };
+const ETAG = { "ETag": header() };
+
+const STATUSES = [...new Set(Object.values(PROBLEMS).map(({ status }) => status))];
+
+/** The answers of all problems, one a status. */
+const problemResponses = Object.fromEntries(STATUSES.map((status) => {
+  const all = Object.entries(PROBLEMS).filter(([, problem]) => problem.status === status);
+  return [status, {
+    description: all.map(([name, { title }]) => `${title} (${name}).`).join(" "),
+    headers: {
+      ...HEADERS,
+      ...(status === 503 && RETRY_AFTER),
+      ...(status === 401 && { "WWW-Authenticate": header() }),
+      ...(status === 405 && { "Allow": header() }),
+      ...(status === 415 && { "Accept": header() }),
+    },
+    content: { "application/problem+json": { schema: ref("Problem") } },
+  }];
+}));
+
+/** The problems of a route. */
+function problems(...statuses: number[]): Json {
+  return Object.fromEntries(
+    statuses.map((status) => [status, { $ref: `#/components/responses/${status}` }]),
+  );
+}
+
+const finished = (extra: Json = {}) => ({
+  description: "The task has ended.",
+  headers: { ...HEADERS, ...extra },
+  ...json(ref("Finished")),
+});
+const running = (extra: Json = {}) => ({
+  description: "The task goes on; ask again after Retry-After seconds.",
+  headers: {
+    ...HEADERS,
+    ...RETRY_AFTER,
+    "Location": header(),
+    ...extra,
+  },
+  ...json(ref("Running")),
+});
+
+const parameter = (name: string, where: string, rest: Json) => ({
+  name,
+  in: where,
+  required: where === "path",
+  ...rest,
+});
+const ID = { schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,128}$" } };
+
+const document = {
+  openapi: "3.1.0",
+  info: {
+    title: "Task endpoint",
+    version: config.version,
+    description: "Resolves tasks of Deep Intelligence: one bounded poll for each invocation.",
+    license: { name: config.license, identifier: config.license },
+  },
+  paths: {
+    "/resolve": {
+      post: {
+        operationId: "resolve",
+        summary: "One poll of a task: its result, or that it still runs and when to ask again.",
+        security: [{ bearer: [] }, { webhookId: [], webhookTimestamp: [], webhookSignature: [] }],
+        requestBody: {
+          required: true,
+          ...json({ anyOf: [ref("ResolveRequest"), ref("ResolveEvent")] }),
+        },
+        responses: {
+          200: finished(),
+          202: running(),
+          ...problems(400, 401, 403, 404, 405, 408, 413, 415, 424, 500, 502, 503, 504),
+        },
+      },
+    },
+    [TASK_ROUTE]: {
+      get: {
+        operationId: "getTask",
+        summary: "The same poll, for whoever follows Location.",
+        security: [{ bearer: [] }],
+        parameters: [
+          ...["organization", "workspace", "task"].map((name) => parameter(name, "path", ID)),
+          parameter("If-None-Match", "header", { schema: { type: "string" } }),
+        ],
+        responses: {
+          200: finished(ETAG),
+          202: running(ETAG),
+          304: {
+            description: "As the caller has it already.",
+            headers: { ...HEADERS, ...ETAG, ...RETRY_AFTER },
+          },
+          ...problems(400, 401, 403, 404, 405, 424, 500, 502, 503, 504),
+        },
+      },
+    },
+    "/health": {
+      get: {
+        operationId: "health",
+        summary: "Whether the endpoint is there. Asks nobody else.",
+        security: [],
+        responses: {
+          200: { description: "It is.", headers: HEADERS, ...json(ref("Health")) },
+          ...problems(405),
+        },
+      },
+    },
+    "/openapi.json": {
+      get: {
+        operationId: "openapi",
+        summary: "This document.",
+        security: [],
+        responses: {
+          200: { description: "OpenAPI 3.1.", headers: HEADERS, ...json({ type: "object" }) },
+          ...problems(405),
+        },
+      },
+    },
+    "/problems/{name}": {
+      get: {
+        operationId: "explainProblem",
+        summary: "What a problem type means and what to do.",
+        security: [],
+        parameters: [
+          parameter("name", "path", { schema: { type: "string", enum: Object.keys(PROBLEMS) } }),
+        ],
+        responses: {
+          200: {
+            description: "The explanation.",
+            headers: HEADERS,
+            content: { "text/plain": { schema: { type: "string" } } },
+          },
+          ...problems(404, 405),
+        },
+      },
+    },
+  },
+  components: {
+    schemas,
+    responses: problemResponses,
+    securitySchemes: {
+      bearer: { type: "http", scheme: "bearer", description: "One of RESOLVE_API_KEYS." },
+      webhookId: { type: "apiKey", in: "header", name: "webhook-id" },
+      webhookTimestamp: { type: "apiKey", in: "header", name: "webhook-timestamp" },
+      webhookSignature: {
+        type: "apiKey",
+        in: "header",
+        name: "webhook-signature",
+        description: "Standard Webhooks: HMAC-SHA256 over id.timestamp.body, with one of " +
+          "RESOLVE_WEBHOOK_SECRETS.",
+      },
+    },
+  },
+};
+
+/** The document's text: what `functions/openapi.json` must be. */
+export const openapi: string = JSON.stringify(document) + "\n";
+
+if (import.meta.main) {
+  await Deno.writeTextFile(new URL("../functions/openapi.json", import.meta.url), openapi);
+}

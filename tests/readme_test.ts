@@ -1,0 +1,142 @@
+/** Runs every code block of the README, in order, against the stand-in. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import config from "../deno.json" with { type: "json" };
+import { SETTINGS } from "../functions/app.ts";
+import { PROBLEMS } from "../functions/problem.ts";
+import { createStandIn } from "./stand_in.ts";
+
+const root = new URL("../", import.meta.url);
+const readme = await Deno.readTextFile(new URL("README.md", root));
+const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
+  .map(([, language = "", code = ""]) => ({ language, code }));
+
+const TOKEN = "the-token-of-the-platform";
+
+function platform() {
+  const standIn = createStandIn({ token: TOKEN });
+  const own = { organization: "o-1", workspace: "w-1" };
+  standIn.add({ ...own, id: "t-1", status: "success", result: "s-1", result_type: "source" });
+  standIn.add({
+    ...own,
+    id: "t-2",
+    status: "failed",
+    error_code: "QUOTA",
+    error_description: "The quota is used up",
+  });
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, standIn.fetch);
+  const origin = `http://127.0.0.1:${server.addr.port}`;
+  return { origin, standIn, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+async function run(command: string, args: string[], env: Record<string, string> = {}) {
+  const ran = await new Deno.Command(command, {
+    args,
+    cwd: root,
+    env: { ...env, NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code: ran.code, stdout: decode(ran.stdout), stderr: decode(ran.stderr) };
+}
+
+/** The first line of a process's standard output that matches; the rest is read to its end. */
+async function firstMatch(stream: ReadableStream<Uint8Array>, pattern: RegExp): Promise<string> {
+  let text = "";
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`no ${pattern} in ${text}`);
+    const found = pattern.exec(text += value)?.[1];
+    if (found !== undefined) {
+      await reader.cancel();
+      return found;
+    }
+  }
+}
+
+Deno.test("README: every TypeScript block type-checks and runs", async (t) => {
+  const samples = blocks.filter(({ language }) => language === "ts");
+  assert(samples.length >= 2);
+  await using server = platform();
+  const folder = new URL("dist/readme/", root);
+  await Deno.mkdir(folder, { recursive: true });
+  const outputs = ['{ source: "s-1" }\n', "TASK_QUOTA The quota is used up\n"];
+  for (const [i, { code }] of samples.entries()) {
+    await t.step(`block ${i + 1}`, async () => {
+      const file = new URL(`${i + 1}.ts`, folder);
+      await Deno.writeTextFile(file, code.replaceAll("https://app.deepint.net", server.origin));
+      const args = ["run", "--check", "--no-lock", "--no-prompt", "--allow-net=127.0.0.1"];
+      const ran = await run(Deno.execPath(), [...args, "--allow-env", file.pathname], {
+        DEEPINT_TOKEN: TOKEN,
+        DEEPINT_INSTANCE: server.origin,
+      });
+      assertEquals(ran.code, 0, ran.stderr);
+      assertEquals(ran.stdout, outputs[i]);
+    });
+  }
+});
+
+Deno.test("README: the endpoint starts as it says, and answers both curl blocks", async () => {
+  await using server = platform();
+  const shell = blocks.filter(({ language }) => language === "sh").map(({ code }) => code);
+  const start = shell.find((code) => code.includes("deno task start"));
+  const asks = shell.filter((code) => code.includes("curl"));
+  assert(start);
+  assertEquals(asks.length, 2);
+
+  // in a shell of its own that becomes the task, and on a free port
+  const script = start.replace("deno task", `exec "${Deno.execPath()}" task`);
+  const process = new Deno.Command("bash", {
+    args: ["-c", script],
+    cwd: root,
+    env: { PORT: "0", DEEPINT_INSTANCE: server.origin, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  try {
+    const url = await firstMatch(process.stdout, /"listening":"([^"]+)\/"/);
+    for (const ask of asks) {
+      const script = ask.replaceAll("https://app.deepint.net", server.origin)
+        .replaceAll("http://localhost:8000", url);
+      const ran = await run("bash", ["-euo", "pipefail", "-c", script]);
+      assertEquals(ran.code, 0, ran.stderr);
+      assert(/^HTTP\/1.1 200 /.test(ran.stdout), ran.stdout);
+      assertStringIncludes(ran.stdout, '{"status":"success","result":{"source":"s-1"}');
+    }
+  } finally {
+    process.kill("SIGTERM");
+    await process.status;
+  }
+});
+
+Deno.test("README: the demo shows every answer that it promises, and ends well", async () => {
+  const ran = await run(Deno.execPath(), ["task", "demo"]);
+  assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+  const statuses = [...ran.stdout.matchAll(/^← (\d+)/gm)].map(([, status]) => status);
+  assertEquals(statuses, ["202", "202", "200", "503", "200", "424"]);
+});
+
+Deno.test("README: each command that it names is a task", () => {
+  const named = [...readme.matchAll(/(?:deno|npx -y deno@2\.9\.6) task (\w+)/g)].map(([, name]) =>
+    name ?? ""
+  );
+  assert(named.length >= 5);
+  for (const name of named) assert(Object.hasOwn(config.tasks, name), `no task ${name}`);
+});
+
+Deno.test("README: its tables name every setting and every problem, and nothing else", () => {
+  const rows = (title: string) => {
+    const [, section = ""] = readme.split(`### ${title}\n`);
+    const [table = ""] = section.split(/^#/m);
+    return [...table.matchAll(/^\| `([^`]+)` +\| ([^|]+)/gm)].map(([, name, rest = ""]) => ({
+      name,
+      rest: rest.trim(),
+    }));
+  };
+  assertEquals(rows("Settings").map(({ name }) => name).toSorted(), SETTINGS.toSorted());
+  assertEquals(
+    rows("Problems").map(({ name, rest }) => [name, Number(rest)]),
+    Object.entries(PROBLEMS).map(([name, { status }]) => [name, status]),
+  );
+});

@@ -1,0 +1,144 @@
+// The token stays at home: over real connections, since only a runtime's own fetch follows redirects.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../mod.ts";
+
+const TOKEN = "canary-token-0123456789";
+const KINDS = [301, 302, 303, 307, 308];
+
+/** A server on a free port of loopback that counts its requests. */
+function serve(handler: (request: Request) => Response) {
+  const seen: string[] = [];
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+    seen.push(`${request.method} ${new URL(request.url).pathname}`);
+    return handler(request);
+  });
+  return {
+    seen,
+    port: server.addr.port,
+    origin: `http://127.0.0.1:${server.addr.port}`,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+/** What a token thief would like to be asked for: it answers with the task. */
+function serveTask() {
+  return serve(() => Response.json({ id: "t-1", status: "success", result: "success" }));
+}
+
+function taskAt(instance: string): Task {
+  return new Task({
+    organizationId: "o-1",
+    workspaceId: "w-1",
+    credentials: new Credentials({ token: TOKEN, instance }),
+    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
+  });
+}
+
+function assertNoToken(error: unknown): void {
+  const printed = [
+    Deno.inspect(error, { depth: Infinity, showHidden: true, getters: true }),
+    JSON.stringify(error),
+    String(error),
+    error instanceof Error ? error.stack : "",
+  ];
+  assert(!printed.join("\n").includes(TOKEN), printed.join("\n"));
+}
+
+/** Asks the way that the redirect points, to be sure that following it would be seen. */
+async function follow(url: string): Promise<void> {
+  const response = await fetch(url);
+  await response.body?.cancel();
+}
+
+for (const kind of KINDS) {
+  const places: Record<string, (port: number) => string> = {
+    "another port": (port) => `http://127.0.0.1:${port}/`,
+    "another host name": (port) => `http://localhost:${port}/`,
+    "the same path at another port": (port) =>
+      `http://127.0.0.1:${port}/api/v1/workspace/w-1/task/t-1`,
+  };
+  for (const [place, locate] of Object.entries(places)) {
+    Deno.test(`a ${kind} to ${place} is refused, and the other server sees no request`, async () => {
+      await using other = serveTask();
+      const location = locate(other.port);
+      await follow(location);
+      assertEquals(other.seen.length, 1);
+      await using home = serve(() => new Response(null, { status: kind, headers: { location } }));
+      const task = taskAt(home.origin);
+      for (const operation of [() => task.load(), () => task.delete(), () => task.resolve()]) {
+        const error = await assertRejects(operation, DeepintHTTPError);
+        assertEquals([error.code, error.status], ["REDIRECT", kind]);
+        assertNoToken(error);
+      }
+      assertEquals(other.seen.length, 1);
+      const path = "/api/v1/workspace/w-1/task/t-1";
+      assertEquals(home.seen, [`GET ${path}`, `DELETE ${path}`, `GET ${path}`]);
+    });
+  }
+
+  Deno.test(`a ${kind} within the same server is refused too`, async () => {
+    await using home = serve(({ url }) =>
+      url.endsWith("/moved")
+        ? Response.json({ id: "t-1", status: "success" })
+        : new Response(null, { status: kind, headers: { location: "/moved" } })
+    );
+    const error = await assertRejects(() => taskAt(home.origin).load(), DeepintHTTPError);
+    assertEquals([error.code, error.status], ["REDIRECT", kind]);
+    assertEquals(home.seen, ["GET /api/v1/workspace/w-1/task/t-1"]);
+  });
+}
+
+Deno.test("Task.list refuses a redirect, and the other server sees no request", async () => {
+  await using other = serve(() => Response.json({ items: [], pages_count: 0 }));
+  const headers = { location: `${other.origin}/api/v1/workspace/w-1/tasks` };
+  await using home = serve(() => new Response(null, { status: 307, headers }));
+  const { credentials, organizationId, workspaceId } = taskAt(home.origin);
+  const listing = (async () => {
+    for await (const _task of Task.list({ credentials, organizationId, workspaceId }));
+  })();
+  const error = await assertRejects(() => listing, DeepintHTTPError);
+  assertEquals([error.code, other.seen.length, home.seen.length], ["REDIRECT", 0, 1]);
+  assertNoToken(error);
+});
+
+Deno.test("a URL that names another host, name or port is refused, and nobody is asked", async () => {
+  await using home = serveTask();
+  await using other = serveTask();
+  const credentials = new Credentials({ token: TOKEN, instance: home.origin });
+  const options = { credentials, organizationId: "o-1" };
+  const path = "/api/v1/workspace/w-1/task/t-1";
+  const page = "/o/o-1/workspace?ws=w-1&s=task&i=t-1";
+  const origins = [
+    other.origin,
+    `http://localhost:${home.port}`,
+    `http://127.0.0.2:${home.port}`,
+    `http://[::1]:${home.port}`,
+    `https://127.0.0.1:${home.port}`,
+    "https://app.deepint.net",
+    `http://127.0.0.1:${home.port}@127.0.0.1:${other.port}`,
+    `http://127.0.0.1:${home.port}.localhost`,
+  ];
+  for (const origin of origins) {
+    for (const url of [origin + path, origin + page]) {
+      assertNoToken(await assertRejects(() => Task.fromUrl(url, options), RangeError, "", url));
+    }
+  }
+  assertEquals([home.seen, other.seen], [[], []]);
+  assertEquals((await Task.fromUrl(home.origin + path, options)).info.status, "success");
+  assertEquals((await Task.fromUrl(home.origin + page, options)).info.status, "success");
+  assertEquals([home.seen.length, other.seen.length], [2, 0]);
+});
+
+Deno.test("credentials for plain http beyond loopback are refused", () => {
+  const refused = ["http://app.deepint.net", "http://192.168.0.1:80", "http://localhost.example"];
+  for (const instance of refused) {
+    let thrown: unknown;
+    try {
+      new Credentials({ token: TOKEN, instance });
+    } catch (error) {
+      thrown = error;
+    }
+    assert(thrown instanceof RangeError, instance);
+    assertNoToken(thrown);
+  }
+});

@@ -1,0 +1,398 @@
+/**
+ * A stand-in for Deep Intelligence: its wire, in memory, as one `fetch`.
+ *
+ * It is handed to a client as its custom `fetch`, or to a server as its handler, so it uses nothing
+ * but web standards and imports nothing: the same file runs under every runtime of the matrix.
+ *
+ * @example
+ * ```ts
+ * const standIn = createStandIn({ token: "token" });
+ * const task = standIn.add({ steps: [{ status: "running", polls: 2 }, { status: "success" }] });
+ * const headers = { "x-auth-token": "token", "x-deepint-organization": task.organization };
+ * const answer = await standIn.fetch(task.url, { headers }); // in process
+ * Deno.serve(standIn.fetch); // over HTTP
+ * ```
+ *
+ * @module
+ */
+
+const LIST_KEYS = [
+  "id",
+  "user_id",
+  "user_name",
+  "created",
+  "status",
+  "duration",
+  "name",
+  "description",
+] as const;
+
+/** A task's keys in the wire's order; the list has the first eight of them. */
+const TASK_KEYS = [
+  ...LIST_KEYS,
+  "progress",
+  "subtask",
+  "result",
+  "result_type",
+  "error_code",
+  "error_description",
+] as const;
+
+type WireKey = typeof TASK_KEYS[number];
+
+/**
+ * What is written for a task's fields. Anything goes, since a client must bear a bad server too;
+ * `undefined` leaves a field out.
+ */
+export type WireFields = { [Key in WireKey]?: unknown };
+
+/**
+ * One state of a task: the fields that differ from the task's own while it lasts, and how long that
+ * is: for a number of GETs (`polls`, 1 unless said), or for `ms` milliseconds of the clock from the
+ * end of the step before. The last step stays for ever.
+ */
+export type Step =
+  & WireFields
+  & ({ polls?: number; ms?: never } | { ms: number; polls?: never });
+
+/** A task to add: fields that hold in each of its steps, and the steps. */
+export interface StandInTask extends Omit<WireFields, "id"> {
+  /** @default {crypto.randomUUID()} */
+  id?: string;
+  /** @default {"organization-1"} */
+  organization?: string;
+  /** @default {"workspace-1"} */
+  workspace?: string;
+  /** The states that it moves through. @default {[]}: it stays as it is, `pending` unless said */
+  steps?: readonly Step[];
+}
+
+/** Where an added task is found. */
+export interface TaskHandle {
+  readonly id: string;
+  readonly organization: string;
+  readonly workspace: string;
+  /** The API URL, in its `/task/` spelling. */
+  readonly url: string;
+  /** The address of the task's page, which names the organization too. */
+  readonly webUrl: string;
+}
+
+/** One request as it arrived. Its headers hold the token, which no answer ever does. */
+export interface RecordedRequest {
+  readonly method: string;
+  /** The path with its query. */
+  readonly path: string;
+  readonly url: string;
+  /** All headers, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** What a client gave beside the URL, for what no Request shows everywhere, such as `cache`. */
+  readonly init: RequestInit | undefined;
+  /** Milliseconds of the stand-in's clock. */
+  readonly at: number;
+}
+
+/** What answers in the place of the stand-in; `undefined` leaves the answer to it. */
+export type Responder = (
+  request: Request,
+) => Response | undefined | Promise<Response | undefined>;
+
+/** Options of {@linkcode createStandIn}. */
+export interface StandInOptions {
+  /** The tokens that are accepted. @default {"stand-in-token"} */
+  token?: string | readonly string[];
+  /**
+   * The organizations that each token may see: another is answered 403.
+   * @default {undefined} every token sees every organization
+   */
+  organizations?: Readonly<Record<string, readonly string[]>>;
+  /** Milliseconds since 1970. @default {Date.now} */
+  now?: () => number;
+  /** Items on a page of the list at most, 1 to 500. @default {500} */
+  pageLimit?: number;
+  /** Where the URLs of the handles point. @default {"https://app.deepint.net"} */
+  origin?: string;
+  /** Whether to keep the requests; a benchmark of 100,000 had better not. @default {true} */
+  record?: boolean;
+}
+
+/** A Deep Intelligence of one's own. Its functions work unbound. */
+export interface StandIn {
+  /** For `add()` to build the handles' URLs; to be set once a server has its port. */
+  origin: string;
+  /** The requests so far, oldest first. */
+  readonly requests: readonly RecordedRequest[];
+  /**
+   * Answers a request: `(request)` as a server's handler, whose further arguments are ignored, or
+   * `(url, init)` as a client's fetch. Rejects with the signal's reason when that aborts, and an
+   * injected body breaks off then. Never follows a redirect.
+   */
+  readonly fetch: {
+    (request: Request): Promise<Response>;
+    (input: Request | string | URL, init?: RequestInit): Promise<Response>;
+  };
+  /** Adds a task; one with the id of another takes its place. */
+  add(task?: StandInTask): TaskHandle;
+  /** How many requests there were, in all, or with this text in their path, or that match. */
+  count(match?: string | ((request: RecordedRequest) => boolean)): number;
+  /**
+   * Hands the next requests, each of which is recorded, to a responder, to misbehave: it may answer
+   * anything, throw to play a broken network, or hang. Injected ones queue up. Returns a function
+   * that takes it back.
+   *
+   * @param times how many requests it sees, those included that it leaves to the stand-in.
+   */
+  inject(responder: Responder, times?: number): () => void;
+  /** Forgets tasks, requests and what was injected. */
+  reset(): void;
+}
+
+/** A task inside, with where it is on its way through the steps. */
+interface Entry {
+  readonly fields: Readonly<WireFields>;
+  readonly steps: readonly Step[];
+  /** Which step, since when, and how many GETs have seen it. */
+  index: number;
+  since: number;
+  seen: number;
+  startedAt: number | undefined;
+  endedAt: number | undefined;
+}
+
+const DEFAULTS: WireFields = {
+  user_id: "user-1",
+  user_name: "analyst",
+  status: "pending",
+  name: "task",
+  description: "",
+};
+const MAX_PAGE = 500;
+const ID = "([A-Za-z0-9_-]{1,128})";
+const ROUTE = new RegExp(`^/api/v1/workspace/${ID}/(?:tasks?/${ID}|tasks)$`);
+const ORGANIZATION = new RegExp(`^${ID}$`);
+
+/** Builds an empty stand-in. */
+export function createStandIn(options: StandInOptions = {}): StandIn {
+  const { token = "stand-in-token", organizations, pageLimit = MAX_PAGE, record = true } = options;
+  // The global is looked up at each call: a fake clock may stand in its place by then.
+  const now = options.now ?? (() => Date.now());
+  const tokens = typeof token === "string" ? [token] : token;
+  /** Keyed by organization and workspace, then by id. */
+  const workspaces = new Map<string, Map<string, Entry>>();
+  const requests: RecordedRequest[] = [];
+  let injections: { responder: Responder; left: number }[] = [];
+
+  function answer(request: Request): Response {
+    const url = new URL(request.url);
+    const route = ROUTE.exec(url.pathname);
+    if (!route) return refuse(404, "NOT_FOUND", "there is no such route");
+    const [, workspace = "", id] = route;
+    const allowed = id === undefined ? ["GET"] : ["GET", "DELETE"];
+    if (!allowed.includes(request.method)) {
+      return refuse(405, "METHOD_NOT_ALLOWED", "the route has no such method", {
+        allow: allowed.join(", "),
+      });
+    }
+    const sent = request.headers.get("x-auth-token");
+    if (sent === null || !tokens.includes(sent)) {
+      return refuse(401, "UNAUTHORIZED", "the token is missing or wrong");
+    }
+    const organization = request.headers.get("x-deepint-organization") ?? "";
+    if (!ORGANIZATION.test(organization)) {
+      return refuse(400, "INVALID_ORGANIZATION", "the organization is missing or malformed");
+    }
+    if (organizations && !organizations[sent]?.includes(organization)) {
+      return refuse(403, "FORBIDDEN", "the token may not see this organization");
+    }
+    const tasks = workspaces.get(`${organization}/${workspace}`) ?? new Map<string, Entry>();
+    if (id === undefined) return list(tasks, url.searchParams);
+    const entry = tasks.get(id);
+    if (!entry) return refuse(404, "TASK_NOT_FOUND", "there is no such task");
+    if (request.method === "DELETE") {
+      tasks.delete(id);
+      return Response.json({ result: "success" });
+    }
+    const at = now();
+    poll(entry, at);
+    return Response.json(write(entry, TASK_KEYS, at));
+  }
+
+  function list(tasks: Map<string, Entry>, query: URLSearchParams): Response {
+    const cap = Math.min(pageLimit, MAX_PAGE);
+    const page = wholeNumber(query.get("page") ?? "0", 0);
+    const wanted = wholeNumber(query.get("limit") ?? String(cap), 1);
+    if (page === undefined || wanted === undefined) {
+      return refuse(400, "INVALID_PAGE", "page counts from 0 and limit from 1");
+    }
+    const limit = Math.min(wanted, cap);
+    const at = now();
+    const items = [...tasks.values()].slice(page * limit, (page + 1) * limit);
+    return Response.json({
+      page,
+      limit,
+      pages_count: Math.ceil(tasks.size / limit),
+      items_count: tasks.size,
+      items: items.map((entry) => {
+        runClock(entry, at);
+        return write(entry, LIST_KEYS, at);
+      }),
+    });
+  }
+
+  async function fetch(input: Request | string | URL, init?: RequestInit): Promise<Response> {
+    const byUrl = typeof input === "string" || input instanceof URL;
+    const request = byUrl ? new Request(input, init) : input;
+    const signal = init?.signal ?? request.signal;
+    signal.throwIfAborted();
+    if (record) requests.push(describe(request, byUrl ? init : undefined, now()));
+    const [injection] = injections;
+    if (!injection) return answer(request);
+    injection.left--;
+    if (injection.left <= 0) injections = injections.filter((other) => other !== injection);
+    const injected = await untilAborted(injection.responder(request), signal);
+    return injected ? withAbortableBody(injected, signal) : answer(request);
+  }
+
+  const standIn: StandIn = {
+    origin: options.origin ?? "https://app.deepint.net",
+    requests,
+    fetch,
+    add(task = {}) {
+      const {
+        id = crypto.randomUUID(),
+        organization = "organization-1",
+        workspace = "workspace-1",
+        steps = [],
+        ...fields
+      } = task;
+      const at = now();
+      const entry: Entry = {
+        fields: { id, created: new Date(at).toISOString(), ...fields },
+        steps: steps.length > 0 ? steps : [{}],
+        index: 0,
+        since: at,
+        seen: 0,
+        startedAt: undefined,
+        endedAt: undefined,
+      };
+      enter(entry, 0, at);
+      const key = `${organization}/${workspace}`;
+      const tasks = workspaces.get(key) ?? new Map<string, Entry>();
+      workspaces.set(key, tasks.set(id, entry));
+      return {
+        id,
+        organization,
+        workspace,
+        url: `${standIn.origin}/api/v1/workspace/${workspace}/task/${id}`,
+        webUrl: `${standIn.origin}/o/${organization}/workspace?ws=${workspace}&s=task&i=${id}`,
+      };
+    },
+    count(match = () => true) {
+      const matches = typeof match === "string"
+        ? ({ path }: RecordedRequest) => path.includes(match)
+        : match;
+      return requests.filter(matches).length;
+    },
+    inject(responder, times = 1) {
+      const injection = { responder, left: times };
+      injections.push(injection);
+      return () => {
+        injections = injections.filter((other) => other !== injection);
+      };
+    },
+    reset() {
+      workspaces.clear();
+      requests.length = 0;
+      injections = [];
+    },
+  };
+  return standIn;
+}
+
+function refuse(
+  status: number,
+  code: string,
+  message: string,
+  headers: Record<string, string> = {},
+): Response {
+  return Response.json({ code, message }, { status, headers });
+}
+
+function wholeNumber(text: string, least: number): number | undefined {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  return value >= least ? value : undefined;
+}
+
+function describe(
+  request: Request,
+  init: RequestInit | undefined,
+  at: number,
+): RecordedRequest {
+  const { method, url } = request;
+  const { pathname, search } = new URL(url);
+  const headers = Object.fromEntries(request.headers);
+  return { method, path: pathname + search, url, headers, init, at };
+}
+
+/** What a GET does to a task: it is moved on once its step has been seen often enough. */
+function poll(entry: Entry, at: number): void {
+  runClock(entry, at);
+  const { ms, polls = 1 } = currentStep(entry);
+  if (ms === undefined && entry.seen >= polls && entry.index < entry.steps.length - 1) {
+    enter(entry, entry.index + 1, at);
+    runClock(entry, at);
+  }
+  entry.seen++;
+}
+
+/** Ends the steps whose time is up; the next begins when that was, not when somebody looks. */
+function runClock(entry: Entry, at: number): void {
+  while (entry.index < entry.steps.length - 1) {
+    const { ms } = currentStep(entry);
+    if (ms === undefined || at - entry.since < ms) return;
+    enter(entry, entry.index + 1, entry.since + ms);
+  }
+}
+
+function enter(entry: Entry, index: number, at: number): void {
+  entry.index = index;
+  entry.since = at;
+  entry.seen = 0;
+  const { status } = currentFields(entry);
+  if (status !== "pending") entry.startedAt ??= at;
+  if (status === "success" || status === "failed") entry.endedAt ??= at;
+}
+
+function currentStep(entry: Entry): Step {
+  return entry.steps[entry.index] ?? {};
+}
+
+function currentFields(entry: Entry): WireFields {
+  return { ...DEFAULTS, ...entry.fields, ...currentStep(entry) };
+}
+
+/** A task as it is written: every key, null where nothing was said. */
+function write(entry: Entry, keys: readonly WireKey[], at: number): Record<string, unknown> {
+  const { startedAt, endedAt = at } = entry;
+  const duration = startedAt === undefined ? null : endedAt - startedAt;
+  const fields: WireFields = { duration, ...currentFields(entry) };
+  return Object.fromEntries(keys.map((key) => [key, key in fields ? fields[key] : null]));
+}
+
+/** Settles as the work does, or rejects with the signal's reason when that comes first. */
+function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort);
+    Promise.resolve(work)
+      .finally(() => signal.removeEventListener("abort", abort))
+      .then(resolve, reject);
+  });
+}
+
+/** A real fetch breaks off the body too; one that was built in memory would go on. */
+function withAbortableBody(response: Response, signal: AbortSignal): Response {
+  if (!response.body) return response;
+  return new Response(response.body.pipeThrough(new TransformStream(), { signal }), response);
+}
