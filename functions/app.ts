@@ -27,14 +27,14 @@
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { Hono } from "hono/tiny";
-import { Credentials, DeepintHTTPError, type Fetch } from "../mod.ts";
+import { Credentials, DeepintHTTPError, type Fetch, type Task } from "../mod.ts";
 import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
 import type { AppEnv, LogEntry } from "./app_env.ts";
-import { type AuthKind, bearerVerifier, webhookVerifier } from "./auth.ts";
+import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import openapi from "./openapi.json" with { type: "json" };
-import { createPolls } from "./polls.ts";
+import { createPolls, type TaskIds } from "./polls.ts";
 import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
 import { parseJson, type Question, readQuestion } from "./question.ts";
 import { reply, requestIdOf } from "./reply.ts";
@@ -113,12 +113,11 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   route("/resolve", ["POST"], async (c) => {
     const { headers } = c.req.raw;
-    const known = identify(c);
-    if (!known) checkSigned(headers);
+    const signed = !identify(c);
+    if (signed) checkSigned(headers);
     checkContentType(headers);
     const body = await readBody(c.req.raw, config.timeout);
-    if (!known) await checkSignature(c, body);
-    c.var.entry.auth = known ?? "webhook";
+    if (signed) await checkSignature(c, body);
     const answer = await resolve(c, readQuestion(parseJson(body), credentials.instance, config));
     return reply(c.var.entry.request_id, answer.status, answer.body, answer.headers);
   });
@@ -139,9 +138,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     });
   }
   route(TASK_ROUTE, ["GET", "HEAD"], async (c) => {
-    const auth = identify(c);
-    if (!auth) throw unauthorized("a bearer key is needed");
-    c.var.entry.auth = auth;
+    if (!identify(c)) throw unauthorized("a bearer key is needed");
     const { organization = "", workspace = "", task = "" } = c.req.param();
     const ids = { organization_id: organization, workspace_id: workspace, task_id: task };
     const answer = await resolve(c, readQuestion(ids, credentials.instance, config));
@@ -165,13 +162,20 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     methods: string[],
     handler: (c: Context<AppEnv>) => Response | Promise<Response>,
   ): void {
-    app.all(config.basePath + path, (c) => {
+    app.all(config.basePath + path, async (c) => {
       if (c.req.path.endsWith("/")) return c.notFound(); // the router takes it for the same path
       c.var.entry.route = path;
-      if (methods.includes(c.req.method)) return handler(c);
-      throw new Problem("method-not-allowed", `${path} is not there for this method`, {
-        headers: { "allow": methods.join(", ") },
-      });
+      if (!methods.includes(c.req.method)) {
+        throw new Problem("method-not-allowed", `${path} is not there for this method`, {
+          headers: { "allow": methods.join(", ") },
+        });
+      }
+      try {
+        return await handler(c);
+      } catch (thrown) {
+        // the reason of an abort may be anything, and Hono handles errors alone
+        throw thrown instanceof Error ? thrown : new Error("aborted", { cause: thrown });
+      }
     });
   }
 
@@ -194,19 +198,25 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     log(entry);
   }
 
-  /** Who calls, when a bearer key says so, or nobody needs to; undefined: a signature must. */
-  function identify(c: Context<AppEnv>): AuthKind | undefined {
+  /** Whether a bearer key says who calls, or nobody needs to; otherwise a signature must. */
+  function identify(c: Context<AppEnv>): boolean {
     const authorization = c.req.header("authorization");
     if (authorization !== undefined) {
-      if (isKey(authorization)) return "bearer";
-      throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
+      if (!isKey(authorization)) {
+        throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
+      }
+      c.var.entry.auth = "bearer";
+      return true;
     }
-    if (!config.open) return undefined;
+    if (!config.open) return false;
     const peer = c.env?.remoteAddr?.hostname;
-    if (isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer))) return "open";
-    throw new Problem("forbidden", "RESOLVE_OPEN is for callers on this machine", {
-      code: "HOST_NOT_ALLOWED",
-    });
+    if (!isLoopback(new URL(c.req.url).hostname) || (peer && !isLoopback(peer))) {
+      throw new Problem("forbidden", "RESOLVE_OPEN is for callers on this machine", {
+        code: "HOST_NOT_ALLOWED",
+      });
+    }
+    c.var.entry.auth = "open";
+    return true;
   }
 
   function checkSigned(headers: Headers): void {
@@ -215,37 +225,46 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 
   async function checkSignature(c: Context<AppEnv>, body: Uint8Array): Promise<void> {
-    if (await webhooks.verify(c.req.raw.headers, body)) return;
+    if (await webhooks.verify(c.req.raw.headers, body)) {
+      c.var.entry.auth = "webhook";
+      return;
+    }
     const hint = await webhooks.diagnose(c.req.raw.headers, body);
     if (hint) c.var.entry.hint = hint;
     throw unauthorized("the signature does not match the body");
   }
 
   async function resolve(c: Context<AppEnv>, question: Question): Promise<Answer> {
+    const signed = c.var.entry.auth === "webhook";
+    const task = await load(c, question.ids);
+    return await answerOf(task, {
+      raiseOnError: question.raiseOnError ?? !signed,
+      pending: question.pending ?? config.pending ?? (signed ? "retry" : "accepted"),
+      basePath: config.basePath,
+      now: now(),
+    });
+  }
+
+  /** Polls once, and notes in the log entry how that went. */
+  async function load(c: Context<AppEnv>, ids: TaskIds): Promise<Task> {
     const { entry } = c.var;
-    const signed = entry.auth === "webhook";
     const began = now();
+    let status: number | undefined;
     try {
-      const { task, source } = await poll(question.ids, {
-        signal: c.req.raw.signal,
-        waitUntil: waitUntilOf(c),
-      });
+      const caller = { signal: c.req.raw.signal, waitUntil: waitUntilOf(c) };
+      const { task, source } = await poll(ids, caller);
       entry.upstream = source;
-      if (source !== "memory") {
-        entry.upstream_ms = now() - began;
-        entry.upstream_status = 200;
-      }
       entry.task_status = task.info.status;
-      return await answerOf(task, {
-        raiseOnError: question.raiseOnError ?? !signed,
-        pending: question.pending ?? config.pending ?? (signed ? "retry" : "accepted"),
-        basePath: config.basePath,
-        now: now(),
-      });
+      if (source !== "memory") status = 200;
+      return task;
     } catch (error) {
-      if (error instanceof DeepintHTTPError) entry.upstream_status = error.status;
-      entry.upstream_ms ??= now() - began;
+      status = error instanceof DeepintHTTPError ? error.status : 0;
       throw error;
+    } finally {
+      if (status !== undefined) {
+        entry.upstream_status = status;
+        entry.upstream_ms = now() - began;
+      }
     }
   }
 }

@@ -545,20 +545,28 @@ export class Task {
         elapsed: elapsedTime(this.info.created, started),
         retryAfter,
       });
-    const first = delay(this.#retryAfter);
-    const old = Date.now() - this.#loadedAt > first;
+    let retryAfter = this.#retryAfter;
+    let wait = delay(retryAfter);
+    const old = Date.now() - this.#loadedAt > wait;
     const { rawStatus, status } = this.info;
     let shown: TaskInfo | undefined;
     if (!this.#partial && rawStatus !== null && !(status === "unknown" && old)) shown = this.info;
-    let wait = old || !shown ? 0 : first;
+    if (old || !shown) wait = 0;
+    let failure: DeepintHTTPError | DeepintTimeoutError | undefined;
     let failures = 0;
     try {
       if (shown) yield this.#known(shown, raiseOnUnknown);
       while (!shown || isGoing(shown)) {
-        const last = left() <= wait;
-        if (wait > 0) await sleep(Math.min(wait, left()), stop.signal);
-        if (last || left() <= 0) throw this.#expired(started);
-        let failure: DeepintHTTPError | DeepintTimeoutError | undefined;
+        if (wait > 0) {
+          if (retryAfter !== undefined && retryAfter > Math.min(left(), MAX_WAIT)) {
+            throw failure ?? this.#expired(started, retryAfter);
+          }
+          const last = left() <= wait;
+          await sleep(Math.min(wait, left()), stop.signal);
+          if (last) throw this.#expired(started);
+        }
+        if (left() <= 0) throw this.#expired(started);
+        failure = undefined;
         // another call may have seen the end meanwhile
         if (this.#partial || !TaskStatus.isTerminal(this.info.status)) {
           try {
@@ -577,11 +585,8 @@ export class Task {
           shown = this.info;
           yield this.#known(shown, raiseOnUnknown);
         }
-        const retryAfter = failure ? failure.retryAfter : this.#retryAfter;
+        retryAfter = failure ? failure.retryAfter : this.#retryAfter;
         wait = delay(retryAfter);
-        if (retryAfter !== undefined && retryAfter > Math.min(left(), MAX_WAIT)) {
-          if (!shown || isGoing(shown)) throw failure ?? this.#expired(started, retryAfter);
-        }
       }
     } catch (error) {
       // left by its reader: that is an end, not an error

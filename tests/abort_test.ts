@@ -225,6 +225,32 @@ Deno.test("a wait that ends well, fails or gives up leaves no timer and no liste
   }
 });
 
+Deno.test("a request that ends well, fails, times out or aborts leaves no timer and no listener", async () => {
+  using clock = new FakeClock();
+  const ends: Record<string, Responder> = {
+    success: () => undefined,
+    refused: () => new Response(null, { status: 401 }),
+    "out of retries": () => new Response(null, { status: 503 }),
+    "out of time": hang,
+    aborted: hangInBody,
+  };
+  for (const [name, responder] of Object.entries(ends)) {
+    for (const method of ["load", "delete"] as const) {
+      const { task, standIn } = setUp();
+      standIn.inject(responder, 3);
+      const abort = countedAbort();
+      const ended = task[method]({ signal: abort.signal }).then(() => {}, () => {});
+      if (name === "aborted") {
+        await clock.tick(1_000);
+        abort.abort();
+      }
+      await clock.runUntil(ended);
+      assert(abort.added > 0, name);
+      assertEquals([clock.pending, abort.listeners], [0, 0], name);
+    }
+  }
+});
+
 Deno.test("an abort while the token is on its way keeps the request from being made", async () => {
   using clock = new FakeClock();
   const token = Promise.withResolvers<string>();

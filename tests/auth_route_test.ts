@@ -167,6 +167,15 @@ Deno.test("a request that is not authenticated has proved nothing, and the log s
   assertEquals(shown, [[401, "none"], [401, "none"], [401, "none"], [503, "webhook"]]);
 });
 
+Deno.test("a bearer that is refused for its body has proved its key, and the log says so", async () => {
+  const { bearer, log } = endpoint();
+  await bearer("{");
+  await bearer(IDS, { headers: { "content-type": "text/plain" } });
+  await bearer("", { headers: { "content-length": "20001" } });
+  const shown = log.map(({ status, auth }) => [status, auth]);
+  assertEquals(shown, [[400, "bearer"], [415, "bearer"], [413, "bearer"]]);
+});
+
 Deno.test("a signature is valid for 300 s, either way", async () => {
   const { webhook, standIn } = endpoint();
   const offsets = [[0, 503], [300, 503], [-300, 503], [301, 401], [-301, 401], [-SECONDS, 401]];

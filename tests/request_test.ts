@@ -210,6 +210,13 @@ Deno.test("a cause that holds the token anywhere is replaced, one that does not 
       Object.assign(new Error("a"), { request: new Request(URL_OF_TASK, { headers }) }),
     "Headers": () => Object.assign(new Error("a"), { headers: new Headers(headers) }),
     "a Map": () => Object.assign(new Error("a"), { sent: new Map([["token", TOKEN]]) }),
+    "URLSearchParams": () =>
+      Object.assign(new Error("a"), { sent: new URLSearchParams({ TOKEN }) }),
+    "a FormData": () => {
+      const sent = new FormData();
+      sent.set("token", TOKEN);
+      return Object.assign(new Error("a"), { sent });
+    },
     "an AggregateError": () => new AggregateError([new Error(TOKEN)], "all failed"),
     "a cycle": () => Object.assign(new Error("a"), cyclic),
     "a symbol": () => Object.assign(new Error("a"), { [Symbol("token")]: TOKEN }),

@@ -178,6 +178,20 @@ Deno.test("Retry-After on the 200 of build() or load() holds for the first poll 
   assertEquals(times(standIn, start), [0, 20_000]);
 });
 
+Deno.test("a Retry-After of load() that does not fit rejects resolve() at once with retryAfter", async () => {
+  for (const [seconds, timeout] of [[31, 30_000], [DAY + 1, Infinity]] as const) {
+    using clock = new FakeClock();
+    const { standIn, task } = setUp();
+    const start = clock.now;
+    standIn.inject(() => running({ "retry-after": String(seconds) }));
+    await task.load();
+    const waited = clock.runUntil(task.resolve({ timeout }));
+    const error = await assertRejects(() => waited, DeepintTimeoutError);
+    assertEquals(error.retryAfter, seconds * 1_000);
+    assertEquals([clock.now - start, standIn.count(), clock.pending], [0, 1, 0]);
+  }
+});
+
 for (const code of [429, 503]) {
   Deno.test(`Retry-After on a ${code} sets the next delay only`, async () => {
     using clock = new FakeClock();

@@ -208,6 +208,8 @@ Deno.test("parseTaskUrl() refuses backslashes, control characters and other repa
     WEB.replaceAll("/", "\\"),
     WEB.replace("/o/", "\\o\\"),
     API.replace("/v1/", "\\v1/"),
+    API.replace(".net/", ".net\\x/"),
+    WEB.replace(".net/", ".net\\x/"),
     WEB.replace("/workspace", "/work\tspace"),
     WEB.replace("/workspace", "/work\nspace"),
     API.replace("ws-1", "ws\u0000-1"),
