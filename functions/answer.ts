@@ -70,14 +70,14 @@ export async function answerOf(task: Task, options: AnswerOptions): Promise<Answ
 /** What a caller is told when the poll failed: nothing that upstream said. */
 export function upstreamProblem(error: unknown): Problem | undefined {
   if (error instanceof DeepintTimeoutError) {
-    return new Problem("upstream-timeout", "Deep Intelligence did not answer in time");
+    return new Problem("upstream-timeout");
   }
   if (!(error instanceof DeepintHTTPError)) return undefined;
   const { status, code, retryAfter } = error;
   if (status === 429 || code === "LIMIT") {
     // with no word from upstream, the longest interval of the schedule
     const wait = retryAfter ?? pollDelay({ elapsed: Infinity });
-    return new Problem("rate-limited", "Deep Intelligence asks to wait", {
+    return new Problem("rate-limited", undefined, {
       headers: { "retry-after": String(toSeconds(wait)) },
     });
   }
@@ -92,7 +92,7 @@ export function upstreamProblem(error: unknown): Problem | undefined {
       code: "TASK_NOT_FOUND",
     });
   }
-  return new Problem("upstream-unavailable", "Deep Intelligence gave no usable answer");
+  return new Problem("upstream-unavailable");
 }
 
 function taskPath({ organizationId, workspaceId, taskId }: Task): string {
@@ -102,9 +102,9 @@ function taskPath({ organizationId, workspaceId, taskId }: Task): string {
 function unknownStatus(task: Task): Problem {
   const { rawStatus } = task.info;
   if (rawStatus === null) {
-    return new Problem("upstream-unavailable", "Deep Intelligence gave the task without a status");
+    return new Problem("upstream-unavailable");
   }
-  return new Problem("unknown-status", "the task has a status that this version does not know", {
+  return new Problem("unknown-status", undefined, {
     extra: { raw_status: printable(rawStatus), task: printableTask(task) },
   });
 }

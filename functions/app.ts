@@ -97,7 +97,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const app = new Hono<AppEnv>();
   app.use(observe);
   app.onError((error, c) => fail(c, asProblem(error, c)));
-  app.notFound((c) => fail(c, new Problem("not-found", "no such route", NO_ROUTE)));
+  app.notFound((c) => fail(c, new Problem("not-found", undefined, NO_ROUTE)));
 
   route("/health", ["GET", "HEAD"], (c) => reply(c.var.entry.request_id, 200, { status: "ok" }));
   route(
@@ -166,7 +166,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       if (c.req.path.endsWith("/")) return c.notFound(); // the router takes it for the same path
       c.var.entry.route = path;
       if (!methods.includes(c.req.method)) {
-        throw new Problem("method-not-allowed", `${path} is not there for this method`, {
+        throw new Problem("method-not-allowed", undefined, {
           headers: { "allow": methods.join(", ") },
         });
       }
@@ -284,7 +284,7 @@ function waitUntilOf(c: Context<AppEnv>): ((promise: Promise<unknown>) => void) 
 
 function explain(c: Context<AppEnv>, name: string): Response {
   if (!Object.hasOwn(PROBLEMS, name)) {
-    throw new Problem("not-found", "no such problem", NO_ROUTE);
+    throw new Problem("not-found", undefined, NO_ROUTE);
   }
   const { status, title, about, action } = PROBLEMS[name as keyof typeof PROBLEMS];
   return reply(
@@ -301,12 +301,12 @@ function asProblem(error: Error, c: Context<AppEnv>): Problem {
   if (error instanceof Problem) return error;
   const problem = upstreamProblem(error);
   if (problem?.problem === "upstream-credentials") {
-    c.var.entry.hint = "DEEPINT_TOKEN is wrong, or may not see this task";
+    c.var.entry.hint = "DEEPINT_TOKEN is wrong";
   }
   if (problem) return problem;
   // the kind of error alone: its text may hold anything
   c.var.entry.hint = c.req.raw.signal.aborted ? "the caller went away" : error.name;
-  return new Problem("internal-error", "the endpoint failed");
+  return new Problem("internal-error");
 }
 
 function unauthorized(detail: string, challenge = "Bearer"): Problem {

@@ -120,7 +120,7 @@ async function hmac(key: CryptoKey, content: Uint8Array<ArrayBuffer>): Promise<s
 function keyOf(secret: string): string {
   const key = secret.startsWith("whsec_") ? fromBase64(secret.slice(6)) ?? "" : "";
   if (key.length >= 24 && key.length <= 64) return key;
-  throw new RangeError("A webhook secret must be whsec_ and the padded base64 of 24 to 64 bytes");
+  throw new RangeError("A webhook secret must be whsec_ and the base64 of 24 to 64 bytes");
 }
 
 /** Whether the text is a webhook secret: `whsec_` and the padded base64 of 24 to 64 bytes. */
@@ -150,7 +150,7 @@ function otherBodies(body: Uint8Array): string[] {
 /** Keys that a sender may have made of a secret by mistake, each with a word on the mistake. */
 function otherKeys(secret: string): [key: string, mistake: string][] {
   const key = keyOf(secret);
-  const text = "the text of the secret is used as the key: decode the base64 after whsec_";
+  const text = "the text of the secret is the key: decode the base64 after whsec_";
   const space = "there is white space in the secret";
   return [
     [secret, text],
@@ -194,13 +194,13 @@ export function webhookVerifier(
       return "webhook-id, webhook-timestamp and webhook-signature are all needed";
     }
     if (!/^(0|[1-9]\d*)$/.test(timestamp)) {
-      return "webhook-timestamp must be whole seconds since 1970 in decimal digits";
+      return "webhook-timestamp must be seconds since 1970";
     }
     if (!(Math.abs(Math.floor(now() / 1000) - Number(timestamp)) <= TOLERANCE)) {
-      return `webhook-timestamp is more than ${TOLERANCE} s away from the clock of this server`;
+      return `webhook-timestamp is over ${TOLERANCE} s off`;
     }
     if (!signatures(signature).length) {
-      return "webhook-signature must hold v1, and the base64 of 32 bytes";
+      return "webhook-signature must be v1, and the base64 of 32 bytes";
     }
     return undefined;
   }
@@ -233,8 +233,8 @@ export function webhookVerifier(
     for (const key of (await importKeys()).slice(0, DIAGNOSED_SECRETS)) {
       for (const other of otherBodies(body)) {
         if (await fits(key, signedContent(id, timestamp, utf8.encode(other)))) {
-          return "the signature is of another spelling of the same body: it must be made over, " +
-            "and sent with, the very bytes, neither parsed and serialised anew nor trimmed";
+          return "the signature is of another spelling of the body: sign the bytes that are sent, " +
+            "neither serialised anew nor trimmed";
         }
       }
     }

@@ -55,7 +55,7 @@ export class ConfigError extends Error {
 /** Environment variables, or the bindings of a Worker, where other things than text stand too. */
 export type Environment = { readonly [name: string]: unknown };
 
-const ID = "an id of 1 to 128 letters, digits, _ and -";
+const ID = "an id: 1 to 128 characters of A-Z a-z 0-9 _ -";
 const isId = (text: string) => /^[\w-]{1,128}$/.test(text);
 
 /** Whether the function returns true, rather than false or an error. */
@@ -113,12 +113,12 @@ const settings = (allowOpen: boolean) =>
       v.check((token) => token !== "", "must be set"),
       v.check(
         (token) => isCredentials(token),
-        "must be printable ASCII without white space at its ends",
+        "must be printable ASCII without spaces at its ends",
       ),
     ),
     DEEPINT_INSTANCE: one(
       (instance) => isCredentials("-", instance),
-      "a host, host:port or https origin (http for a loopback host only)",
+      "host[:port] or an origin (http for loopback only)",
     ),
     DEEPINT_ORGANIZATION: one(isId, ID),
     RESOLVE_API_KEYS: list(
@@ -128,7 +128,7 @@ const settings = (allowOpen: boolean) =>
     RESOLVE_WEBHOOK_SECRETS: list(
       v.check(
         isWebhookSecret,
-        "each secret must be whsec_ and the padded base64 of 24 to 64 bytes",
+        "each secret must be whsec_ and the base64 of 24 to 64 bytes",
       ),
     ),
     RESOLVE_ALLOWED_ORGANIZATIONS: list(word(isId, ID)),
@@ -141,14 +141,14 @@ const settings = (allowOpen: boolean) =>
     RESOLVE_BASE_PATH: v.pipe(
       one(
         (path) => /^(\/(?!\.\.?(\/|$))[\w~.-]+)*\/?$/.test(path),
-        "a path such as /resolve-task, of letters, digits, _, ~, . and -",
+        "a path such as /resolve-task, of A-Z a-z 0-9 _ ~ . -",
       ),
       v.transform((path) => path.replace(/\/$/, "")),
     ),
     RESOLVE_CORS_ORIGINS: list(
       v.check(
         (origin) => !origin.includes("*"),
-        "* is refused: name each origin whose pages may read the answers",
+        "* is refused: name each origin",
       ),
       word(isOrigin, "an exact origin such as https://app.example.com"),
     ),
@@ -156,7 +156,7 @@ const settings = (allowOpen: boolean) =>
       one((text) => text === "0" || text === "1", "1 or 0"),
       v.check(
         (text) => text !== "1" || allowOpen,
-        "only functions/main.ts takes it, since only that stays on the loopback address",
+        "only functions/main.ts takes it",
       ),
     ),
     PORT: whole(0, 65_535, 8000),
@@ -191,7 +191,7 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
   if (!open && !apiKeys.length && !webhookSecrets.length) {
     throw new ConfigError(
       "RESOLVE_API_KEYS",
-      "set it, or RESOLVE_WEBHOOK_SECRETS, or both: with neither nobody may call",
+      "set it, or RESOLVE_WEBHOOK_SECRETS: with neither nobody may call",
     );
   }
   return {

@@ -13,111 +13,115 @@ export interface ProblemType {
   readonly action: string;
 }
 
+const type = (status: number, title: string, about: string, action: string): ProblemType => (
+  { status, title, about, action }
+);
+
 /** Every problem type. */
 export const PROBLEMS = {
-  "invalid-request": {
-    status: 400,
-    title: "The request is not valid",
-    about: "The body is not JSON, or a member is missing or malformed: see `errors`.",
-    action: "Correct it.",
-  },
-  "unauthorized": {
-    status: 401,
-    title: "Authentication is needed",
-    about: "There is no valid bearer key and no valid Standard Webhooks signature.",
-    action: "Send `Authorization: Bearer <key>`, or sign the exact bytes of the body.",
-  },
-  "forbidden": {
-    status: 403,
-    title: "Not allowed",
-    about: "The organization, workspace or instance is not one that is served here.",
-    action: "Ask whoever runs the endpoint to allow it.",
-  },
-  "not-found": {
-    status: 404,
-    title: "Not found",
-    about: "No such route (`ROUTE_NOT_FOUND`), or no such task (`TASK_NOT_FOUND`).",
-    action: "Check the path, or the ids of the task.",
-  },
-  "method-not-allowed": {
-    status: 405,
-    title: "Method not allowed",
-    about: "The route does not have this method.",
-    action: "Use a method named in `Allow`.",
-  },
-  "request-timeout": {
-    status: 408,
-    title: "The request took too long",
-    about: "The body did not arrive in time.",
-    action: "Send it again.",
-  },
-  "content-too-large": {
-    status: 413,
-    title: "The request is too large",
-    about: "The body is over 20,000 bytes.",
-    action: "Send the task alone.",
-  },
-  "unsupported-media-type": {
-    status: 415,
-    title: "Unsupported media type",
-    about: "The body is not declared as JSON, or it is encoded.",
-    action: "Send plain `application/json`.",
-  },
-  "task-failed": {
-    status: 424,
-    title: "The task failed",
-    about: "`code` and `detail` are the task's own.",
-    action: "Look at the task in Deep Intelligence; asking again changes nothing.",
-  },
-  "internal-error": {
-    status: 500,
-    title: "Internal error",
-    about: "A defect of the endpoint.",
-    action: "Report it with `request_id`, which the log has too.",
-  },
-  "unknown-status": {
-    status: 502,
-    title: "The task has an unknown status",
-    about: "This version does not know `raw_status`.",
-    action: "Update the endpoint, or look at the task in Deep Intelligence.",
-  },
-  "upstream-credentials": {
-    status: 502,
-    title: "Deep Intelligence refused the endpoint",
-    about: "The endpoint's own token is wrong, or may not see the task.",
-    action: "Whoever runs the endpoint corrects DEEPINT_TOKEN.",
-  },
-  "upstream-unavailable": {
-    status: 502,
-    title: "Deep Intelligence gave no usable answer",
-    about: "It could not be reached, failed, redirected, or sent what is not a task.",
-    action: "Ask again later.",
-  },
-  "misconfigured": {
-    status: 503,
-    title: "The endpoint is misconfigured",
-    about: "A setting is missing or malformed; `detail` names it.",
-    action: "Whoever runs the endpoint corrects it.",
-  },
-  "rate-limited": {
-    status: 503,
-    title: "Deep Intelligence limits the rate",
-    about: "The endpoint's token has made too many requests.",
-    action: "Ask again after `Retry-After` seconds.",
-  },
-  "task-pending": {
-    status: 503,
-    title: "The task has not ended",
-    about: "It still runs, and the caller wanted an error until it ends.",
-    action: "Ask again after `Retry-After` seconds.",
-  },
-  "upstream-timeout": {
-    status: 504,
-    title: "Deep Intelligence took too long",
-    about: "It did not answer in time.",
-    action: "Ask again later.",
-  },
-} as const satisfies Record<string, ProblemType>;
+  "invalid-request": type(
+    400,
+    "The request is not valid",
+    "The body is not JSON, or a member is missing or malformed: see `errors`.",
+    "Correct it.",
+  ),
+  "unauthorized": type(
+    401,
+    "Authentication is needed",
+    "There is no valid bearer key and no valid signature.",
+    "Send a key, or sign the exact bytes of the body.",
+  ),
+  "forbidden": type(
+    403,
+    "Not allowed",
+    "The organization, workspace or instance is not served here.",
+    "Ask whoever runs it to allow it.",
+  ),
+  "not-found": type(
+    404,
+    "Not found",
+    "No such route (`ROUTE_NOT_FOUND`), or no such task (`TASK_NOT_FOUND`).",
+    "Check the path or the ids.",
+  ),
+  "method-not-allowed": type(
+    405,
+    "Method not allowed",
+    "The route does not have this method.",
+    "Use one that `Allow` names.",
+  ),
+  "request-timeout": type(
+    408,
+    "The request took too long",
+    "The body did not arrive in time.",
+    "Send it again.",
+  ),
+  "content-too-large": type(
+    413,
+    "The request is too large",
+    "The body is over 20,000 bytes.",
+    "Send the task alone.",
+  ),
+  "unsupported-media-type": type(
+    415,
+    "Unsupported media type",
+    "The body is not plain JSON.",
+    "Send plain `application/json`.",
+  ),
+  "task-failed": type(
+    424,
+    "The task failed",
+    "`code` and `detail` are the task's own.",
+    "Look at it in Deep Intelligence.",
+  ),
+  "internal-error": type(
+    500,
+    "Internal error",
+    "A defect of the endpoint.",
+    "Report `request_id`.",
+  ),
+  "unknown-status": type(
+    502,
+    "The task has an unknown status",
+    "This version does not know `raw_status`.",
+    "Update the endpoint, or look at it in Deep Intelligence.",
+  ),
+  "upstream-credentials": type(
+    502,
+    "Deep Intelligence refused the endpoint",
+    "Its own token is wrong.",
+    "Whoever runs it corrects DEEPINT_TOKEN.",
+  ),
+  "upstream-unavailable": type(
+    502,
+    "Deep Intelligence gave no usable answer",
+    "It was out of reach, failed, redirected, or sent no task.",
+    "Ask again later.",
+  ),
+  "misconfigured": type(
+    503,
+    "The endpoint is misconfigured",
+    "A setting is missing or malformed; `detail` names it.",
+    "Whoever runs it corrects the setting.",
+  ),
+  "rate-limited": type(
+    503,
+    "Deep Intelligence limits the rate",
+    "Too many requests were made.",
+    "Ask again after `Retry-After` seconds.",
+  ),
+  "task-pending": type(
+    503,
+    "The task has not ended",
+    "It still runs.",
+    "Ask again after `Retry-After` seconds.",
+  ),
+  "upstream-timeout": type(
+    504,
+    "Deep Intelligence took too long",
+    "It did not answer in time.",
+    "Ask again later.",
+  ),
+};
 
 /** The name of a problem type. */
 export type ProblemName = keyof typeof PROBLEMS;
@@ -144,9 +148,9 @@ export class Problem extends Error {
   /** What else there is to tell. */
   readonly options: ProblemOptions;
 
-  /** Makes a problem; `detail` is for people, and about this occurrence. */
-  constructor(problem: ProblemName, detail: string, options: ProblemOptions = {}) {
-    super(detail);
+  /** Makes a problem; `detail` is for people, and about this occurrence: by default the title. */
+  constructor(problem: ProblemName, detail?: string, options: ProblemOptions = {}) {
+    super(detail ?? PROBLEMS[problem].title);
     this.problem = problem;
     this.options = options;
   }

@@ -4,7 +4,7 @@ import { parseTaskUrl, type TaskLocation } from "../mod.ts";
 import type { Config } from "./config.ts";
 import type { TaskIds } from "./polls.ts";
 import { Problem } from "./problem.ts";
-import { ResolveRequest } from "./schemas.ts";
+import { ResolveRequest } from "./request_schema.ts";
 
 /** Which task, and how to answer. */
 export interface Question {
@@ -67,7 +67,7 @@ function checkAllowed(ids: TaskIds, config: QuestionConfig): void {
   const { allowedOrganizations, allowedWorkspaces } = config;
   const check = (what: string, id: string, allowed: readonly string[]) => {
     if (allowed.length === 0 || allowed.includes(id)) return;
-    throw new Problem("forbidden", `the ${what} is not one that this endpoint serves`, {
+    throw new Problem("forbidden", `the ${what} is not served here`, {
       code: `${what.toUpperCase()}_NOT_ALLOWED`,
     });
   };
@@ -84,7 +84,7 @@ function idsOf(given: Given, base: string, config: QuestionConfig): TaskIds {
     throw invalid(
       ID_KEYS.filter((key) => all[key] === undefined).map((key) => ({
         pointer: `${base}/${key}`,
-        detail: "is missing: name the task by url, or by all three ids",
+        detail: "is missing: name the task by url, or by three ids",
       })),
     );
   }
@@ -100,7 +100,7 @@ function locate(
 ): TaskIds {
   const location = parseUrl(url, given.organization_id, base, config);
   if (location.instance !== instance) {
-    throw new Problem("forbidden", "the url is not at the instance that this endpoint serves", {
+    throw new Problem("forbidden", "the instance is not served here", {
       code: "INSTANCE_NOT_ALLOWED",
     });
   }

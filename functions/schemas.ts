@@ -1,25 +1,8 @@
 /** The valibot schemas of every request and answer; `/openapi.json` is generated from them. */
 import * as v from "valibot";
+import { Id, ResolveRequest } from "./request_schema.ts";
 
-const Id = v.pipe(
-  v.string("must be text"),
-  v.regex(/^[A-Za-z0-9_-]{1,128}$/, "must be an id: 1 to 128 characters of A-Z a-z 0-9 _ -"),
-);
-
-/** What to answer while the task runs: 202, or 503, which makes a sender of webhooks deliver again. */
-export const Pending = v.picklist(["accepted", "retry"], 'must be "accepted" or "retry"');
-
-/** The body of `POST /resolve`: a task by its URL or by its ids, and how to answer. */
-export const ResolveRequest = v.object({
-  url: v.optional(v.string("must be text")),
-  organization_id: v.optional(Id),
-  workspace_id: v.optional(Id),
-  task_id: v.optional(Id),
-  raise_on_error: v.optional(v.boolean("must be true or false")),
-  pending: v.optional(Pending),
-}, "must be a JSON object");
-/** The body of `POST /resolve`. */
-export type ResolveRequest = v.InferOutput<typeof ResolveRequest>;
+export { ResolveRequest };
 
 /** The same, wrapped as a Standard Webhooks event. */
 export const ResolveEvent = v.object({

@@ -92,7 +92,7 @@ export class Credentials {
       throw new DeepintCredentialsError(
         "CREDENTIALS_NOT_FOUND",
         "Cannot find a token: pass the parameter token, set the environment variable " +
-          "DEEPINT_TOKEN, or, under Deno, put token into section [DEFAULT] of ~/.deepint.ini",
+          "DEEPINT_TOKEN, or (Deno only) set token under [DEFAULT] in ~/.deepint.ini",
       );
     }
     return new Credentials({ token, instance });
@@ -117,8 +117,7 @@ function checkToken(token: unknown): string {
   if (typeof token === "string" && /^[!-~](?:[ -~]*[!-~])?$/.test(token)) return token;
   throw new DeepintCredentialsError(
     "CREDENTIALS_INVALID",
-    "Cannot use the token: it must be text of printable ASCII characters without spaces at the " +
-      "ends, or a function that gives such text",
+    "Cannot use the token: it must be printable ASCII without spaces at its ends",
   );
 }
 

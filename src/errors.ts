@@ -157,6 +157,11 @@ export function quote(value: unknown): string {
   return typeof value === "string" ? `"${printable(value)}"` : printable(String(value));
 }
 
+/** The error of an argument that is out of range. */
+export function outOfRange(name: string, value: unknown, wanted: string): RangeError {
+  return new RangeError(`Cannot use ${name} ${quote(value)}: it must be ${wanted}`);
+}
+
 /** What of a value may be quoted when it may hold credentials: nothing before an @, no query. */
 export function quoteSafely(value: unknown): string {
   const text = String(value);
@@ -177,13 +182,18 @@ function holds(value: unknown, text: string, seen = new Set<unknown>()): boolean
   }
   const composite = typeof value === "object" || typeof value === "function";
   if (!composite || value === null || seen.has(value)) return false;
+  // bytes print as numbers; a promise prints what it has settled to, and can't be looked into
+  if (ArrayBuffer.isView(value)) return false;
+  if (value instanceof Promise || Array.isArray(value) && value.length > 500) return true;
   try {
     const keys: PropertyKey[] = Reflect.ownKeys(value);
     for (const key in value) keys.push(key); // a Request shows its headers by inherited getters
     // not every iterable: some can be read but once
-    const listed = value instanceof Headers || value instanceof Map || value instanceof Set;
+    const listed = [Headers, URLSearchParams, Map, Set].some((kind) => value instanceof kind);
     if (keys.length + seen.add(value).size > 500) return true;
-    return [...keys, ...listed ? value : []].some((part) => holds(part, text, seen)) ||
+    return [...keys, ...listed ? value as Iterable<unknown> : []].some((part) =>
+      holds(part, text, seen)
+    ) ||
       keys.some((key) => holds(property(value, key), text, seen));
   } catch {
     return true;

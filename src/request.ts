@@ -7,8 +7,8 @@ import {
   type DeepintErrorCode,
   DeepintHTTPError,
   DeepintTimeoutError,
+  outOfRange,
   printable,
-  quote,
   withCause,
 } from "./errors.ts";
 import { MAX_WAIT, parseRetryAfter } from "./schedule.ts";
@@ -83,7 +83,7 @@ export async function request<T>(
   checkDuration("timeout", timeout);
   checkDuration("requestTimeout", requestTimeout);
   if (!Number.isInteger(retries) || retries < 0) {
-    throw new RangeError(`Cannot request with retries ${quote(retries)}: it is an integer ≥ 0`);
+    throw outOfRange("retries", retries, "an integer, 0 or more");
   }
   signal?.throwIfAborted();
   const begun = Date.now();
@@ -127,7 +127,7 @@ export function isTransient(error: unknown): error is DeepintHTTPError | Deepint
  */
 export function checkDuration(name: string, ms: number): void {
   if (typeof ms === "number" && ms >= 0) return;
-  throw new RangeError(`Cannot wait with ${name} ${quote(ms)}: it is milliseconds, 0 or more`);
+  throw outOfRange(name, ms, "a number of milliseconds, 0 or more");
 }
 
 /**
@@ -253,7 +253,7 @@ async function send<T>(
 
   if (method === "DELETE" && (status === 204 || (attempt > 0 && status === 404))) {
     body = { result: "success" }; // 404: an attempt before this one has deleted it
-  } else if (!response.ok || isErrorBody(body)) {
+  } else if (!response.ok || isErrorBody(body, method)) {
     const { code, message } = errorOf(body, status);
     const retryable = code === "LIMIT" || [429, 502, 503, 504].includes(status) ||
       status === 500 && method === "GET";
@@ -326,9 +326,10 @@ function readJson(text: string | undefined, token: string): unknown {
   }
 }
 
-function isErrorBody(body: unknown): boolean {
+function isErrorBody(body: unknown, method: string): boolean {
   const { result, id, status } = (body ?? {}) as Record<string, unknown>;
-  return result === "error" && (id ?? status ?? null) === null;
+  // a task's `result` is an id, which may be any word
+  return result === "error" && (method === "DELETE" || (id ?? status ?? null) === null);
 }
 
 function errorOf(body: unknown, status: number): { code: DeepintErrorCode; message: string } {

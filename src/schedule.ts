@@ -1,5 +1,5 @@
 /** When to poll next: fixed, adaptive, `Retry-After`. Pure; it holds no timers. */
-import { quote } from "./errors.ts";
+import { outOfRange } from "./errors.ts";
 
 /** The longest single wait: timers overflow beyond 24.8 days, and nobody waits a day for a poll. */
 export const MAX_WAIT = 86_400_000;
@@ -73,15 +73,16 @@ export type PollInterval = number | "adaptive";
 export function checkPollInterval(interval: PollInterval): void {
   if (interval === "adaptive") return;
   if (typeof interval === "number" && interval >= 250 && interval <= MAX_WAIT) return;
-  throw new RangeError(
-    `Cannot poll with pollInterval ${quote(interval)}: it is "adaptive" or a number of ` +
-      `milliseconds from 250 to ${MAX_WAIT}`,
+  throw outOfRange(
+    "pollInterval",
+    interval,
+    `"adaptive" or a number of milliseconds from 250 to ${MAX_WAIT}`,
   );
 }
 
 /** Milliseconds until the next poll, by whichever schedule. */
 export function nextDelay(interval: PollInterval, state: PollState): number {
-  return interval === "adaptive" ? pollDelay(state) : Math.max(interval, state.retryAfter ?? 0);
+  return interval === "adaptive" ? pollDelay(state) : Math.max(interval, state.retryAfter || 0);
 }
 
 /**

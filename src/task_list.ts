@@ -1,5 +1,5 @@
 /** Listing the tasks of a workspace page by page. */
-import { quote } from "./errors.ts";
+import { outOfRange } from "./errors.ts";
 import { type Connection, request, type RequestOptions } from "./request.ts";
 import { TaskInfo } from "./task_info.ts";
 import { checkId } from "./task_url.ts";
@@ -23,9 +23,7 @@ export async function* listPages(
 ): AsyncGenerator<TaskInfo[], void, void> {
   const { pageSize = MAX_PAGE_SIZE } = options;
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > MAX_PAGE_SIZE) {
-    throw new RangeError(
-      `Cannot list with pageSize ${quote(pageSize)}: it is an integer from 1 to ${MAX_PAGE_SIZE}`,
-    );
+    throw outOfRange("pageSize", pageSize, `an integer from 1 to ${MAX_PAGE_SIZE}`);
   }
   const seen = new Set<string>();
   for (let page = 0, pages = 1; page < pages; page++) {

@@ -1,5 +1,5 @@
 /** Where a task is: its web and API addresses <-> instance, organization, workspace and task. Pure. */
-import { quote, quoteSafely } from "./errors.ts";
+import { outOfRange, quote, quoteSafely } from "./errors.ts";
 
 /** The instance that is meant when none is named. */
 export const DEFAULT_INSTANCE = "app.deepint.net";
@@ -29,9 +29,7 @@ export interface ParseTaskUrlOptions {
  */
 export function checkId(name: string, id: unknown): string {
   if (typeof id === "string" && /^[A-Za-z0-9_-]{1,128}$/.test(id)) return id;
-  throw new RangeError(
-    `Cannot use ${name} ${quote(id)}: an id has 1 to 128 characters of A-Z a-z 0-9 _ -`,
-  );
+  throw outOfRange(name, id, "an id: 1 to 128 characters of A-Z a-z 0-9 _ -");
 }
 
 /**
@@ -45,9 +43,8 @@ export function parseInstance(instance: string): string {
     return instanceOf(new URL(origin));
   }
   throw new RangeError(
-    `Cannot use instance ${quoteSafely(instance)}: ` +
-      "it is host[:port] or an origin such as https://app.deepint.net, " +
-      "without path, query or user info",
+    `Cannot use instance ${quoteSafely(instance)}: it must be host[:port] or an origin, without ` +
+      "path, query or user info",
   );
 }
 
@@ -60,8 +57,7 @@ function instanceOf(url: URL): string {
   if (url.protocol === "https:") return url.host;
   if (/^(localhost|\[::1\]|127(\.\d+){3})$/.test(url.hostname)) return url.origin;
   throw new RangeError(
-    `Cannot use http for ${quote(url.host)}: the token would be readable on the way; use https ` +
-      "(http is for loopback only)",
+    `Cannot use http for ${quote(url.host)}: it is for loopback only; use https`,
   );
 }
 

@@ -232,11 +232,11 @@ Deno.test("readConfig() says what is wrong, and quotes what is no secret", () =>
     [
       "RESOLVE_ALLOWED_WORKSPACES",
       "a,b c",
-      'RESOLVE_ALLOWED_WORKSPACES: must be an id of 1 to 128 letters, digits, _ and -, not "b c"',
+      'RESOLVE_ALLOWED_WORKSPACES: must be an id: 1 to 128 characters of A-Z a-z 0-9 _ -, not "b c"',
     ],
     ["RESOLVE_PENDING", 'a"\n\x1b[1mé', 'not "a"  [1mé"'],
     ["RESOLVE_CORS_ORIGINS", "*", "RESOLVE_CORS_ORIGINS: * is refused: name each origin"],
-    ["DEEPINT_INSTANCE", "http://example.com", '(http for a loopback host only), not "http://exa'],
+    ["DEEPINT_INSTANCE", "http://example.com", '(http for loopback only), not "http://exa'],
     ["RESOLVE_OPEN", "1", "only functions/main.ts takes it"],
   ];
   for (const [name, value, message] of messages) {

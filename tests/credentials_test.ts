@@ -18,7 +18,7 @@ interface Machine {
   ini?: string;
 }
 
-/** Runs `work` on a machine of its own: a home in a temporary folder, and only the given variables. */
+/** Runs `work` on a machine of its own: a temporary home, and only the given variables. */
 async function on<T>({ env = {}, ini }: Machine, work: (home: string) => Promise<T>): Promise<T> {
   const before = VARIABLES.map((name) => [name, Deno.env.get(name)] as const);
   const home = await Deno.makeTempDir();

@@ -221,7 +221,7 @@ Deno.test("the code of an HTTP error is the body's when it may be one, else the 
   }
 });
 
-Deno.test("a body that is no JSON object gives an error the status's code and no text", async () => {
+Deno.test("a body that is no JSON object gives the status's code and none of its text", async () => {
   const bodies = ["<html>bad <b>gateway</b></html>", "", "null", "[]", '"text"', '{"code":"A"'];
   for (const body of bodies) {
     const error = await loadError(answering(body, { status: 502 }));
@@ -554,6 +554,20 @@ Deno.test("a cause that is large is not read from end to end, nor is what can be
   const once = Array(3).values();
   await loadError(failing(Object.assign(new Error("once"), { once })));
   assertEquals([...once].length, 3);
+});
+
+Deno.test("a cause that carries bytes is kept: they are not listed one by one", async () => {
+  const bytes = Object.assign(new Error("bytes"), { body: new Uint8Array(20_000_000) });
+  const begun = performance.now();
+  const { cause } = await loadError(failing(bytes));
+  assert(cause === bytes);
+  assert(performance.now() - begun < 1_000, "the bytes were looked through");
+});
+
+Deno.test("a cause that holds the token in a promise is left out", async () => {
+  const pending = Object.assign(new Error("pending"), { token: Promise.resolve(CANARY) });
+  const { cause } = await loadError(failing(pending));
+  assert(cause !== pending);
 });
 
 Deno.test("whatever a fetch throws, the error is NETWORK_ERROR", async () => {

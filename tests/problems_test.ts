@@ -284,7 +284,7 @@ Deno.test("a body of 20,000 bytes is read, however it comes; one of 20,001 is no
 Deno.test("nothing after 20 kB is read of a body that is chunked, or lies about its length", async () => {
   for (const length of [undefined, "10", "-1", "abc", "20000"]) {
     const { standIn, bearer } = setUp();
-    const { body, state } = chunkedBody(1_000);
+    const { body, state } = chunkedBody(1_000, 100_000);
     const headers = length === undefined ? {} : { "content-length": length };
     const response = await bearer("", { body, headers });
     assertEquals(await outcomeOf(response), [413, "content-too-large"], length);
@@ -297,7 +297,7 @@ Deno.test("nothing after 20 kB is read of a body that is chunked, or lies about 
 Deno.test("nothing at all is read of a body that declares more than 20 kB", async () => {
   const { bearer, webhook } = setUp();
   const headers = { "content-length": "20001" };
-  const { body, state } = chunkedBody(1_000);
+  const { body, state } = chunkedBody(1_000, 100_000);
   assertEquals(await outcomeOf(await bearer("", { body, headers })), [413, "content-too-large"]);
   assertEquals(state, { read: 0, cancelled: true });
   assertEquals((await webhook(IDS, { headers })).status, 413);

@@ -144,6 +144,13 @@ Deno.test('{"result":"error"} is an error with 200, of the body\'s code or UNKNO
   assertStringIncludes(coded.message, "not here");
 });
 
+Deno.test("a DELETE that is answered with an error keeps the error's code, whatever else it says", async () => {
+  const body = { result: "error", status: 409, code: "LOCKED", message: "in use" };
+  const task = taskAt(() => Promise.resolve(Response.json(body)));
+  const error = await assertRejects(() => task.delete({ retries: 0 }), DeepintHTTPError);
+  assertEquals(error.code, "LOCKED");
+});
+
 Deno.test("a task whose result has the id error is a task", async () => {
   const body = { id: "t-1", status: "success", result: "error", result_type: "source" };
   const task = await taskAt(() => Promise.resolve(Response.json(body))).load();
