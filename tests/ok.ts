@@ -7,6 +7,7 @@ import { stdAssert } from "./std_assert.ts";
 import config from "../deno.json" with { type: "json" };
 
 const COVERAGE = "dist/coverage";
+const DOCUMENTED = ["mod.ts", "src", "functions/app.ts", "functions/auth.ts"];
 const CHECKED = ["mod.ts", "src", "functions", "tests"];
 
 const assert = await stdAssert();
@@ -18,6 +19,8 @@ const steps: Record<string, () => Promise<boolean>> = {
   lint: () => succeeds(["lint"]),
   check: () => succeeds(["check", ...assert.args, ...CHECKED]),
   doc: () => succeeds(["doc", "--lint", "--frozen", ...Object.values(config.exports)]),
+  // the examples in the docs are run: what a user copies must work
+  examples: () => succeeds(["test", "--doc", ...assert.args, "--no-prompt", ...DOCUMENTED]),
   async test() {
     const coverage = [`--coverage=${COVERAGE}`, "--clean", "--coverage-raw-data-only"];
     const tally = await runTests(coverage, assert);
