@@ -142,3 +142,49 @@ Deno.test("credentials for plain http beyond loopback are refused", () => {
     assertNoToken(thrown);
   }
 });
+
+/** A certificate for localhost that nobody else trusts, made for this run. */
+async function certificate(): Promise<{ cert: string; key: string }> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const made = await new Deno.Command("openssl", {
+      cwd: folder,
+      args: [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+        ...["-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+        ...["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key", "-out", "cert"],
+      ],
+    }).output();
+    assert(made.success, new TextDecoder().decode(made.stderr));
+    const read = (name: string) => Deno.readTextFile(`${folder}/${name}`);
+    return { cert: await read("cert"), key: await read("key") };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("a redirect from https to http is refused, and the http server sees no request", async () => {
+  const { cert, key } = await certificate();
+  await using other = serveTask();
+  let status = 0;
+  const tls = { port: 0, hostname: "localhost", cert, key, onListen() {} };
+  await using home = Deno.serve(tls, () => {
+    const location = `${other.origin}/api/v1/workspace/w-1/task/t-1`;
+    return new Response(null, { status, headers: { location } });
+  });
+  using client = Deno.createHttpClient({ caCerts: [cert] });
+  const instance = `localhost:${home.addr.port}`;
+  const task = new Task({
+    organizationId: "o-1",
+    workspaceId: "w-1",
+    credentials: new Credentials({ token: TOKEN, instance }),
+    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
+    fetch: (url, init) => fetch(url, { ...init, client }),
+  });
+  for (status of KINDS) {
+    const error = await assertRejects(() => task.load({ retries: 0 }), DeepintHTTPError);
+    assertEquals([error.code, error.status], ["REDIRECT", status]);
+    assertNoToken(error);
+  }
+  assertEquals(other.seen, []);
+});
