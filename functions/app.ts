@@ -96,7 +96,10 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   const app = new Hono<AppEnv>();
   app.use(observe);
-  app.onError((error, c) => fail(c, asProblem(error, c)));
+  app.onError((error, c) => {
+    if (error instanceof Problem || !c.req.raw.signal.aborted) return fail(c, asProblem(error, c));
+    return reply(c.var.entry.request_id, 499, null); // the caller went away; for the log alone
+  });
   app.notFound((c) => fail(c, new Problem("not-found", undefined, NO_ROUTE)));
 
   route("/health", ["GET", "HEAD"], (c) => reply(c.var.entry.request_id, 200, { status: "ok" }));
@@ -305,7 +308,7 @@ function asProblem(error: Error, c: Context<AppEnv>): Problem {
   }
   if (problem) return problem;
   // the kind of error alone: its text may hold anything
-  c.var.entry.hint = c.req.raw.signal.aborted ? "the caller went away" : error.name;
+  c.var.entry.hint = error.name;
   return new Problem("internal-error");
 }
 
