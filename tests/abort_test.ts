@@ -1,6 +1,6 @@
 // An abort and a deadline at every point of resolve(): each ends the wait at once and leaves no
 // timer, no request and no listener behind; neither touches the task.
-import { assert, assertEquals, assertStrictEquals, fail } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertStringIncludes, fail } from "@std/assert";
 import { Credentials, DeepintTimeoutError, type ResolveOptions, Task, TaskInfo } from "../mod.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { createStandIn, type Responder } from "./stand_in.ts";
@@ -169,6 +169,7 @@ for (const [name, point] of Object.entries(POINTS)) {
     assertEquals([error.code, error.elapsed, clock.now - start], ["TIMEOUT", REACHED, REACHED]);
     assertStrictEquals(error.info, task.info);
     assertEquals(error.info?.status, "running");
+    assertStringIncludes(error.message, "again"); // it says how to go on
     assertEquals([signals.length, clock.pending, abort.listeners], [point.requests, 0, 0]);
     if (point.pending) assertEquals(signals.at(-1)?.aborted, true);
     await clock.tick(60_000);

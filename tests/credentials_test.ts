@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { Credentials, DeepintBaseError, DeepintCredentialsError, Task, TaskInfo } from "../mod.ts";
+import { inspections } from "./client.ts";
 
 const CANARY = "CANARY_0123456789_TOKEN";
 const VARIABLES = ["DEEPINT_TOKEN", "DEEPINT_INSTANCE", "HOME", "USERPROFILE"];
@@ -78,28 +79,18 @@ async function assertNotFound(machine: Machine): Promise<void> {
 
 /** All the ways in which a value shows itself. */
 function prints(value: unknown): string {
-  const inspect = (value: unknown) =>
-    [false, true].map((showHidden) =>
-      Deno.inspect(value, {
-        depth: 20,
-        showHidden,
-        getters: showHidden,
-        strAbbreviateSize: Infinity,
-        iterableLimit: Infinity,
-      })
-    );
   return [
     String(value),
     `${Object.prototype.toString.call(value)}`,
     JSON.stringify(value),
     JSON.stringify({ value: [value] }, null, 2),
-    ...inspect(value),
-    ...inspect(structuredClone(value)),
-    ...inspect(Object.entries(value as object)),
-    ...inspect({ ...value as object }),
-    ...inspect(Reflect.ownKeys(value as object)),
+    ...inspections(value),
+    ...inspections(structuredClone(value)),
+    ...inspections(Object.entries(value as object)),
+    ...inspections({ ...value as object }),
+    ...inspections(Reflect.ownKeys(value as object)),
     ...value instanceof Error ? [value.name, value.message, value.stack, value.toString()] : [],
-    ...value instanceof Error && value.cause ? inspect(value.cause) : [],
+    ...value instanceof Error && value.cause ? inspections(value.cause) : [],
   ].join("\n");
 }
 

@@ -1,46 +1,14 @@
 // The deadlines of one operation and of one attempt, and its abort. Those of a wait are in
 // abort_test.ts.
 import { assert, assertEquals, assertRejects, assertStrictEquals, fail } from "@std/assert";
-import { Credentials, DeepintTimeoutError, type RequestOptions, Task, TaskInfo } from "../mod.ts";
+import { DeepintTimeoutError, Task } from "../mod.ts";
+import { DELETE, GET, HANG, random, setUp, times, TOKEN } from "./client.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { createStandIn, type Responder } from "./stand_in.ts";
+import type { Responder } from "./stand_in.ts";
 
-const TOKEN = "canary-token-0123456789";
 const BRACE = new TextEncoder().encode("{");
-const HANG: Responder = () => new Promise(() => {});
 const HANG_IN_BODY: Responder = () =>
   new Response(new ReadableStream({ start: (to) => to.enqueue(BRACE) }));
-
-function setUp(token: string | (() => string | Promise<string>) = TOKEN) {
-  const standIn = createStandIn({ token: TOKEN });
-  standIn.add({ id: "t-1", status: "success" });
-  const task = new Task({
-    organizationId: "organization-1",
-    workspaceId: "workspace-1",
-    credentials: new Credentials({ token }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: standIn.fetch,
-  });
-  return { standIn, task };
-}
-
-function times({ requests }: ReturnType<typeof createStandIn>, start: number): number[] {
-  return requests.map(({ at }) => at - start);
-}
-
-/** `Math.random` always gives `value` until this is disposed of. */
-function random(value: number): Disposable {
-  const original = Math.random;
-  Math.random = () => value;
-  return {
-    [Symbol.dispose]() {
-      Math.random = original;
-    },
-  };
-}
-
-const GET = (task: Task, options?: RequestOptions): Promise<unknown> => task.load(options);
-const DELETE = (task: Task, options?: RequestOptions): Promise<unknown> => task.delete(options);
 
 Deno.test("an attempt that takes longer than 10 s is repeated, the operation ends after 30 s", async () => {
   using clock = new FakeClock();

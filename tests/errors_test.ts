@@ -18,6 +18,7 @@ import {
   Task,
   TaskInfo,
 } from "../mod.ts";
+import { inspections } from "./client.ts";
 
 /** A token that is also a valid error code, so that it would pass as one. */
 const CANARY = "CANARY_0123456789_TOKEN";
@@ -70,22 +71,12 @@ async function loadError(fetch: Fetch, token = CANARY): Promise<DeepintHTTPError
 
 /** All the ways in which a value shows itself. */
 function prints(value: unknown): string {
-  const inspect = (value: unknown) =>
-    [false, true].map((showHidden) =>
-      Deno.inspect(value, {
-        depth: 20,
-        showHidden,
-        getters: showHidden,
-        strAbbreviateSize: Infinity,
-        iterableLimit: Infinity,
-      })
-    );
   return [
     String(value),
     JSON.stringify(value),
-    ...inspect(value),
-    ...inspect(structuredClone(value)),
-    ...inspect({ ...value as object }),
+    ...inspections(value),
+    ...inspections(structuredClone(value)),
+    ...inspections({ ...value as object }),
     ...chain(value).flatMap((error) => [error.name, error.message, `${error.stack}`, `${error}`]),
   ].join("\n");
 }

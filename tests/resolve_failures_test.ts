@@ -14,6 +14,7 @@ import {
   Task,
   TaskInfo,
 } from "../mod.ts";
+import { times } from "./client.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { createStandIn, type Responder } from "./stand_in.ts";
 
@@ -41,10 +42,6 @@ function running(headers: Record<string, string> = {}): Response {
 
 function status(status: number, headers: Record<string, string> = {}): Responder {
   return () => new Response("{}", { status, headers });
-}
-
-function times({ requests }: ReturnType<typeof createStandIn>, start: number): number[] {
-  return requests.map(({ at }) => at - start);
 }
 
 /** Every failure after which a later poll may succeed. */

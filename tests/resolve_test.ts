@@ -9,10 +9,10 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { Credentials, DeepintTaskError, Task, TaskInfo } from "../mod.ts";
+import { random, times, TOKEN } from "./client.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { createStandIn, type Step } from "./stand_in.ts";
 
-const TOKEN = "canary-token-0123456789";
 const credentials = new Credentials({ token: TOKEN });
 const RUNNING: Step = { status: "running", polls: 1_000 };
 
@@ -24,22 +24,6 @@ function setUp(steps: Step[], known: Record<string, unknown> = { status: "runnin
   const info = TaskInfo.fromDict({ id, ...known });
   const task = new Task({ ...ids, credentials, info, fetch: standIn.fetch });
   return { standIn, task };
-}
-
-/** When each request came, in milliseconds after `start`. */
-function times({ requests }: ReturnType<typeof createStandIn>, start: number): number[] {
-  return requests.map(({ at }) => at - start);
-}
-
-/** `Math.random` always gives `value` until this is disposed of. */
-function random(value: number): Disposable {
-  const original = Math.random;
-  Math.random = () => value;
-  return {
-    [Symbol.dispose]() {
-      Math.random = original;
-    },
-  };
 }
 
 Deno.test("resolve() of a task that has ended costs no request, however old its info is", async () => {

@@ -6,47 +6,14 @@ import {
   assertLessOrEqual,
   assertRejects,
 } from "@std/assert";
-import { Credentials, DeepintHTTPError, type RequestOptions, Task, TaskInfo } from "../mod.ts";
+import { DeepintHTTPError, Task } from "../mod.ts";
+import { DELETE, GET, HANG, random, setUp, times } from "./client.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { createStandIn, type Responder } from "./stand_in.ts";
-
-const TOKEN = "canary-token-0123456789";
-const HANG: Responder = () => new Promise(() => {});
-
-function setUp(token: string | (() => string | Promise<string>) = TOKEN) {
-  const standIn = createStandIn({ token: TOKEN });
-  standIn.add({ id: "t-1", status: "success" });
-  const task = new Task({
-    organizationId: "organization-1",
-    workspaceId: "workspace-1",
-    credentials: new Credentials({ token }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: standIn.fetch,
-  });
-  return { standIn, task };
-}
+import type { Responder } from "./stand_in.ts";
 
 function status(status: number, headers: Record<string, string> = {}): Responder {
   return () => new Response(status === 304 ? null : "{}", { status, headers });
 }
-
-function times({ requests }: ReturnType<typeof createStandIn>, start: number): number[] {
-  return requests.map(({ at }) => at - start);
-}
-
-/** `Math.random` always gives `value` until this is disposed of. */
-function random(value: number): Disposable {
-  const original = Math.random;
-  Math.random = () => value;
-  return {
-    [Symbol.dispose]() {
-      Math.random = original;
-    },
-  };
-}
-
-const GET = (task: Task, options?: RequestOptions): Promise<unknown> => task.load(options);
-const DELETE = (task: Task, options?: RequestOptions): Promise<unknown> => task.delete(options);
 
 const TRANSIENT: Record<string, Responder> = {
   "no answer": () => Promise.reject(new TypeError("connection refused")),

@@ -28,7 +28,7 @@ const LIST_KEYS = [
 ] as const;
 
 /** A task's keys in the wire's order; the list has the first eight of them. */
-const TASK_KEYS = [
+export const TASK_KEYS = [
   ...LIST_KEYS,
   "progress",
   "subtask",

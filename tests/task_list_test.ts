@@ -265,6 +265,19 @@ Deno.test("a listed task that succeeded loads its result once, for resolve() and
   assertEquals(second.standIn.count("/task/t-0"), 1);
 });
 
+Deno.test("a listed task that was stored and taken up again loads its result once as well", async () => {
+  const { standIn, task } = await listOne({
+    status: "success",
+    result: "s-1",
+    result_type: "source",
+  });
+  const options = { credentials: PLACE.credentials, fetch: standIn.fetch };
+  const again = Task.fromDict(JSON.parse(JSON.stringify(task)), options);
+  assertEquals(await again.fetchResult(), { source: "s-1" });
+  assertEquals((await again.resolve()).result, "s-1");
+  assertEquals(standIn.count("/task/t-0"), 1);
+});
+
 Deno.test("a listed task that failed rejects with its error's text, after one load", async () => {
   const { standIn, task } = await listOne({
     status: "failed",

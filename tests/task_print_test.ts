@@ -2,25 +2,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { inspect } from "node:util";
 import { Credentials, DeepintTaskError, Task, TaskInfo } from "../mod.ts";
+import { TOKEN, WIRE_KEYS } from "./client.ts";
 import { createStandIn } from "./stand_in.ts";
-
-const TOKEN = "canary-token-0123456789";
-const WIRE_KEYS = [
-  "id",
-  "user_id",
-  "user_name",
-  "created",
-  "status",
-  "duration",
-  "name",
-  "description",
-  "progress",
-  "subtask",
-  "result",
-  "result_type",
-  "error_code",
-  "error_description",
-];
 
 function taskOf(fields: Record<string, unknown> = {}): Task {
   return new Task({
