@@ -33,7 +33,7 @@ export class DeepintBaseError extends Error {
     this.prototype.name = "DeepintBaseError";
   }
   /** What went wrong, for code to decide on. */
-  readonly code: DeepintErrorCode;
+  declare readonly code: DeepintErrorCode;
 
   /** Makes an error with a code, a message and, when there is one, a cause. */
   constructor(code: DeepintErrorCode, message: string, options?: ErrorOptions) {
@@ -74,13 +74,13 @@ export class DeepintHTTPError extends DeepintBaseError {
     this.prototype.name = "DeepintHTTPError";
   }
   /** The request's method. */
-  readonly method: string;
+  declare readonly method: string;
   /** The request's URL without its query. */
-  readonly url: string;
+  declare readonly url: string;
   /** The status of the answer; 0 when there was none. */
-  readonly status: number;
+  declare readonly status: number;
   /** Whether the same request may succeed later. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** How long the server asks to wait, in milliseconds. */
   declare readonly retryAfter?: number;
 
@@ -119,11 +119,11 @@ export class DeepintTimeoutError extends DeepintBaseError {
     this.prototype.name = "DeepintTimeoutError";
   }
   /** How long the operation had taken, in milliseconds. */
-  readonly elapsed: number;
+  declare readonly elapsed: number;
   /** The task's information as last seen. */
   declare readonly info?: TaskInfo;
   /** Whether only one attempt was timed out, with time left for another. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** How long the server asked to wait, in milliseconds, when that was longer than the time left. */
   declare readonly retryAfter?: number;
 

@@ -89,36 +89,37 @@ export interface TaskInfoDict {
  * ```
  */
 export class TaskInfo {
+  // `declare`: the constructor assigns every field, and an empty definition before that is only weight
   /** Id of the task. */
-  readonly taskId: string;
+  declare readonly taskId: string;
   /** Id of the user who created it. */
-  readonly userId: string | null;
+  declare readonly userId: string | null;
   /** Name of the user who created it. */
-  readonly userName: string | null;
+  declare readonly userName: string | null;
   /** When it was created. */
-  readonly created: Date | null;
+  declare readonly created: Date | null;
   /** Its status. */
-  readonly status: TaskStatus;
+  declare readonly status: TaskStatus;
   /** How long it has run, in milliseconds. */
-  readonly duration: number | null;
+  declare readonly duration: number | null;
   /** Its name. */
-  readonly name: string | null;
+  declare readonly name: string | null;
   /** Its description. */
-  readonly description: string | null;
+  declare readonly description: string | null;
   /** Progress of the current subtask, in percent. */
-  readonly progress: number | null;
+  declare readonly progress: number | null;
   /** Name of the current subtask. */
-  readonly subtask: string | null;
+  declare readonly subtask: string | null;
   /** Id of what the task made. */
-  readonly result: string | null;
+  declare readonly result: string | null;
   /** Kind of what the task made: `source`, `model`, … */
-  readonly resultType: string | null;
+  declare readonly resultType: string | null;
   /** Error code, if it failed. */
-  readonly errorCode: string | null;
+  declare readonly errorCode: string | null;
   /** Error text, if it failed. */
-  readonly errorDescription: string | null;
+  declare readonly errorDescription: string | null;
   /** The status as the server said it; null when it said none. */
-  readonly rawStatus: string | null;
+  declare readonly rawStatus: string | null;
 
   private constructor(dict: Record<string, unknown>) {
     const id = dict.id ?? dict.task_id;
