@@ -4,6 +4,6 @@ import { handlerOf } from "./handler.ts";
 
 const fetch: (request: Request, env: Environment, context: ExecutionContext) =>
   | Response
-  | Promise<Response> = handlerOf((bindings) => bindings as Environment);
+  | Promise<Response> = handlerOf((name, bindings) => (bindings as Environment)[name]);
 
 export default { fetch };

@@ -1,25 +1,30 @@
 /** The endpoint of a platform's environment: for entries that may read it in the first request only. */
 import { type AppOptions, createApp, type ExecutionContext, type Handler } from "./app.ts";
-import { ConfigError, type Environment, readConfig } from "./config.ts";
+import { ConfigError, type Environment, readConfig, SETTINGS } from "./config.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { requestIdOf } from "./reply.ts";
 
 /**
  * Makes a handler that reads the settings when the first request comes, and answers 503 `misconfigured`
  * as long as they are wrong: such a platform has no start that could be refused.
+ *
+ * @param read gives one setting: the whole environment is nothing that this should need to see
  */
 export function handlerOf(
-  environment: (platform: unknown) => Environment,
+  read: (name: string, platform: unknown) => unknown,
   options: AppOptions = {},
 ): Handler["fetch"] {
   let handler: Handler["fetch"] | undefined;
   return (request: Request, platform?: unknown, context?: ExecutionContext) => {
-    handler ??= make(environment(platform), options);
+    handler ??= make((name) => read(name, platform), options);
     return handler(request, platform, context);
   };
 }
 
-function make(environment: Environment, options: AppOptions): Handler["fetch"] {
+function make(read: (name: string) => unknown, options: AppOptions): Handler["fetch"] {
+  // nothing here listens: a PORT is the platform's own affair
+  const names = SETTINGS.filter((name) => name !== "PORT");
+  const environment: Environment = Object.fromEntries(names.map((name) => [name, read(name)]));
   try {
     return createApp(readConfig(environment), options).fetch;
   } catch (error) {

@@ -277,7 +277,8 @@ Deno.test("RESOLVE_OPEN refuses another Host, and a peer from elsewhere, and ask
 
 Deno.test("RESOLVE_OPEN is refused by every entry that does not stay on loopback", async () => {
   const environment = { ...OPEN, DEEPINT_TOKEN: TOKEN };
-  for (const env of [environment, { ...environment, RESOLVE_API_KEYS: KEY }]) {
+  const keyed = { ...environment, RESOLVE_API_KEYS: KEY };
+  for (const env of [environment, keyed] as Record<string, string>[]) {
     let refused: unknown;
     try {
       readConfig(env);
@@ -286,7 +287,7 @@ Deno.test("RESOLVE_OPEN is refused by every entry that does not stay on loopback
     }
     assert(refused instanceof ConfigError && refused.variable === "RESOLVE_OPEN");
     using _output = captureConsole();
-    const response = await handlerOf(() => env)(new Request("http://localhost/health"));
+    const response = await handlerOf((name) => env[name])(new Request("http://localhost/health"));
     assert((await textOf(response)).includes("RESOLVE_OPEN"));
     assertEquals(await outcomeOf(response), [503, "misconfigured"]);
   }

@@ -338,7 +338,7 @@ Deno.test("a wrong setting is 503 misconfigured, which names it to the caller wi
     using output = captureConsole();
     const headers = { authorization: `Bearer ${KEY}` };
     const request = new Request("https://a.example/resolve", post(BODY, { headers }));
-    const response = await handlerOf(() => environment)(request);
+    const response = await handlerOf((name) => environment[name])(request);
     assert(!/canary/.test(await textOf(response)));
     assertEquals(response.headers.get("cache-control"), "no-store");
     assertEquals(response.headers.get("x-content-type-options"), "nosniff");
@@ -363,7 +363,7 @@ Deno.test("a misconfigured endpoint keeps the caller's request id, and logs it",
   using output = captureConsole();
   const headers = { "x-request-id": "req-1" };
   const request = new Request("https://a.example/health", { headers });
-  const response = await handlerOf(() => ({}))(request);
+  const response = await handlerOf(() => undefined)(request);
   assertEquals(response.headers.get("x-request-id"), "req-1");
   assertEquals((await problemOf(response)).request_id, "req-1");
   assert(JSON.stringify([...output.log, ...output.error]).includes("req-1"));

@@ -1,0 +1,10 @@
+/** AWS Lambda behind a function URL, an API Gateway or a load balancer: the handler `handler`. */
+import process from "node:process";
+import { handle } from "hono/aws-lambda";
+import { Hono } from "hono/tiny";
+import { handlerOf } from "./handler.ts";
+
+const fetch = handlerOf((name) => process.env[name]);
+
+/** Answers an event of one of them with their form of a response. */
+export const handler = handle(new Hono().all("*", (c) => fetch(c.req.raw)));

@@ -1,0 +1,6 @@
+// Chromium: a page that runs the client's part and posts the results to where it came from.
+import { runSuite, type ServerContext } from "./suite.ts";
+
+const servers: ServerContext = JSON.parse(new URL(location.href).searchParams.get("servers") ?? "");
+const results = await runSuite(servers);
+await fetch("/results", { method: "POST", body: JSON.stringify(results) });

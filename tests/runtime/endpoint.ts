@@ -1,0 +1,41 @@
+// The endpoint as the suite uses it: how each stub makes it, and the stub's common part where a
+// runtime gives nothing but a fetch handler.
+import { createApp, type ExecutionContext, type Handler, readConfig } from "../../functions/app.ts";
+import { signWebhook } from "../../functions/auth.ts";
+import { KEY, runSuite, SECRET, type ServerContext, type TestResult, TOKEN } from "./suite.ts";
+
+/** The endpoint, polling the misbehaving server. */
+export function makeEndpoint({ server }: ServerContext): Handler {
+  const config = readConfig({
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: server,
+    RESOLVE_API_KEYS: KEY,
+    RESOLVE_WEBHOOK_SECRETS: SECRET,
+    RESOLVE_TIMEOUT_MS: "1000",
+  });
+  return createApp(config, { log() {} });
+}
+
+/** Runs all of the suite; `origin` is where the runtime serves the endpoint. */
+export function runAll(servers: ServerContext, origin: string): Promise<TestResult[]> {
+  const app = makeEndpoint(servers);
+  return runSuite({ ...servers, endpoint: { origin, app, signWebhook } });
+}
+
+/** `POST /suite` with the servers runs the suite; what else comes is the endpoint's. */
+export function workerHandler(): (
+  request: Request,
+  platform?: unknown,
+  context?: ExecutionContext,
+) => Promise<Response> {
+  let app: Handler | undefined;
+  return async (request, platform, context) => {
+    const { origin, pathname } = new URL(request.url);
+    if (pathname !== "/suite") {
+      return await app?.fetch(request, platform, context) ?? new Response(null, { status: 503 });
+    }
+    const servers: ServerContext = await request.json();
+    app = makeEndpoint(servers);
+    return Response.json(await runAll(servers, origin));
+  };
+}

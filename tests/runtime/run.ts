@@ -1,0 +1,436 @@
+// The runner behind `deno task runtimes`: the shared suite on each runtime, bundled with the module
+// and minified, as a user has it. Names of runtimes as arguments run only those.
+// deno-lint-ignore-file no-console
+import { deno, root } from "../deno.ts";
+import { closingLine } from "../run.ts";
+import { startServers } from "./server.ts";
+import { type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
+
+/** What a runtime made of the suite. */
+interface Outcome {
+  version: string;
+  results: TestResult[];
+  /** All that the runtime wrote. */
+  output: string;
+}
+
+interface Runtime {
+  /** Not for a browser. */
+  endpoint: boolean;
+  run(servers: ServerContext, signal: AbortSignal): Promise<Outcome>;
+}
+
+/** Milliseconds for the packages, for one runtime, and for all of it. */
+const INSTALL_DEADLINE = 90_000;
+const RUNTIME_DEADLINE = 30_000;
+const DEADLINE = 170_000;
+
+const end = Date.now() + DEADLINE;
+let interrupted = false;
+
+const output = new URL("dist/runtimes/", root);
+const packages = new URL("tests/runtime/packages/", root);
+/** The children's HOME: what is found in a developer's own is none of theirs. */
+const home = new URL("home/", output);
+
+const runtimes: Record<string, Runtime> = {
+  deno: {
+    endpoint: true,
+    async run(servers, signal) {
+      const file = await bundle("deno");
+      // no permission to read the environment or a file: the module must do without
+      const args = ["run", "--no-prompt", "--no-config", "--allow-net=127.0.0.1,localhost", file];
+      return { version: Deno.version.deno, ...await stub(Deno.execPath(), args, servers, signal) };
+    },
+  },
+  workerd: workerd("2026-07-30"),
+  // Workers keep the behaviour of their date: at this one, a request with `cache` throws
+  "workerd-2023": workerd("2023-07-01"),
+  "edge-runtime": {
+    endpoint: true,
+    async run(servers, signal) {
+      const file = await bundle("edge_runtime", "iife");
+      const cli = path("node_modules/edge-runtime/dist/cli/index.js");
+      const port = freePort();
+      const args = [cli, "--listen", "--host", "127.0.0.1", "--port", String(port), file];
+      const server = start("node", args, signal);
+      const results = await post(`http://127.0.0.1:${port}/suite`, servers, server, signal);
+      return { version: await packageVersion("edge-runtime"), ...results };
+    },
+  },
+  bun: {
+    endpoint: true,
+    async run(servers, signal) {
+      const file = await bundle("bun");
+      const binary = await binaryIn("@oven", "bun");
+      const version = await versionOf(binary, ["--version"]);
+      return { version, ...await stub(binary, ["run", file], servers, signal) };
+    },
+  },
+  node: {
+    endpoint: true,
+    async run(servers, signal) {
+      const file = await bundle("node");
+      const version = await versionOf("node", ["--version"]);
+      return { version, ...await stub("node", [file], servers, signal) };
+    },
+  },
+  chromium: {
+    endpoint: false,
+    async run(servers, signal) {
+      const script = await Deno.readTextFile(await bundle("chromium"));
+      const { name, version } = await findChromium();
+      return { version, ...await browse(name, script, servers, signal) };
+    },
+  },
+};
+
+function workerd(compatibilityDate: string): Runtime {
+  return {
+    endpoint: true,
+    async run(servers, signal) {
+      await bundle("workerd");
+      // The binary alone, without miniflare: that would add a Node of 22 or later, and no runtime.
+      const binary = await binaryIn("@cloudflare", "workerd");
+      const port = freePort();
+      const config = path("workerd.capnp");
+      await Deno.writeTextFile(config, workerdConfig(port, compatibilityDate));
+      const worker = start(binary, ["serve", config], signal);
+      const results = await post(`http://127.0.0.1:${port}/suite`, servers, worker, signal);
+      return { version: await packageVersion("workerd"), ...results };
+    },
+  };
+}
+
+/** A child that runs; all that it writes, once it has ended. */
+interface Child {
+  readonly output: Promise<string>;
+  end(): void;
+}
+
+/** Starts a program that ends with the signal, in an environment of its own. */
+function start(command: string, args: string[], signal: AbortSignal): Child {
+  const child = new Deno.Command(command, {
+    args,
+    cwd: output,
+    clearEnv: true,
+    env: { HOME: path("home"), PATH: Deno.env.get("PATH") ?? "", NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let running = true;
+  const end = (how: Deno.Signal = "SIGTERM") => {
+    if (running) child.kill(how);
+  };
+  const kill = () => end("SIGKILL");
+  signal.addEventListener("abort", kill);
+  const texts = Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  child.status.then(() => {
+    running = false;
+    signal.removeEventListener("abort", kill);
+  });
+  // what a child leaves behind may hold the pipes open
+  const late = new Promise<string[]>((resolve) =>
+    signal.addEventListener("abort", () => setTimeout(() => resolve(["it left something"]), 2_000))
+  );
+  return { output: Promise.race([texts, late]).then((both) => both.join("\n")), end };
+}
+
+/** Runs a stub that is a program of its own: the last line of JSON is its results. */
+async function stub(
+  command: string,
+  args: string[],
+  servers: ServerContext,
+  signal: AbortSignal,
+): Promise<Omit<Outcome, "version">> {
+  const child = start(command, [...args, JSON.stringify(servers)], signal);
+  const output = await child.output;
+  const line = output.split("\n").findLast((line) => line.startsWith("[{"));
+  if (line === undefined) throw new Error(`it gave no results, but:\n${output}`);
+  const results: TestResult[] = JSON.parse(line);
+  // something of the module, such as a request or a timer, has kept it
+  if (signal.aborted) results.push({ name: "the process ends", error: "it had to be killed" });
+  return { results, output };
+}
+
+/** Has a worker run the suite, as soon as it listens. */
+async function post(
+  url: string,
+  servers: ServerContext,
+  worker: Child,
+  signal: AbortSignal,
+): Promise<Omit<Outcome, "version">> {
+  let results: TestResult[] | undefined;
+  let problem = "it does not listen";
+  try {
+    for (let attempts = 0; attempts < 100 && !results; attempts++) {
+      try {
+        const init = { method: "POST", body: JSON.stringify(servers), signal };
+        const response = await fetch(url, init);
+        const text = await response.text();
+        problem = text;
+        if (!response.ok) break;
+        results = JSON.parse(text);
+      } catch {
+        signal.throwIfAborted();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  } finally {
+    worker.end();
+  }
+  const output = await worker.output;
+  if (!results) throw new Error(`${problem}\n${output}`);
+  return { results, output };
+}
+
+/** Opens the page. The network beyond loopback is cut off by having no names. */
+async function browse(
+  command: string,
+  script: string,
+  servers: ServerContext,
+  signal: AbortSignal,
+): Promise<Omit<Outcome, "version">> {
+  const posted = Promise.withResolvers<TestResult[]>();
+  const abort = () => posted.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/results") {
+        posted.resolve(await request.json());
+        return new Response();
+      }
+      if (pathname === "/suite.js") {
+        return new Response(script, { headers: { "content-type": "text/javascript" } });
+      }
+      const page = `<!doctype html><script type="module" src="/suite.js"></script>`;
+      return new Response(page, { headers: { "content-type": "text/html" } });
+    },
+  );
+  const query = new URLSearchParams({ servers: JSON.stringify(servers) });
+  const profile = await Deno.makeTempDir({ dir: path("home") });
+  // Started by hand: the page posts its results itself, so nothing is left for Playwright to do.
+  const browser = start(command, [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-extensions",
+    "--no-first-run",
+    "--enable-logging=stderr",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    `--user-data-dir=${profile}`,
+    "--remote-debugging-port=0", // without it, a headless browser has nothing to wait for
+    `http://127.0.0.1:${server.addr.port}/?${query}`,
+  ], signal);
+  const gone = browser.output.then((output) => {
+    throw new Error(`the browser ended before the suite:\n${output}`);
+  });
+  try {
+    const results = await Promise.race([posted.promise, gone]);
+    gone.catch(() => {});
+    browser.end();
+    return { results, output: await browser.output };
+  } finally {
+    signal.removeEventListener("abort", abort);
+    browser.end();
+    await browser.output;
+    await Deno.remove(profile, { recursive: true });
+  }
+}
+
+/** Bundles a stub with the suite, the module, and a second copy of that. */
+async function bundle(name: string, format: "esm" | "iife" = "esm"): Promise<string> {
+  const entry = path(`${name}_entry.ts`);
+  const code = `import "./other_copy.js";\nimport stub from "../../tests/runtime/${name}.ts";\n`;
+  const exported = name === "workerd";
+  await Deno.writeTextFile(
+    entry,
+    exported ? `${code}export default stub;\n` : code.replace("stub from ", ""),
+  );
+  const file = path(`${name}.${format === "esm" ? "mjs" : "js"}`);
+  await make(entry, file, format);
+  return file;
+}
+
+/** By Deno's own bundler: it takes the packages that deno.lock has, with nothing to install. */
+async function make(entry: string, file: string, format = "esm"): Promise<void> {
+  const args = ["bundle", "--quiet", "--frozen", "--minify", "--platform=browser"];
+  const { code, output } = await deno([...args, `--format=${format}`, "-o", file, entry], {
+    quiet: true,
+    timeout: RUNTIME_DEADLINE,
+  });
+  if (code !== 0) throw new Error(`cannot bundle ${entry}:\n${output}`);
+}
+
+/**
+ * Installs the runtimes that are packages, by a lock of their own (made with npm's option
+ * `omit-lockfile-registry-resolved`): hundreds of megabytes that no user needs, so deno.lock does
+ * without. No package's script runs; each binary is in a package for its platform.
+ */
+async function install(): Promise<void> {
+  await Deno.mkdir(home, { recursive: true });
+  const lock = await Deno.readTextFile(new URL("package-lock.json", packages));
+  const stamp = new URL("installed.json", output);
+  if (await Deno.readTextFile(stamp).catch(() => "") === lock) return;
+  for (const name of ["package.json", "package-lock.json"]) {
+    await Deno.copyFile(new URL(name, packages), new URL(name, output));
+  }
+  const { success, stdout, stderr } = await new Deno.Command("npm", {
+    args: ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+    cwd: output,
+    stdin: "null",
+    signal: AbortSignal.timeout(INSTALL_DEADLINE),
+  }).output();
+  if (!success) {
+    const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");
+    throw new Error(`npm cannot install the runtimes:\n${text}`);
+  }
+  await Deno.writeTextFile(stamp, lock);
+}
+
+/** The second copy of the module, for a test of errors that come from another bundle. */
+async function makeOtherCopy(): Promise<void> {
+  await make("mod.ts", path("mod.js"));
+  await Deno.writeTextFile(
+    path("other_copy.js"),
+    `import * as copy from "./mod.js";\nglobalThis.otherCopy = copy;\n`,
+  );
+}
+
+function workerdConfig(port: number, compatibilityDate: string): string {
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "suite", worker = .suite),
+    (name = "loopback", network = (allow = ["local"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "suite")],
+);
+const suite :Workerd.Worker = (
+  modules = [(name = "suite", esModule = embed "workerd.mjs")],
+  compatibilityDate = "${compatibilityDate}",
+  globalOutbound = "loopback",
+);
+`;
+}
+
+/** The program itself, not the script that starts it: a script that is ended leaves it behind. */
+async function binaryIn(scope: string, name: string): Promise<string> {
+  for await (const entry of Deno.readDir(new URL(`node_modules/${scope}/`, output))) {
+    const binary = path(`node_modules/${scope}/${entry.name}/bin/${name}`);
+    if (await Deno.stat(binary).then(() => true, () => false)) return binary;
+  }
+  throw new Error(`npm has no ${name} for this platform`);
+}
+
+async function findChromium(): Promise<{ name: string; version: string }> {
+  for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
+    try {
+      return { name, version: await versionOf(name, ["--version"]) };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new Error("there is no chromium: apt-get install chromium");
+}
+
+/** Not `AbortSignal.timeout`: what listens to that one keeps the process until it is over. */
+async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ms = Math.max(0, Math.min(RUNTIME_DEADLINE, end - Date.now()));
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error(`not done after ${ms} ms`)), ms);
+  const interrupt = () => {
+    interrupted = true;
+    controller.abort(new Error("interrupted"));
+  };
+  const listens = Deno.build.os !== "windows"; // which has no such signal
+  if (listens) Deno.addSignalListener("SIGTERM", interrupt);
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    if (listens) Deno.removeSignalListener("SIGTERM", interrupt);
+  }
+}
+
+async function versionOf(command: string, args: string[]): Promise<string> {
+  const output = await withDeadline((signal) => start(command, args, signal).output);
+  return /\d+(\.\d+)+/.exec(output)?.[0] ?? output.trim();
+}
+
+async function packageVersion(name: string): Promise<string> {
+  return JSON.parse(await Deno.readTextFile(path(`node_modules/${name}/package.json`))).version;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+function path(name: string): string {
+  return decodeURIComponent(new URL(name, output).pathname);
+}
+
+/** The results of a runtime, with a failure for each test that is missing. */
+function judge({ results, output }: Outcome, endpoint: boolean): TestResult[] {
+  const names = testsFor(endpoint).map(({ name }) => name);
+  const judged = [
+    ...names.map((name) =>
+      results.find((result) => result.name === name) ?? { name, error: "it did not run" }
+    ),
+    ...results.filter(({ name }) => !names.includes(name)),
+  ];
+  // the suite prints an error, so that there is something to look at
+  const fine = output.includes("NETWORK_ERROR") && !output.includes(TOKEN);
+  const printed = fine ? {} : { error: `nothing is in it, or the token:\n${output}` };
+  return [...judged, { name: "what the runtime printed is without the token", ...printed }];
+}
+
+const unknown = Deno.args.filter((name) => !(name in runtimes));
+if (unknown.length > 0) throw new Error(`There is no runtime ${unknown.join(", ")}`);
+const wanted = Deno.args.length === 0 ? Object.keys(runtimes) : Deno.args;
+const total = { passed: 0, failed: 0 };
+await using servers = startServers();
+try {
+  await install();
+  await makeOtherCopy();
+} catch (error) {
+  console.log(error instanceof Error ? error.message : error);
+  console.log(closingLine({ passed: 0, failed: wanted.length }));
+  Deno.exit(1);
+}
+for (const name of wanted) {
+  const runtime = runtimes[name];
+  if (!runtime || interrupted) continue;
+  const began = performance.now();
+  let version = "missing";
+  let results: TestResult[];
+  try {
+    const outcome = await withDeadline((signal) => runtime.run(servers.context, signal));
+    version = outcome.version;
+    results = judge(outcome, runtime.endpoint);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    results = [{ name: "the suite runs", error: reason }];
+  }
+  const failures = results.filter(({ error }) => error !== undefined);
+  const tally = { passed: results.length - failures.length, failed: failures.length };
+  total.passed += tally.passed;
+  total.failed += tally.failed;
+  for (const { name: test, error } of failures) console.log(`${name}: ${test}: ${error}\n`);
+  const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+  console.log(
+    `${name.padEnd(14)}${version.padEnd(18)}${closingLine(tally).padEnd(24)}${seconds} s`,
+  );
+}
+console.log(closingLine(total));
+Deno.exitCode = total.failed === 0 && !interrupted ? 0 : 1;
