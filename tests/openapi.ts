@@ -37,7 +37,7 @@ const STATUSES = [...new Set(Object.values(PROBLEMS).map(({ status }) => status)
 const problemResponses = Object.fromEntries(STATUSES.map((status) => {
   const all = Object.entries(PROBLEMS).filter(([, problem]) => problem.status === status);
   return [status, {
-    description: all.map(([name, { title }]) => `${title} (${name}).`).join(" "),
+    description: all.map(([name]) => name).join(", "),
     headers: {
       ...(status === 503 && RETRY_AFTER),
       ...(status === 401 && { "WWW-Authenticate": header() }),
@@ -128,10 +128,9 @@ const document = {
     "/health": {
       get: {
         operationId: "health",
-        summary: "Whether the endpoint is there. Asks nobody else.",
         security: [],
         responses: {
-          200: { description: "It is.", ...json(ref("Health")) },
+          200: { description: "The endpoint is there.", ...json(ref("Health")) },
           ...problems(405),
         },
       },
@@ -149,14 +148,13 @@ const document = {
     "/problems/{name}": {
       get: {
         operationId: "explainProblem",
-        summary: "What a problem type means and what to do.",
         security: [],
         parameters: [
           parameter("name", "path", { schema: { type: "string" } }),
         ],
         responses: {
           200: {
-            description: "The explanation.",
+            description: "What the problem means and what to do.",
             content: { "text/plain": { schema: { type: "string" } } },
           },
           ...problems(404, 405),
@@ -175,7 +173,6 @@ const document = {
         type: "apiKey",
         in: "header",
         name: "webhook-signature",
-        description: "Standard Webhooks.",
       },
     },
   },
