@@ -4,7 +4,8 @@
 import { deno, root } from "../deno.ts";
 import { closingLine } from "../run.ts";
 import { startServers } from "./server.ts";
-import { type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
+import { signWebhook } from "../../functions/auth.ts";
+import { SECRET, type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
 
 /** What a runtime made of the suite. */
 interface Outcome {
@@ -96,10 +97,79 @@ function workerd(compatibilityDate: string): Runtime {
       const config = path("workerd.capnp");
       await Deno.writeTextFile(config, workerdConfig(port, compatibilityDate));
       const worker = start(binary, ["serve", config], signal);
-      const results = await post(`http://127.0.0.1:${port}/suite`, servers, worker, signal);
-      return { version: await packageVersion("workerd"), ...results };
+      const suite = await post(`http://127.0.0.1:${port}/suite`, servers, worker, signal);
+      const entry = await cloudflareEntry(binary, compatibilityDate, servers, signal);
+      return {
+        version: await packageVersion("workerd"),
+        results: [...suite.results, entry.result],
+        output: suite.output + entry.output,
+      };
     },
   };
+}
+
+/** Boots `functions/cloudflare.ts` itself, with bindings, and takes a signed request to its end. */
+async function cloudflareEntry(
+  binary: string,
+  compatibilityDate: string,
+  servers: ServerContext,
+  signal: AbortSignal,
+): Promise<{ result: TestResult; output: string }> {
+  await make("functions/cloudflare.ts", path("cloudflare.mjs"));
+  const port = freePort();
+  const config = path("cloudflare.capnp");
+  await Deno.writeTextFile(config, cloudflareConfig(port, compatibilityDate, servers));
+  const worker = start(binary, ["serve", config], signal);
+  const name = "functions/cloudflare.ts takes a signed request from 202 to 200";
+  let error: string | undefined;
+  try {
+    await signedJourney(`http://127.0.0.1:${port}`, servers, signal);
+  } catch (reason) {
+    error = String(reason);
+  } finally {
+    worker.end();
+  }
+  return { result: error === undefined ? { name } : { name, error }, output: await worker.output };
+}
+
+async function signedJourney(
+  origin: string,
+  { server }: ServerContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const steps = [{ status: "running", polls: 1 }, { status: "success", result: "s-1" }];
+  const init = { method: "POST", body: JSON.stringify({ steps, result_type: "source" }), signal };
+  const { id, organization, workspace } = await (await fetch(`${server}/control/task`, init))
+    .json();
+  const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
+  const body = JSON.stringify({ ...ids, pending: "accepted" });
+  for (let attempts = 0;; attempts++) {
+    try {
+      await (await fetch(`${origin}/health`, { signal })).body?.cancel();
+      break;
+    } catch (error) {
+      if (attempts === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+  for (const expected of [202, 200]) {
+    const timestamp = Math.floor(Date.now() / 1000);
+    const response = await fetch(`${origin}/resolve`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        "webhook-id": "msg_1",
+        "webhook-timestamp": String(timestamp),
+        "webhook-signature": await signWebhook(SECRET, "msg_1", timestamp, body),
+      },
+      body,
+      signal,
+    });
+    const text = await response.text();
+    if (response.status !== expected) {
+      throw new Error(`${response.status}, not ${expected}: ${text}`);
+    }
+  }
 }
 
 /** A child that runs; all that it writes, once it has ended. */
@@ -318,6 +388,29 @@ const config :Workerd.Config = (
 const suite :Workerd.Worker = (
   modules = [(name = "suite", esModule = embed "workerd.mjs")],
   compatibilityDate = "${compatibilityDate}",
+  globalOutbound = "loopback",
+);
+`;
+}
+
+function cloudflareConfig(port: number, date: string, { server }: ServerContext): string {
+  const bindings = Object.entries({
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: server,
+    RESOLVE_WEBHOOK_SECRETS: SECRET,
+  }).map(([name, text]) => `(name = "${name}", text = "${text}")`);
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "entry", worker = .entry),
+    (name = "loopback", network = (allow = ["local"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "entry")],
+);
+const entry :Workerd.Worker = (
+  modules = [(name = "entry", esModule = embed "cloudflare.mjs")],
+  bindings = [${bindings.join(", ")}],
+  compatibilityDate = "${date}",
   globalOutbound = "loopback",
 );
 `;
