@@ -204,7 +204,7 @@ async function makeBundles(): Promise<void> {
 }
 
 async function runBundle(...args: string[]): Promise<void> {
-  const { code, output } = await deno(["bundle", "--no-lock", ...args], { quiet: true });
+  const { code, output } = await deno(["bundle", "--frozen", ...args], { quiet: true });
   assertEquals(code, 0, output);
 }
 
@@ -291,7 +291,7 @@ for (const file of ["main", "supabase/index"]) {
     await using upstream = serve();
     const args = [
       "serve",
-      "--no-lock",
+      "--frozen",
       "--host=127.0.0.1",
       "--port=0",
       "--allow-env",
@@ -333,7 +333,7 @@ Deno.test("the functions read nothing when they are imported", async () => {
   const names = ["aws_lambda", "bun", "cloudflare", "netlify", "supabase/index", "vercel"];
   const script = names.map((name) => `import "./functions/${name}.ts";\n`).join("");
   // with no permission at all, and nobody to ask: a read would be an error
-  const args = ["run", "--no-lock", "--no-prompt", "-"];
+  const args = ["run", "--frozen", "--no-prompt", "-"];
   await using child = start(Deno.execPath(), args, {}, script);
   const { code } = await child.status;
   assertEquals([code, child.output], [0, { stdout: "", stderr: "" }]);
@@ -351,7 +351,7 @@ Deno.test("the functions of Deno and Cloudflare answer 503 misconfigured without
       console.log(response.status, (await response.json()).detail);
     }
   `;
-  const args = ["run", "--no-lock", "--no-prompt", "--allow-env", "-"];
+  const args = ["run", "--frozen", "--no-prompt", "--allow-env", "-"];
   await using child = start(Deno.execPath(), args, {}, script);
   const { code } = await child.status;
   assertEquals([code, child.output.stderr], [0, ""]);
@@ -404,6 +404,15 @@ const EDGE = `
   addEventListener("fetch", (event) => event.respondWith(vercel.fetch(event.request)));
 `;
 
+async function listens(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 Deno.test("node.ts, bundled, serves under Node, and ends when it is told to", async () => {
   await using upstream = serve();
   const args = [await bundle("node")];
@@ -430,7 +439,8 @@ Deno.test("node.ts, bundled, serves under Node, and ends when it is told to", as
   const answering = send("/resolve", await signed(late, { timestamp }));
   await polled.promise;
   const ending = server.end("SIGTERM");
-  while (await send("/health", {}).then(() => true, () => false));
+  // a new connection each time: one that is kept alive is served to its end
+  while (await listens(Number(port)));
   held.resolve();
   assertEquals((await answering).status, 202);
   assertEquals(await ending, 0);

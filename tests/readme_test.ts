@@ -65,7 +65,7 @@ Deno.test("README: every TypeScript block type-checks and runs", async (t) => {
     await t.step(`block ${i + 1}`, async () => {
       const file = new URL(`${i + 1}.ts`, folder);
       await Deno.writeTextFile(file, code.replaceAll("https://app.deepint.net", server.origin));
-      const args = ["run", "--check", "--no-lock", "--no-prompt", "--allow-net=127.0.0.1"];
+      const args = ["run", "--check", "--frozen", "--no-prompt", "--allow-net=127.0.0.1"];
       const ran = await run(Deno.execPath(), [...args, "--allow-env", file.pathname], {
         DEEPINT_TOKEN: TOKEN,
         DEEPINT_INSTANCE: server.origin,
