@@ -9,6 +9,7 @@ import supabase from "../functions/supabase/index.ts";
 import vercel from "../functions/vercel.ts";
 import { deno, root } from "./deno.ts";
 import { captureConsole, IDS, post, SECRET, type Settings, signed, TOKEN } from "./endpoint.ts";
+import { start } from "./process.ts";
 import { createStandIn, type StandIn } from "./stand_in.ts";
 
 /** An answer, as far as the tests look at it. */
@@ -22,8 +23,6 @@ type Send = (path: string, init: RequestInit) => Promise<Answer>;
 
 const OUT = new URL("dist/entries/", root);
 const PORTLESS = { PORT: "an odd one" };
-/** A process is ended after so many ms, so that its test fails and does not hang. */
-const PATIENCE = 60_000;
 
 /** A stand-in that listens, and what an entry needs to reach it. */
 function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
@@ -125,67 +124,6 @@ function gatewayEvent(path: string, init: RequestInit) {
     // a gateway hands over what it takes for binary in base64
     body: typeof body === "string" ? btoa(body) : null,
     isBase64Encoded: typeof body === "string",
-  };
-}
-
-/** A process: what it wrote so far, and how it ended. */
-interface Process extends AsyncDisposable {
-  readonly output: { stdout: string; stderr: string };
-  readonly status: Promise<Deno.CommandStatus>;
-  /** Waits for text on either output, and gives its first group. */
-  saw(pattern: RegExp): Promise<string>;
-  end(signal: Deno.Signal): Promise<number>;
-}
-
-/** Runs a command with no settings in its environment but these, and a text on its input. */
-function start(command: string, args: string[], settings: Settings, input = ""): Process {
-  const kept = ["PATH", "HOME", "DENO_DIR"].map((name) => [name, Deno.env.get(name) ?? ""]);
-  const child = new Deno.Command(command, {
-    args,
-    cwd: root,
-    clearEnv: true,
-    env: { ...Object.fromEntries(kept), NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...settings },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const output = { stdout: "", stderr: "" };
-  let wake = () => {};
-  let ended = false;
-  const pump = async (on: keyof typeof output) => {
-    for await (const text of child[on].pipeThrough(new TextDecoderStream())) {
-      output[on] += text;
-      wake();
-    }
-  };
-  const guard = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
-  const fed = new Response(input).body?.pipeTo(child.stdin).catch(() => {}); // may have ended by then
-  const parts = [child.status, pump("stdout"), pump("stderr"), fed] as const;
-  const status = Promise.all(parts).then(([status]) => {
-    ended = true;
-    clearTimeout(guard);
-    wake();
-    return status;
-  });
-  return {
-    output,
-    status,
-    async saw(pattern) {
-      for (;;) {
-        const [match, group = ""] = pattern.exec(output.stdout + output.stderr) ?? [];
-        if (match !== undefined) return group;
-        if (ended) throw new Error(`it ended without ${pattern}: ${output.stdout + output.stderr}`);
-        await new Promise<void>((resolve) => wake = resolve);
-      }
-    },
-    async end(signal) {
-      child.kill(signal);
-      return (await status).code;
-    },
-    async [Symbol.asyncDispose]() {
-      if (!ended) child.kill("SIGKILL");
-      await status;
-    },
   };
 }
 

@@ -1,82 +1,23 @@
 // The server as a process: `deno task start` and `deno serve`, over real HTTP on loopback.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { SETTINGS } from "../functions/app.ts";
-import { root } from "./deno.ts";
 import { captureConsole, IDS, KEY, objectOf, outcomeOf, post, RUNNING } from "./endpoint.ts";
 import { SECRET, type Settings, signed, TASK_PATH, TOKEN } from "./endpoint.ts";
+import { type Process, start } from "./process.ts";
 import { createStandIn, type StandIn } from "./stand_in.ts";
-
-/** A server that says nothing for so many ms is ended, so that its test fails and does not hang. */
-const PATIENCE = 20_000;
 
 const READY = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY, PORT: "0" };
 const AUTHORIZED = { authorization: `Bearer ${KEY}` };
 const SERVE = ["serve", "--host=127.0.0.1", "--port=0", "--allow-net=127.0.0.1", "--allow-env"];
 
-/** A process: what it has written so far, and how it ended. */
-interface Process extends AsyncDisposable {
-  readonly output: { stdout: string; stderr: string };
-  readonly status: Promise<Deno.CommandStatus>;
-  /** Waits for text on an output, and gives the match. */
-  saw(on: "stdout" | "stderr", pattern: RegExp): Promise<RegExpExecArray>;
-  /** Sends a signal and gives the exit code. */
-  end(signal: Deno.Signal): Promise<number>;
-}
-
 /** Runs this Deno, with no settings in its environment but these. */
 function run(args: string[], settings: Settings): Process {
-  const kept = ["PATH", "HOME", "DENO_DIR", "DENO_COVERAGE_DIR", "SystemRoot", "LOCALAPPDATA"];
-  const env = kept.map((name) => [name, Deno.env.get(name)]).filter(([, value]) => value);
-  const child = new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: root,
-    clearEnv: true,
-    env: { ...Object.fromEntries(env), NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...settings },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const output = { stdout: "", stderr: "" };
-  let wake = () => {};
-  const pump = async (on: keyof typeof output) => {
-    for await (const text of child[on].pipeThrough(new TextDecoderStream())) {
-      output[on] += text;
-      wake();
-    }
-  };
-  let ended = false;
-  const guard = setTimeout(() => child.kill("SIGTERM"), PATIENCE);
-  const status = Promise.all([child.status, pump("stdout"), pump("stderr")]).then(([status]) => {
-    ended = true;
-    clearTimeout(guard);
-    wake();
-    return status;
-  });
-  return {
-    output,
-    status,
-    async saw(on, pattern) {
-      for (;;) {
-        const match = pattern.exec(output[on]);
-        if (match) return match;
-        if (ended) throw new Error(`it ended without ${pattern}: ${output.stderr}`);
-        await new Promise<void>((resolve) => wake = resolve);
-      }
-    },
-    async end(signal) {
-      child.kill(signal);
-      return (await status).code;
-    },
-    async [Symbol.asyncDispose]() {
-      if (!ended) child.kill("SIGTERM");
-      await status;
-    },
-  };
+  return start(Deno.execPath(), args, settings);
 }
 
 /** The one origin that a process prints. */
 async function originOf(process: Process): Promise<string> {
-  const [, origin = ""] = await process.saw("stderr", /(http:\/\/[^/\s]+:\d+)\/.*\n/);
+  const origin = await process.saw(/(http:\/\/[^/\s]+:\d+)\/.*\n/);
   return origin.replace("0.0.0.0", "127.0.0.1");
 }
 
@@ -205,7 +146,7 @@ Deno.test("a caller that goes away breaks off the upstream request, and is in th
   caller.abort();
   assertEquals(await response.then(() => "answered", () => "gone"), "gone");
   await Promise.race([aborted.promise, server.status.then(() => assert(false, "not aborted"))]);
-  await server.saw("stdout", /"request_id".*\n/);
+  await server.saw(/"request_id".*\n/);
   assertEquals(await server.end("SIGTERM"), 0);
   assert(!/error|at file|canary/i.test(server.output.stderr), server.output.stderr);
 });
