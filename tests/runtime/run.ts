@@ -265,6 +265,11 @@ async function browse(
   servers: ServerContext,
   signal: AbortSignal,
 ): Promise<Omit<Outcome, "version">> {
+  // the artefact itself too, as a page has it
+  const { code, output: log } = await deno(["task", "build"], { quiet: true });
+  if (code !== 0) throw new Error(`it cannot be built:\n${log}`);
+  const built = await Deno.readTextFile(new URL("dist/mod.js", root));
+  let fromPage = "nothing";
   const posted = Promise.withResolvers<TestResult[]>();
   const abort = () => posted.reject(signal.reason);
   signal.addEventListener("abort", abort);
@@ -276,10 +281,21 @@ async function browse(
         posted.resolve(await request.json());
         return new Response();
       }
+      if (pathname === "/from_page") {
+        fromPage = await request.text();
+        return new Response();
+      }
+      if (pathname === "/mod.js") {
+        return new Response(built, { headers: { "content-type": "text/javascript" } });
+      }
       if (pathname === "/suite.js") {
         return new Response(script, { headers: { "content-type": "text/javascript" } });
       }
-      const page = `<!doctype html><script type="module" src="/suite.js"></script>`;
+      const page = `<!doctype html><script type="module">
+import { TaskInfo } from "./mod.js";
+const { status } = TaskInfo.fromDict({ id: "t-1", status: "running" });
+await fetch("/from_page", { method: "POST", body: status });
+</script><script type="module" src="/suite.js"></script>`;
       return new Response(page, { headers: { "content-type": "text/html" } });
     },
   );
@@ -308,6 +324,8 @@ async function browse(
     const results = await Promise.race([posted.promise, gone]);
     gone.catch(() => {});
     browser.end();
+    const name = "dist/mod.js works in a page";
+    results.push(fromPage === "running" ? { name } : { name, error: `the page said ${fromPage}` });
     return { results, output: await browser.output };
   } finally {
     signal.removeEventListener("abort", abort);
