@@ -29,7 +29,7 @@ import { cors } from "hono/cors";
 import { Hono } from "hono/tiny";
 import { Credentials, DeepintHTTPError, type Fetch, type Task } from "../mod.ts";
 import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
-import type { AppEnv, LogEntry } from "./app_env.ts";
+import { type AppEnv, type LogEntry, logLine } from "./app_env.ts";
 import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
@@ -314,9 +314,4 @@ function asProblem(error: Error, c: Context<AppEnv>): Problem {
 
 function unauthorized(detail: string, challenge = "Bearer"): Problem {
   return new Problem("unauthorized", detail, { headers: { "www-authenticate": challenge } });
-}
-
-function logLine(entry: LogEntry): void {
-  // deno-lint-ignore no-console -- the log is standard output
-  console.log(JSON.stringify(entry));
 }

@@ -37,3 +37,9 @@ export interface AppEnv {
   Bindings: { remoteAddr?: { hostname?: string } };
   Variables: { entry: LogEntry };
 }
+
+/** Writes a log entry as a line of JSON to standard output. */
+export function logLine(entry: LogEntry): void {
+  // deno-lint-ignore no-console -- the log is standard output
+  console.log(JSON.stringify(entry));
+}

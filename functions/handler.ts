@@ -1,5 +1,6 @@
 /** The endpoint of a platform's environment: for entries that may read it in the first request only. */
 import { type AppOptions, createApp, type ExecutionContext, type Handler } from "./app.ts";
+import { logLine } from "./app_env.ts";
 import { ConfigError, type Environment, readConfig, SETTINGS } from "./config.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { requestIdOf } from "./reply.ts";
@@ -35,11 +36,19 @@ function make(read: (name: string) => unknown, options: AppOptions): Handler["fe
 
 function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
   const detail = `the setting ${variable} is missing or malformed; the log says how`;
-  return ({ headers }) => {
+  return ({ headers, method }) => {
     const requestId = requestIdOf(headers);
-    const entry = { time: new Date().toISOString(), request_id: requestId, status: 503 };
-    // deno-lint-ignore no-console -- the log is standard output
-    console.log(JSON.stringify({ ...entry, problem: "misconfigured", hint: message }));
+    logLine({
+      time: new Date().toISOString(),
+      request_id: requestId,
+      method,
+      route: null,
+      status: 503,
+      ms: 0,
+      auth: "none",
+      problem: "misconfigured",
+      hint: message,
+    });
     return problemResponse(new Problem("misconfigured", detail), requestId, "");
   };
 }

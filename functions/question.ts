@@ -32,7 +32,9 @@ const ID_KEYS = ["organization_id", "workspace_id", "task_id"] as const;
  */
 export function readQuestion(body: unknown, instance: string, config: QuestionConfig): Question {
   const wrapped = isEvent(body);
-  const parsed = v.safeParse(ResolveRequest, wrapped ? body.data : body);
+  const given = wrapped ? body.data : body;
+  // valibot takes an array for an object
+  const parsed = v.safeParse(ResolveRequest, Array.isArray(given) ? null : given);
   const base = wrapped ? "#/data" : "#";
   if (!parsed.success) {
     throw invalid(
@@ -42,10 +44,10 @@ export function readQuestion(body: unknown, instance: string, config: QuestionCo
       })),
     );
   }
-  const { url, raise_on_error, pending, ...given } = parsed.output;
+  const { url, raise_on_error, pending, ...named } = parsed.output;
   const ids = url === undefined
-    ? idsOf(given, base, config)
-    : locate(url, given, base, instance, config);
+    ? idsOf(named, base, config)
+    : locate(url, named, base, instance, config);
   checkAllowed(ids, config);
   return { ids, raiseOnError: raise_on_error, pending };
 }

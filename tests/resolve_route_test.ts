@@ -293,7 +293,7 @@ Deno.test("a bad request is 400 with a pointer at each mistake, and no upstream 
   const url = (url: unknown): [object, string[]] => [{ url, organization_id }, ["#/url"]];
   const long = "x".repeat(129);
   const cases: [body: unknown, pointers: string[]][] = [
-    ...["{", "", " ", "t-1", "{}{}", "null", '"t-1"', "5", "true"]
+    ...["{", "", " ", "t-1", "{}{}", "null", '"t-1"', "5", "true", "[]", "[{}]"]
       .map((text): [string, string[]] => [text, ["#"]]),
     [{}, ["#/organization_id", "#/workspace_id", "#/task_id"]],
     [{ organization_id, task_id }, ["#/workspace_id"]],
@@ -310,6 +310,7 @@ Deno.test("a bad request is 400 with a pointer at each mistake, and no upstream 
     [{ ...IDS, raise_on_error: "false" }, ["#/raise_on_error"]],
     [{ ...IDS, pending: "later", task_id: long }, ["#/pending", "#/task_id"]],
     [event(null), ["#/data"]],
+    [event([]), ["#/data"]],
     [event({ ...IDS, task_id: "../x" }), ["#/data/task_id"]],
     [event({ url: "x", organization_id }), ["#/data/url"]],
     [{ url: WEB, task_id: "t-2" }, ["#/task_id"]],
