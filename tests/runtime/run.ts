@@ -95,7 +95,7 @@ function workerd(compatibilityDate: string): Runtime {
       const binary = await binaryIn("@cloudflare", "workerd");
       const port = freePort();
       const config = path("workerd.capnp");
-      await Deno.writeTextFile(config, workerdConfig(port, compatibilityDate));
+      await Deno.writeTextFile(config, workerdConfig("workerd.mjs", port, compatibilityDate));
       const worker = start(binary, ["serve", config], signal);
       const suite = await post(`http://127.0.0.1:${port}/suite`, servers, worker, signal);
       const entry = await cloudflareEntry(binary, compatibilityDate, servers, signal);
@@ -118,7 +118,13 @@ async function cloudflareEntry(
   await make("functions/cloudflare.ts", path("cloudflare.mjs"));
   const port = freePort();
   const config = path("cloudflare.capnp");
-  await Deno.writeTextFile(config, cloudflareConfig(port, compatibilityDate, servers));
+  const bindings = {
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: servers.server,
+    RESOLVE_WEBHOOK_SECRETS: SECRET,
+  };
+  const text = workerdConfig("cloudflare.mjs", port, compatibilityDate, bindings);
+  await Deno.writeTextFile(config, text);
   const worker = start(binary, ["serve", config], signal);
   const name = "functions/cloudflare.ts takes a signed request from 202 to 200";
   let error: string | undefined;
@@ -394,41 +400,28 @@ async function makeOtherCopy(): Promise<void> {
   );
 }
 
-function workerdConfig(port: number, compatibilityDate: string): string {
+/** What workerd runs: a module Worker on a port, whose network is loopback alone. */
+function workerdConfig(
+  module: string,
+  port: number,
+  compatibilityDate: string,
+  bindings: Record<string, string> = {},
+): string {
+  const texts = Object.entries(bindings).map(([name, text]) =>
+    `(name = "${name}", text = "${text}")`
+  );
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "suite", worker = .suite),
+    (name = "worker", worker = .worker),
     (name = "loopback", network = (allow = ["local"])),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "suite")],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "worker")],
 );
-const suite :Workerd.Worker = (
-  modules = [(name = "suite", esModule = embed "workerd.mjs")],
+const worker :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "${module}")],
+  bindings = [${texts.join(", ")}],
   compatibilityDate = "${compatibilityDate}",
-  globalOutbound = "loopback",
-);
-`;
-}
-
-function cloudflareConfig(port: number, date: string, { server }: ServerContext): string {
-  const bindings = Object.entries({
-    DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: server,
-    RESOLVE_WEBHOOK_SECRETS: SECRET,
-  }).map(([name, text]) => `(name = "${name}", text = "${text}")`);
-  return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    (name = "entry", worker = .entry),
-    (name = "loopback", network = (allow = ["local"])),
-  ],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "entry")],
-);
-const entry :Workerd.Worker = (
-  modules = [(name = "entry", esModule = embed "cloudflare.mjs")],
-  bindings = [${bindings.join(", ")}],
-  compatibilityDate = "${date}",
   globalOutbound = "loopback",
 );
 `;
