@@ -4,6 +4,7 @@ import {
   DeepintBaseError,
   DeepintHTTPError,
   DeepintTimeoutError,
+  outOfRange,
   printable,
   quote,
 } from "./errors.ts";
@@ -26,7 +27,7 @@ import {
 } from "./schedule.ts";
 import { TaskInfo, type TaskInfoDict, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
-import { checkId, instanceOrigin, parseTaskUrl } from "./task_url.ts";
+import { checkId, instanceOrigin, parseTaskUrl, webUrl } from "./task_url.ts";
 
 /** Where a task's requests go. */
 export interface ConnectionOptions {
@@ -90,6 +91,18 @@ export interface TaskListOptions extends ConnectionOptions, RequestOptions {
    * @default 500
    */
   pageSize?: number | undefined;
+  /**
+   * The statuses to keep.
+   *
+   * @default all
+   */
+  status?: TaskStatus | readonly TaskStatus[] | undefined;
+  /**
+   * A part of the name, in any case, of the tasks to keep.
+   *
+   * @default "", which is part of every name
+   */
+  name?: string | undefined;
 }
 
 /** How {@linkcode Task.watch} polls. A poll makes one attempt: `retries` does not apply to it. */
@@ -309,13 +322,18 @@ export class Task {
   static list(options: TaskListOptions): AsyncIterable<Task> {
     const organizationId = checkId("organizationId", options.organizationId);
     const workspaceId = checkId("workspaceId", options.workspaceId);
-    const { fetch } = options;
+    const { fetch, name = "" } = options;
+    const statuses = [options.status ?? TaskStatus.all()].flat();
+    const stray = statuses.find((status) => !TaskStatus.all().includes(status));
+    if (stray !== undefined) throw outOfRange("status", stray, `one of ${TaskStatus.all()}`);
     return {
       async *[Symbol.asyncIterator]() {
         const credentials = options.credentials ?? await Credentials.build();
         const connection = { organizationId, credentials, fetch };
         for await (const infos of listPages(connection, workspaceId, options)) {
           for (const info of infos) {
+            const named = (info.name ?? "").toLowerCase().includes(name.toLowerCase());
+            if (!named || !statuses.includes(info.status)) continue;
             const task = new Task({ ...connection, workspaceId, info });
             task.#partial = true;
             yield task;
@@ -465,6 +483,16 @@ export class Task {
       throw new TypeError('Cannot read the answer: it is not {"result":"success"}');
     };
     await request(this.#connection, this.#call("DELETE", parse), options);
+  }
+
+  /**
+   * The address in Deep Intelligence of what the task made: a source or a model; null when it made
+   * neither, or that is not known yet.
+   */
+  resultUrl(): URL | null {
+    const { result, resultType } = this.info;
+    if (result === null || (resultType !== "source" && resultType !== "model")) return null;
+    return webUrl({ ...this, instance: this.credentials.instance }, resultType, result);
   }
 
   /** The task as {@linkcode Task.fromDict} takes it back, without credentials. */

@@ -156,12 +156,20 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
  * ```
  */
 export function taskUrl(location: TaskLocation): URL {
-  const organization = checkId("organizationId", location.organizationId);
-  const workspace = checkId("workspaceId", location.workspaceId);
-  const task = checkId("taskId", location.taskId);
+  return webUrl(location, "task", checkId("taskId", location.taskId));
+}
+
+/** The web address of something in a workspace. */
+export function webUrl(
+  { instance, organizationId, workspaceId }: Omit<TaskLocation, "taskId">,
+  subject: string,
+  id: string,
+): URL {
+  const organization = checkId("organizationId", organizationId);
+  const workspace = checkId("workspaceId", workspaceId);
   return new URL(
-    `/o/${organization}/workspace?ws=${workspace}&s=task&i=${task}`,
-    instanceOrigin(parseInstance(location.instance)),
+    `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encodeURIComponent(id)}`,
+    instanceOrigin(parseInstance(instance)),
   );
 }
 

@@ -5,6 +5,7 @@ import {
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import {
   Credentials,
@@ -13,6 +14,7 @@ import {
   type Fetch,
   Task,
   type TaskListOptions,
+  type TaskStatus,
 } from "../mod.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { createStandIn, type StandInOptions, type StandInTask } from "./stand_in.ts";
@@ -137,6 +139,28 @@ Deno.test("list() refuses a hostile id, and makes no request", async () => {
     await assertRejects(() => collect({ ...options, organizationId: id }), RangeError);
     await assertRejects(() => collect({ ...options, workspaceId: id }), RangeError);
   }
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("status and name keep the tasks that match both, with no other request", async () => {
+  const { standIn, options } = setUp(0);
+  standIn.add({ id: "t-0", status: "running", name: "Import of March" });
+  standIn.add({ id: "t-1", status: "failed", name: "import of April" });
+  standIn.add({ id: "t-2", status: "success", name: null });
+  const kept = async (filters: Partial<TaskListOptions>) =>
+    (await collect({ ...options, ...filters })).map(({ taskId }) => taskId);
+  assertEquals(await kept({ status: "running" }), ["t-0"]);
+  assertEquals(await kept({ status: ["failed", "success"] }), ["t-1", "t-2"]);
+  assertEquals(await kept({ name: "IMPORT" }), ["t-0", "t-1"]);
+  assertEquals(await kept({ name: "import", status: ["failed", "success"] }), ["t-1"]);
+  assertEquals(await kept({ status: [], name: "" }), []);
+  assertEquals(standIn.count(), 5);
+});
+
+Deno.test("a status to keep that does not exist is a RangeError, and no request", () => {
+  const { standIn, options } = setUp(1);
+  const status = "runing" as TaskStatus;
+  assertThrows(() => Task.list({ ...options, status }), RangeError, 'Cannot use status "runing"');
   assertEquals(standIn.count(), 0);
 });
 

@@ -62,6 +62,40 @@ Deno.test("fetchResult({ forceReload: true }) loads first, with one request", as
   assertEquals([task.info.status, standIn.count()], ["success", 2]);
 });
 
+Deno.test("resultUrl() is where Deep Intelligence shows the source or the model", async () => {
+  for (const type of ["source", "model"]) {
+    const { task } = await setUp({ status: "success", result: "r-1", result_type: type });
+    const { organizationId, workspaceId } = task;
+    assertEquals(
+      task.resultUrl()?.href,
+      `https://app.deepint.net/o/${organizationId}/workspace?ws=${workspaceId}&s=${type}&i=r-1`,
+    );
+  }
+});
+
+Deno.test("resultUrl() puts no character of a result's id where it could mean something else", async () => {
+  const id = "a&s=task#é/../x";
+  const { task } = await setUp({ status: "success", result: id, result_type: "source" });
+  const url = task.resultUrl();
+  assertEquals([url?.searchParams.get("i"), url?.searchParams.getAll("s"), url?.hash], [
+    id,
+    ["source"],
+    "",
+  ]);
+});
+
+Deno.test("resultUrl() is null without a result, and for a kind that has no page", async () => {
+  for (
+    const fields of [
+      { status: "running" },
+      { status: "success", result: "r-1", result_type: "x" },
+      { status: "success", result: "r-1", result_type: null },
+    ]
+  ) {
+    assertEquals((await setUp(fields)).task.resultUrl(), null);
+  }
+});
+
 Deno.test("isErrored() is true for failed alone, by what is known", async () => {
   const statuses = { pending: false, running: false, success: false, failed: true, paused: false };
   for (const [status, errored] of Object.entries(statuses)) {
