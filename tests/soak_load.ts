@@ -14,9 +14,11 @@ export interface Load {
   tasks: readonly string[];
   requests: number;
   concurrency: number;
+  /** How many requests of `/health` come first, so that the connections are there. @default 0 */
+  before?: number;
   /** How long a caller waits between two requests, in ms. */
   pause?: number;
-  /** The endpoint's process, to look at its memory. */
+  /** The endpoint's process, where its memory is asked for, which costs a process each time. */
   pid?: number;
 }
 
@@ -98,7 +100,9 @@ async function output(command: string, args: string[]): Promise<string> {
 }
 
 if (import.meta.main) {
-  const report = await run(JSON.parse(Deno.args[0] ?? ""));
+  const load: Load = JSON.parse(Deno.args[0] ?? "");
+  if (load.before) await run({ ...load, tasks: [], requests: load.before });
+  const report = await run(load);
   // deno-lint-ignore no-console -- for the soak
   console.log(JSON.stringify(report));
 }
