@@ -211,6 +211,7 @@ export interface FaultServerOptions {
 
 /** Starts a server on a free port. A request that no fault is chosen for gets a sound task. */
 export async function startFaultServer(options: FaultServerOptions = {}): Promise<FaultServer> {
+  await bomb(); // to make it takes longer than a client may wait
   const { choose = ({ id }) => FAULTS.find((fault) => fault.id === id) } = options;
   const open = new Set<Connection>();
   let accepted = 0;
