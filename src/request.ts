@@ -226,6 +226,7 @@ async function send<T>(
       ...noStore(),
     });
   } catch (cause) {
+    signal.throwIfAborted(); // the outcome is settled: no error that nobody sees
     throw fail("NETWORK_ERROR", "there was no answer", { retryable: true, cause });
   }
   const { status } = response;

@@ -333,3 +333,24 @@ Deno.test("a timeout that is no number of milliseconds is refused", async () => 
   }
   assertEquals(signals.length, 0);
 });
+
+Deno.test("an abort within a request makes no other error, so its reason is not looked through", async () => {
+  const { standIn, task, signals } = setUp();
+  standIn.inject(() => new Promise(() => {}));
+  let looks = 0;
+  const reason = {
+    get text() {
+      looks++;
+      return "";
+    },
+  };
+  const controller = new AbortController();
+  const loading = task.load({ signal: controller.signal });
+  const turn = () => new Promise((resolve) => setTimeout(resolve));
+  await turn();
+  assertEquals(signals.length, 1);
+  controller.abort(reason);
+  assertStrictEquals(await reasonOf(loading), reason);
+  await turn();
+  assertEquals(looks, 0);
+});

@@ -58,3 +58,20 @@ export function inspections(value: unknown): string[] {
     })
   );
 }
+
+/** All the ways in which a value, an error with its causes above all, shows itself. */
+export function prints(value: unknown): string {
+  return [
+    String(value),
+    JSON.stringify(value),
+    ...inspections(value),
+    ...inspections(structuredClone(value)),
+    ...inspections({ ...value as object }),
+    ...chain(value).flatMap((error) => [error.name, error.message, `${error.stack}`, `${error}`]),
+  ].join("\n");
+}
+
+/** An error and its causes. */
+function chain(error: unknown): Error[] {
+  return error instanceof Error ? [error, ...chain(error.cause)] : [];
+}

@@ -18,7 +18,7 @@ import {
   Task,
   TaskInfo,
 } from "../mod.ts";
-import { inspections } from "./client.ts";
+import { prints } from "./client.ts";
 
 /** A token that is also a valid error code, so that it would pass as one. */
 const CANARY = "CANARY_0123456789_TOKEN";
@@ -67,23 +67,6 @@ function failing(reason: unknown): Fetch {
 async function loadError(fetch: Fetch, token = CANARY): Promise<DeepintHTTPError> {
   const load = () => taskWith(fetch, { token }).load({ retries: 0 });
   return await assertRejects(load, DeepintHTTPError);
-}
-
-/** All the ways in which a value shows itself. */
-function prints(value: unknown): string {
-  return [
-    String(value),
-    JSON.stringify(value),
-    ...inspections(value),
-    ...inspections(structuredClone(value)),
-    ...inspections({ ...value as object }),
-    ...chain(value).flatMap((error) => [error.name, error.message, `${error.stack}`, `${error}`]),
-  ].join("\n");
-}
-
-/** An error and its causes. */
-function chain(error: unknown): Error[] {
-  return error instanceof Error ? [error, ...chain(error.cause)] : [];
 }
 
 /** Checks that the token is in no print of a value. */

@@ -1,7 +1,7 @@
 /** Processes of the tests: what they write as it comes, and how they end. */
 import { root } from "./deno.ts";
 
-/** A process that says nothing for so many ms is ended, so that its test fails and does not hang. */
+/** A process is ended after so many ms, so that its test fails and does not hang. */
 const PATIENCE = 60_000;
 
 /** What is kept of this process's environment: what finds programs, and what is downloaded already. */
@@ -13,6 +13,7 @@ const KEPT = [
 
 /** A process: what it has written so far, and how it ended. */
 export interface Process extends AsyncDisposable {
+  readonly pid: number;
   readonly output: { stdout: string; stderr: string };
   readonly status: Promise<Deno.CommandStatus>;
   /** Waits for text on either output, and gives its first group. */
@@ -30,6 +31,7 @@ export function start(
   args: string[],
   settings: Record<string, string>,
   input = "",
+  patience = PATIENCE,
 ): Process {
   const kept = KEPT.map((name) => [name, Deno.env.get(name)]).filter(([, value]) => value);
   const child = new Deno.Command(command, {
@@ -50,7 +52,7 @@ export function start(
       wake();
     }
   };
-  const guard = setTimeout(() => child.kill("SIGTERM"), PATIENCE);
+  const guard = setTimeout(() => child.kill("SIGTERM"), patience);
   const fed = new Response(input).body?.pipeTo(child.stdin).catch(() => {}); // may have ended by then
   const parts = [child.status, pump("stdout"), pump("stderr"), fed] as const;
   const status = Promise.all(parts).then(([status]) => {
@@ -60,6 +62,7 @@ export function start(
     return status;
   });
   return {
+    pid: child.pid,
     output,
     status,
     async saw(pattern) {
