@@ -35,6 +35,7 @@ export {
   type TimeoutErrorOptions,
 } from "./src/errors.ts";
 export { type Fetch, type RequestOptions, within } from "./src/request.ts";
+export { resolveAll, type ResolveAllOptions, type Settlement } from "./src/resolve_all.ts";
 export { elapsedTime, pollDelay, type PollInterval, type PollState } from "./src/schedule.ts";
 export {
   type ConnectionOptions,

@@ -175,8 +175,16 @@ export class DeepintTaskError extends DeepintBaseError {
   }
 }
 
+/** What `resolveAll` needs of a task. Internal. */
+export let insideOf: (task: Task) => {
+  connection: Connection;
+  loadedAt: number;
+  partial: boolean;
+  poll(options: RequestOptions, started: number): Promise<void>;
+};
+
 // the sixth failed poll in a row ends a wait
-const MAX_FAILURES = 5;
+export const MAX_FAILURES = 5;
 
 /**
  * A task of Deep Intelligence: an import, a training, an export. Made by {@linkcode Task.build} or
@@ -215,6 +223,15 @@ export class Task {
   // loads in the order in which they began: an older one never overwrites a newer one
   #lastBegun = 0;
   #lastKept = 0;
+
+  static {
+    insideOf = (task) => ({
+      connection: task.#connection,
+      loadedAt: task.#loadedAt,
+      partial: task.#partial,
+      poll: (options, started) => task.#load(options, started),
+    });
+  }
 
   /**
    * Makes a task of what is known. No request.
@@ -330,8 +347,8 @@ export class Task {
       async *[Symbol.asyncIterator]() {
         const credentials = options.credentials ?? await Credentials.build();
         const connection = { organizationId, credentials, fetch };
-        for await (const infos of listPages(connection, workspaceId, options)) {
-          for (const info of infos) {
+        for await (const { items } of listPages(connection, workspaceId, options)) {
+          for (const info of items) {
             const named = (info.name ?? "").toLowerCase().includes(name.toLowerCase());
             if (!named || !statuses.includes(info.status)) continue;
             const task = new Task({ ...connection, workspaceId, info });
@@ -370,19 +387,7 @@ export class Task {
    */
   watch(options: WatchOptions = {}): AsyncIterable<TaskInfo> {
     checkWatchOptions(options);
-    return {
-      [Symbol.asyncIterator]: () => {
-        const stop = new AbortController();
-        const infos = this.#follow(options, stop, true);
-        return {
-          next: () => infos.next(),
-          return: () => {
-            stop.abort(); // the generator alone would end its wait first
-            return infos.return();
-          },
-        };
-      },
-    };
+    return wait(options.signal, (stop) => this.#follow(options, stop, true));
   }
 
   /**
@@ -416,7 +421,8 @@ export class Task {
     checkWatchOptions(options);
     const { raiseOnError = true, onProgress } = options;
     let info = this.info;
-    for await (const next of this.#follow(options, new AbortController(), raiseOnError)) {
+    const infos = wait(options.signal, (stop) => this.#follow(options, stop, raiseOnError));
+    for await (const next of infos) {
       if (onProgress && differs(info, next)) report(onProgress, next);
       info = next;
     }
@@ -559,13 +565,10 @@ export class Task {
   /** Yields the current information, then one for each change; ends with the wait. */
   async *#follow(
     options: WatchOptions,
-    stop: AbortController,
+    signal: AbortSignal,
     raiseOnUnknown: boolean,
   ): AsyncGenerator<TaskInfo, void, void> {
-    const { signal, pollInterval = 3_000, timeout = Infinity, requestTimeout } = options;
-    signal?.throwIfAborted();
-    const abort = () => stop.abort(signal?.reason);
-    signal?.addEventListener("abort", abort);
+    const { pollInterval = 3_000, timeout = Infinity, requestTimeout } = options;
     const started = Date.now();
     const left = () => timeout - (Date.now() - started);
     const delay = (retryAfter?: number) =>
@@ -582,45 +585,38 @@ export class Task {
     if (old || !shown) wait = 0;
     let failure: DeepintHTTPError | DeepintTimeoutError | undefined;
     let failures = 0;
-    try {
-      if (shown) yield this.#known(shown, raiseOnUnknown);
-      while (!shown || isGoing(shown)) {
-        if (wait > 0) {
-          if (retryAfter !== undefined && retryAfter > Math.min(left(), MAX_WAIT)) {
-            throw failure ?? this.#expired(started, retryAfter);
-          }
-          const last = left() <= wait;
-          await sleep(Math.min(wait, left()), stop.signal);
-          if (last) throw this.#expired(started);
+    if (shown) yield this.#known(shown, raiseOnUnknown);
+    while (!shown || isGoing(shown.status)) {
+      if (wait > 0) {
+        if (retryAfter !== undefined && retryAfter > Math.min(left(), MAX_WAIT)) {
+          throw failure ?? this.#expired(started, retryAfter);
         }
-        if (left() <= 0) throw this.#expired(started);
-        failure = undefined;
-        // another call may have seen the end meanwhile
-        if (this.#partial || !TaskStatus.isTerminal(this.info.status)) {
-          try {
-            const bounds = { signal: stop.signal, timeout: left(), requestTimeout, retries: 0 };
-            await this.#load(bounds, started);
-            failures = 0;
-          } catch (error) {
-            if (error instanceof DeepintTimeoutError && !error.retryable) {
-              throw this.#expired(started);
-            }
-            if (!isTransient(error) || ++failures > MAX_FAILURES) throw error;
-            failure = error;
-          }
-        }
-        if (!failure && this.info.rawStatus !== null && (!shown || differs(shown, this.info))) {
-          shown = this.info;
-          yield this.#known(shown, raiseOnUnknown);
-        }
-        retryAfter = failure ? failure.retryAfter : this.#retryAfter;
-        wait = delay(retryAfter);
+        const last = left() <= wait;
+        await sleep(Math.min(wait, left()), signal);
+        if (last) throw this.#expired(started);
       }
-    } catch (error) {
-      // left by its reader: that is an end, not an error
-      if (signal?.aborted || !stop.signal.aborted) throw error;
-    } finally {
-      signal?.removeEventListener("abort", abort);
+      if (left() <= 0) throw this.#expired(started);
+      failure = undefined;
+      // another call may have seen the end meanwhile
+      if (this.#partial || !TaskStatus.isTerminal(this.info.status)) {
+        try {
+          const bounds = { signal, timeout: left(), requestTimeout, retries: 0 };
+          await this.#load(bounds, started);
+          failures = 0;
+        } catch (error) {
+          if (error instanceof DeepintTimeoutError && !error.retryable) {
+            throw this.#expired(started);
+          }
+          if (!isTransient(error) || ++failures > MAX_FAILURES) throw error;
+          failure = error;
+        }
+      }
+      if (!failure && this.info.rawStatus !== null && (!shown || differs(shown, this.info))) {
+        shown = this.info;
+        yield this.#known(shown, raiseOnUnknown);
+      }
+      retryAfter = failure ? failure.retryAfter : this.#retryAfter;
+      wait = delay(retryAfter);
     }
   }
 
@@ -670,8 +666,47 @@ export class Task {
   }
 }
 
-function isGoing({ status }: TaskInfo): boolean {
+/** Whether a task in this status may still change. Internal. */
+export function isGoing(status: TaskStatus): boolean {
   return status === "pending" || status === "running";
+}
+
+/**
+ * What `make` yields. Its signal aborts with `signal`, and when the reader leaves, which the generator
+ * alone would learn of only at its next `yield`. Internal.
+ */
+export function wait<T>(
+  signal: AbortSignal | undefined,
+  make: (stop: AbortSignal) => AsyncGenerator<T, void, void>,
+): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const stop = new AbortController();
+      const items = run(stop);
+      return {
+        next: () => items.next(),
+        return: () => {
+          stop.abort();
+          return items.return();
+        },
+      };
+    },
+  };
+
+  async function* run(stop: AbortController): AsyncGenerator<T, void, void> {
+    signal?.throwIfAborted();
+    const abort = () => stop.abort(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    try {
+      yield* make(stop.signal);
+    } catch (error) {
+      // left by its reader: that is an end, not an error
+      if (signal?.aborted || !stop.signal.aborted) throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      stop.abort(); // what is still under way
+    }
+  }
 }
 
 function differs(a: TaskInfo, b: TaskInfo): boolean {
@@ -686,7 +721,7 @@ function report(onProgress: (info: TaskInfo) => void, info: TaskInfo): void {
   });
 }
 
-function checkWatchOptions(options: WatchOptions): void {
+export function checkWatchOptions(options: WatchOptions): void {
   const { pollInterval = 3_000, timeout = Infinity, requestTimeout = 0 } = options;
   checkPollInterval(pollInterval);
   checkDuration("timeout", timeout);

@@ -7,6 +7,14 @@ import { checkId } from "./task_url.ts";
 /** The most tasks that the server gives in a page. */
 export const MAX_PAGE_SIZE = 500;
 
+/** A page of a list. Internal. */
+export interface Page {
+  items: TaskInfo[];
+  /** How many pages there are. */
+  pages: number;
+  retryAfter: number | undefined;
+}
+
 /**
  * The tasks of a workspace, page by page; each is asked for once, when it is due. Ends when the pages
  * end, or when one is empty or brings nothing new: a server may say its first page for ever. A task
@@ -20,7 +28,7 @@ export async function* listPages(
   connection: Connection,
   workspaceId: string,
   options: RequestOptions & { pageSize?: number | undefined } = {},
-): AsyncGenerator<TaskInfo[], void, void> {
+): AsyncGenerator<Page, void, void> {
   const { pageSize = MAX_PAGE_SIZE } = options;
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > MAX_PAGE_SIZE) {
     throw outOfRange("pageSize", pageSize, `an integer from 1 to ${MAX_PAGE_SIZE}`);
@@ -29,20 +37,20 @@ export async function* listPages(
   for (let page = 0, pages = 1; page < pages; page++) {
     const path = `/api/v1/workspace/${workspaceId}/tasks?page=${page}&limit=${pageSize}`;
     const read = await request(connection, { method: "GET", path, parse: parsePage }, options);
-    const fresh = read.items.filter(({ taskId }) => !seen.has(taskId) && seen.add(taskId));
-    if (fresh.length === 0) return;
-    yield fresh;
+    const items = read.items.filter(({ taskId }) => !seen.has(taskId) && seen.add(taskId));
+    if (items.length === 0) return;
+    yield { ...read, items };
     pages = read.pages;
   }
 }
 
-function parsePage(body: unknown): { items: TaskInfo[]; pages: number } {
+function parsePage(body: unknown, retryAfter: number | undefined): Page {
   const { items, pages_count } = (body ?? {}) as Record<string, unknown>;
   const pages = Number(pages_count ?? NaN);
   if (!Array.isArray(items) || !Number.isInteger(pages)) {
     throw new TypeError("Cannot read a page of tasks: it has no items or no pages_count");
   }
-  return { items: items.map(parseItem), pages };
+  return { items: items.map(parseItem), pages, retryAfter };
 }
 
 function parseItem(item: unknown): TaskInfo {

@@ -1,0 +1,278 @@
+/** Waiting for many tasks at once, by the list of their workspace where that takes fewer requests. */
+import { DeepintBaseError, DeepintTimeoutError, outOfRange } from "./errors.ts";
+import { isTransient, within } from "./request.ts";
+import { elapsedTime, MAX_WAIT, nextDelay } from "./schedule.ts";
+import {
+  checkWatchOptions,
+  DeepintTaskError,
+  insideOf,
+  isGoing,
+  MAX_FAILURES,
+  type Task,
+  wait,
+  type WatchOptions,
+} from "./task.ts";
+import { TaskStatus } from "./task_info.ts";
+import { listPages } from "./task_list.ts";
+
+/** How {@linkcode resolveAll} waits. A poll makes one attempt: `retries` does not apply to it. */
+export interface ResolveAllOptions extends WatchOptions {
+  /**
+   * Milliseconds between polls, 250 or more, or `"adaptive"` (see `pollDelay`).
+   *
+   * @default "adaptive"
+   */
+  pollInterval?: WatchOptions["pollInterval"];
+  /**
+   * How many requests may be under way at once.
+   *
+   * @default 8
+   */
+  concurrency?: number | undefined;
+  /**
+   * Whether the first task with an error ends the wait with it.
+   *
+   * @default false
+   */
+  raiseOnError?: boolean | undefined;
+}
+
+/** A task whose wait is over. */
+export interface Settlement {
+  /** The task, with its information as of its end. */
+  task: Task;
+  /** Why it has no result: it failed, its status is unknown, or it can't be loaded. */
+  error?: DeepintBaseError;
+}
+
+/** A task that is waited for. */
+interface Entry {
+  readonly task: Task;
+  /** As the list or the last load has it. */
+  created: Date | null;
+  /** When to poll it next (epoch ms); `Infinity` while a request for it is due or under way. */
+  due: number;
+  /** Failed polls in a row. */
+  failures: number;
+  /** Whether the list leaves it out, although it is there. */
+  unlisted?: boolean;
+}
+
+/** The tasks of one workspace. */
+interface Group {
+  readonly entries: Set<Entry>;
+  /** When the first of them is due. */
+  due: number;
+  /** How many requests the list takes; `Infinity` where it can't be had. */
+  pages: number;
+  /** Failed lists in a row. */
+  failures: number;
+}
+
+/**
+ * Waits for many tasks, and yields each as it settles: with an error when it failed, can't be loaded
+ * any more, or has an unknown status. The tasks of a workspace are polled by its list where that takes
+ * fewer requests than one a task; each that settled is then loaded once, since the list has no
+ * results. Leaving the loop ends the polling. No task is ever deleted.
+ *
+ * @throws {RangeError} when an option is out of range
+ * @throws {DeepintTimeoutError} when `timeout` passes before all have settled (while iterating)
+ * @throws {DeepintBaseError} with `raiseOnError`, the first error of a task (while iterating)
+ *
+ * @example
+ * ```ts
+ * import { Credentials, resolveAll, Task } from "@deepint/task";
+ *
+ * const options = {
+ *   credentials: new Credentials({ token: "a-token" }),
+ *   fetch: () => Promise.resolve(Response.json({ id: "t-1", status: "success" })),
+ * };
+ * const ids = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
+ * for await (const { task, error } of resolveAll([Task.fromDict(ids, options)])) {
+ *   console.log(task.taskId, error?.code ?? await task.fetchResult()); // t-1 {}
+ * }
+ * ```
+ */
+export function resolveAll(
+  tasks: Iterable<Task>,
+  options: ResolveAllOptions = {},
+): AsyncIterable<Settlement> {
+  const all = [...tasks];
+  const { concurrency = 8 } = options;
+  checkWatchOptions(options);
+  if (!(concurrency >= 1)) throw outOfRange("concurrency", concurrency, "a number, 1 or more");
+  return wait(options.signal, (stop) => settle(all, options, stop));
+}
+
+async function* settle(
+  tasks: Task[],
+  options: ResolveAllOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Settlement, void, void> {
+  const { pollInterval = "adaptive", concurrency = 8, timeout = Infinity, requestTimeout } =
+    options;
+  const started = Date.now();
+  const left = () => timeout - (Date.now() - started);
+  const bounds = () => ({ signal, timeout: left(), requestTimeout, retries: 0 });
+  const groups = new Map<string, Group>();
+  const settled: Settlement[] = [];
+  const jobs: (() => Promise<void>)[] = [];
+  let open = tasks.length;
+  let active = 0;
+  let defect: { error: unknown } | undefined;
+  let wake = () => {};
+
+  for (const task of tasks) {
+    const { created, status } = task.info;
+    const { loadedAt, partial } = insideOf(task);
+    const entry: Entry = { task, created, due: 0, failures: 0 };
+    entry.due = loadedAt + delay(entry, task.retryAfter);
+    const key = [task.credentials.instance, task.organizationId, task.workspaceId].join();
+    const group = groups.get(key) ?? { entries: new Set(), due: 0, pages: 1, failures: 0 };
+    groups.set(key, group);
+    group.entries.add(entry);
+    if (!TaskStatus.isTerminal(status)) continue;
+    if (partial) load(group, entry);
+    else await close(group, entry);
+  }
+
+  while (open > 0) {
+    for (const settlement of settled.splice(0)) {
+      signal.throwIfAborted();
+      if (settlement.error && options.raiseOnError) throw settlement.error;
+      open--;
+      yield settlement;
+    }
+    if (defect) throw defect.error;
+    const now = Date.now();
+    let due = Infinity;
+    for (const group of groups.values()) {
+      if (group.due <= now) poll(group, now);
+      due = Math.min(due, group.due);
+    }
+    for (; active < concurrency && jobs.length > 0; active++) {
+      jobs.shift()?.().catch((error) => defect = { error }).finally(() => {
+        active--;
+        wake();
+      });
+    }
+    if (open === 0 || settled.length > 0) continue;
+    const woken = () => new Promise<void>((resolve) => wake = resolve);
+    await within(Math.min(due - now, left()), signal, () => {}, woken);
+    if (left() <= 0 && settled.length === 0) {
+      const elapsed = Date.now() - started;
+      const message =
+        `${open} of ${tasks.length} tasks had not ended after ${elapsed} ms; they go on`;
+      throw new DeepintTimeoutError(message, { elapsed });
+    }
+  }
+
+  /** Milliseconds until the next poll of a task. */
+  function delay({ created }: Entry, retryAfter?: number, random = Math.random()): number {
+    return nextDelay(pollInterval, { elapsed: elapsedTime(created, started), retryAfter, random });
+  }
+
+  function postpone(group: Group, entry: Entry, ms: number): void {
+    entry.due = Date.now() + ms;
+    group.due = Math.min(group.due, entry.due);
+  }
+
+  /** Whether a failed poll is no end. */
+  function goesOn(error: unknown, polled: Entry | Group): error is { retryAfter?: number } {
+    return isTransient(error) && ++polled.failures <= MAX_FAILURES &&
+      !((error.retryAfter ?? 0) > Math.min(left(), MAX_WAIT));
+  }
+
+  /** Has what is due of a workspace polled: by its list, or one by one. */
+  function poll(group: Group, now: number): void {
+    const listed = [...group.entries].filter(({ due, unlisted }) => due < Infinity && !unlisted);
+    // requests per ms: one by one, and by a list as often as the most urgent needs it
+    let alone = 0;
+    let highest = 0;
+    for (const entry of listed) {
+      const rate = 1 / delay(entry, 0, 0);
+      alone += rate;
+      highest = Math.max(highest, rate);
+    }
+    if (
+      listed.length > 1 && group.pages * highest < alone && listed.some(({ due }) => due <= now)
+    ) {
+      for (const entry of listed) entry.due = Infinity;
+      jobs.push(() => list(group, listed));
+    }
+    group.due = Infinity;
+    for (const entry of group.entries) {
+      if (entry.due <= now) load(group, entry);
+      else group.due = Math.min(group.due, entry.due);
+    }
+  }
+
+  async function list(group: Group, [first, ...others]: Entry[]): Promise<void> {
+    if (!first) return;
+    const missing = new Map([first, ...others].map((entry) => [entry.task.taskId, entry]));
+    const random = Math.random(); // one for all, so that they are due together again
+    let unread = Infinity;
+    try {
+      const { connection } = insideOf(first.task);
+      const pages = listPages(connection, first.task.workspaceId, bounds());
+      for await (const page of pages) {
+        if (unread === Infinity) unread = group.pages = page.pages;
+        group.failures = 0;
+        for (const { taskId, created, status, rawStatus } of page.items) {
+          const entry = missing.get(taskId);
+          if (!entry) continue;
+          missing.delete(taskId);
+          entry.created = created;
+          if (rawStatus !== null && !isGoing(status)) load(group, entry);
+          else postpone(group, entry, delay(entry, page.retryAfter, random));
+        }
+        if (--unread >= missing.size) break; // one by one, the rest takes no more
+      }
+      for (const entry of missing.values()) entry.unlisted = unread < 1;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (goesOn(error, group)) {
+        for (const entry of missing.values()) {
+          postpone(group, entry, delay(entry, error.retryAfter, random));
+        }
+        return;
+      }
+      group.pages = Infinity;
+    }
+    for (const entry of missing.values()) load(group, entry);
+  }
+
+  function load(group: Group, entry: Entry): void {
+    const { task } = entry;
+    entry.due = Infinity;
+    jobs.push(async () => {
+      try {
+        await insideOf(task).poll(bounds(), started);
+        entry.failures = 0;
+        entry.created = task.info.created;
+        if (isGoing(task.info.status)) postpone(group, entry, delay(entry, task.retryAfter));
+        else await close(group, entry);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (goesOn(error, entry)) postpone(group, entry, delay(entry, error.retryAfter));
+        else if (error instanceof DeepintBaseError) {
+          group.entries.delete(entry);
+          settled.push({ task, error });
+        } else throw error;
+      }
+    });
+  }
+
+  /** Settles a task that has ended, or whose status is unknown. */
+  async function close(group: Group, entry: Entry): Promise<void> {
+    group.entries.delete(entry);
+    const { task } = entry;
+    try {
+      await task.resolve();
+      settled.push({ task });
+    } catch (error) {
+      if (!(error instanceof DeepintTaskError)) throw error;
+      settled.push({ task, error });
+    }
+  }
+}
