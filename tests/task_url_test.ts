@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { Credentials, parseTaskUrl, Task, type TaskLocation, taskUrl } from "../mod.ts";
+import { holds } from "./property.ts";
 
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
 const UUID = "8a3f1c52-6d0e-4a57-9b1c-0d4c2e7f9a11";
@@ -421,15 +422,15 @@ function apiUrl({ instance, workspaceId, taskId }: TaskLocation, tasks = "task")
   return `${origin}/api/v1/workspace/${workspaceId}/${tasks}/${taskId}`;
 }
 
-Deno.test("parseTaskUrl() reads back what taskUrl() writes, for 2,000 generated locations", () => {
-  fc.assert(
+Deno.test("parseTaskUrl() reads back what taskUrl() writes, for 10,000 generated locations", async (t) => {
+  await holds(
+    t,
     fc.property(location, fc.constantFrom("task", "tasks"), (location, tasks) => {
       assertEquals(parseTaskUrl(taskUrl(location)), location);
       assertEquals(parseTaskUrl(taskUrl(location).href), location);
       const { organizationId } = location;
       assertEquals(parseTaskUrl(apiUrl(location, tasks), { organizationId }), location);
     }),
-    { numRuns: 2_000 },
   );
 });
 
@@ -522,9 +523,10 @@ const mutated = fc.tuple(
   }, url)
 );
 
-Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says", () => {
+Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says", async (t) => {
   let accepted = 0;
-  fc.assert(
+  await holds(
+    t,
     fc.property(mutated, fc.boolean(), (text, named) => {
       let location: TaskLocation;
       try {
@@ -555,15 +557,16 @@ Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says",
         }
       }
     }),
-    { numRuns: 20_000 },
+    { cases: 20_000 },
   );
   assert(accepted > 500, `${accepted} accepted: the mutations are all refused for one reason`);
 });
 
-Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task's path", async () => {
+Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task's path", async (t) => {
   const credentials = new Credentials({ token: "a-token", instance: "app.deepint.net" });
   let requested = 0;
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(mutated, async (text) => {
       const urls: string[] = [];
       const fetch = (url: string) => {
@@ -582,12 +585,11 @@ Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task
         assertEquals(urls, []);
       }
     }),
-    { numRuns: 10_000 },
   );
   assert(requested > 50, `${requested} requests: hardly any URL was one of the instance`);
 });
 
-Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment", () => {
+Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment", async (t) => {
   const secrets = fc.tuple(location, fc.boolean(), fc.boolean(), fc.boolean()).map(
     ([location, userInfo, query, fragment]) => {
       const url = taskUrl(location).href + (query ? "&key=s3cr3t" : "") +
@@ -598,7 +600,8 @@ Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment
   const inserts = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), hostile), {
     maxLength: 3,
   });
-  fc.assert(
+  await holds(
+    t,
     fc.property(secrets, inserts, (url, inserts) => {
       const text = inserts.reduce((url, [where, text]) => {
         const at = Math.floor(where * (url.length + 1));
@@ -615,16 +618,16 @@ Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment
         assert(!/us3r|s3cr3t/.test(error.message), error.message);
       }
     }),
-    { numRuns: 10_000 },
   );
 });
 
-Deno.test("of 10,000 generated instances each is a RangeError or the origin of requests", () => {
+Deno.test("of 10,000 generated instances each is a RangeError or the origin of requests", async (t) => {
   const text = fc.tuple(instance, fc.array(fc.tuple(fc.nat(30), hostile), { maxLength: 2 })).map((
     [instance, inserts],
   ) => inserts.reduce((text, [at, more]) => text.slice(0, at) + more + text.slice(at), instance));
   let accepted = 0;
-  fc.assert(
+  await holds(
+    t,
     fc.property(text, (text) => {
       let instance: string;
       try {
@@ -640,7 +643,6 @@ Deno.test("of 10,000 generated instances each is a RangeError or the origin of r
       if (url.protocol !== "https:") assert(/^(127\.|localhost|\[::1\])/.test(url.hostname), text);
       assertEquals(instanceOf(instance), instance, "not in its one form");
     }),
-    { numRuns: 10_000 },
   );
   assert(accepted > 500, `${accepted} accepted`);
 });
