@@ -85,7 +85,7 @@ for (const [name, [make, fields]] of Object.entries(CLASSES)) {
       for (const value of leaks) {
         const leaky = await make();
         Object.defineProperty(leaky, key, { value, enumerable: false, configurable: true });
-        assertThrows(() => assertSilent(leaky, ...SECRETS), Error, undefined, `${name}.${key}`);
+        assertThrows(() => assertSilent(leaky, ...SECRETS), Error, "a secret", `${name}.${key}`);
       }
     }
   });
