@@ -207,6 +207,105 @@ Deno.test("a signature is of the raw bytes, whatever the JSON in them looks like
   assertEquals((await webhook(spaced)).status, 503);
 });
 
+Deno.test("a body or a signature that differs in one bit is 401", async () => {
+  const { send, standIn } = endpoint();
+  const good = await request();
+  const body = new TextEncoder().encode(JSON.stringify(IDS));
+  const refused: Promise<Response>[] = [];
+  for (let at = 0; at < body.length; at++) {
+    const sent = body.slice();
+    sent[at] = (sent[at] ?? 0) ^ (1 << at % 8);
+    refused.push(send("/resolve", { ...good, body: sent }));
+  }
+  for (let at = 0; at < body.length; at += 7) {
+    for (const sent of [[...body].toSpliced(at, 1), [...body].toSpliced(at, 0, 0x20)]) {
+      refused.push(send("/resolve", { ...good, body: Uint8Array.from(sent) }));
+    }
+  }
+  const mac = atob(signatureOf(good).slice(3));
+  for (let bit = 0; bit < 256; bit++) {
+    const bytes = Uint8Array.from(mac, (char) => char.charCodeAt(0));
+    bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << bit % 8);
+    const signature = `v1,${btoa(String.fromCharCode(...bytes))}`;
+    refused.push(send("/resolve", await request({ "webhook-signature": signature })));
+  }
+  const statuses = new Set((await Promise.all(refused)).map(({ status }) => status));
+  assertEquals([[...statuses], standIn.count()], [[401], 0]);
+  assertEquals((await send("/resolve", { ...good, body })).status, 503, "unchanged, it passes");
+});
+
+Deno.test("a signature of the body in another encoding is 401; one of what was sent is read as UTF-8", async () => {
+  const text = JSON.stringify({ ...IDS, note: "caf\u00e9" });
+  const utf8 = new TextEncoder().encode(text);
+  const utf16 = new Uint8Array(Uint16Array.from(text, (char) => char.charCodeAt(0)).buffer);
+  const encodings: Record<string, Uint8Array<ArrayBuffer>> = {
+    "UTF-16": utf16,
+    "UTF-16 with a byte order mark": Uint8Array.of(0xff, 0xfe, ...utf16),
+    "Latin-1": Uint8Array.from(text, (char) => char.charCodeAt(0)),
+    "UTF-8 in NFD": new TextEncoder().encode(text.normalize("NFD")),
+    "UTF-8 with a byte order mark": Uint8Array.of(0xef, 0xbb, 0xbf, ...utf8),
+    "base64": new TextEncoder().encode(btoa(String.fromCharCode(...utf8))),
+  };
+  const sentAsSigned: Record<string, number> = {};
+  for (const [name, bytes] of Object.entries(encodings)) {
+    const { send, standIn } = endpoint();
+    const other = await signed(post("", { body: bytes }), { timestamp: SECONDS });
+    assertEquals((await send("/resolve", { ...other, body: utf8 })).status, 401, name);
+    const usual = await signed(post("", { body: utf8 }), { timestamp: SECONDS });
+    assertEquals((await send("/resolve", { ...usual, body: bytes })).status, 401, name);
+    assertEquals(standIn.count(), 0, name);
+    sentAsSigned[name] = (await send("/resolve", other)).status;
+  }
+  assertEquals(sentAsSigned, {
+    "UTF-16": 400,
+    "UTF-16 with a byte order mark": 400,
+    "Latin-1": 400,
+    "UTF-8 in NFD": 503,
+    "UTF-8 with a byte order mark": 503, // which a reader may ignore (RFC 8259, 8.1)
+    "base64": 400,
+  });
+});
+
+Deno.test("a header of authentication that is there twice, in any order, is 401", async () => {
+  const good = new Headers((await request()).headers);
+  const others: Record<string, string> = {
+    "webhook-id": "msg_2",
+    "webhook-timestamp": String(SECONDS + 1),
+  };
+  for (const [name, other] of Object.entries(others)) {
+    const own = good.get(name) ?? "";
+    for (const values of [[own, other], [other, own], [own, own]]) {
+      const { send, standIn } = endpoint();
+      const headers = new Headers(good);
+      headers.delete(name);
+      for (const value of values) headers.append(name, value);
+      const response = await send("/resolve", { ...await request(), headers });
+      assertEquals([response.status, standIn.count()], [401, 0], `${name}: ${values}`);
+    }
+  }
+  for (const second of [KEY, OTHER_KEY]) {
+    for (const values of [[KEY, second], [second, KEY]]) {
+      const { send, standIn } = endpoint();
+      const headers = new Headers({ "content-type": "application/json" });
+      for (const value of values) headers.append("authorization", `Bearer ${value}`);
+      const response = await send("/resolve", post(IDS, { headers }));
+      assertEquals([response.status, standIn.count()], [401, 0], values.join());
+    }
+  }
+});
+
+Deno.test("a signature in a repeated header counts, as one in a list does", async () => {
+  const { send, standIn } = endpoint();
+  const none = `v1,${btoa("x".repeat(32))}`;
+  const own = signatureOf(await request());
+  const headers = new Headers((await request({ "webhook-signature": none })).headers);
+  headers.append("webhook-signature", none);
+  assertEquals((await send("/resolve", { ...await request(), headers })).status, 401);
+  headers.append("webhook-signature", own);
+  const response = await send("/resolve", { ...await request(), headers });
+  assertEquals([response.status, standIn.count()], [503, 1]);
+});
+
 Deno.test("a repeated webhook-id is answered afresh", async () => {
   const { send, standIn } = setUp({}, { now: () => NOW });
   standIn.add({ id: "t-1", steps: [{ status: "running", polls: 2 }, { status: "success" }] });

@@ -1,4 +1,5 @@
 /** What several tests of the client need. */
+import { inspect } from "node:util";
 import { Credentials, type RequestOptions, Task, TaskInfo } from "../mod.ts";
 import { createStandIn, type Responder, type StandIn, TASK_KEYS } from "./stand_in.ts";
 
@@ -47,8 +48,14 @@ export const DELETE = (task: Task, options?: RequestOptions): Promise<unknown> =
   task.delete(options);
 
 /** All the ways in which a value inspects itself. */
-export function inspections(value: unknown): string[] {
-  return [false, true].map((showHidden) =>
+function inspections(value: unknown): string[] {
+  const nodes = inspect(value, {
+    depth: Infinity,
+    showHidden: true,
+    getters: true,
+    maxStringLength: null,
+  });
+  const denos = [false, true].map((showHidden) =>
     Deno.inspect(value, {
       depth: 20,
       showHidden,
@@ -57,21 +64,33 @@ export function inspections(value: unknown): string[] {
       iterableLimit: Infinity,
     })
   );
-}
-
-/** All the ways in which a value, an error with its causes above all, shows itself. */
-export function prints(value: unknown): string {
-  return [
-    String(value),
-    JSON.stringify(value),
-    ...inspections(value),
-    ...inspections(structuredClone(value)),
-    ...inspections({ ...value as object }),
-    ...chain(value).flatMap((error) => [error.name, error.message, `${error.stack}`, `${error}`]),
-  ].join("\n");
+  return [nodes, ...denos];
 }
 
 /** An error and its causes. */
 function chain(error: unknown): Error[] {
   return error instanceof Error ? [error, ...chain(error.cause)] : [];
+}
+
+/** All the ways in which a program or a person is likely to print a value. */
+export function prints(value: unknown): string {
+  const object = Object(value);
+  return [
+    String(value),
+    Object.prototype.toString.call(value),
+    JSON.stringify(value),
+    JSON.stringify({ value: [value] }, null, 2),
+    ...inspections(value),
+    ...inspections(structuredClone(value)),
+    ...inspections(Reflect.ownKeys(object)),
+    // what an error does not list stands beside what it does
+    ...Reflect.ownKeys(object).flatMap((key) => inspections(Reflect.get(object, key))),
+    ...chain(value).flatMap((error) => [error.name, error.message, `${error.stack}`, `${error}`]),
+  ].join("\n");
+}
+
+/** Checks that none of the secrets is in any print of a value. */
+export function assertSilent(value: unknown, ...secrets: string[]): void {
+  const leak = prints(value).split("\n").find((line) => secrets.some((it) => line.includes(it)));
+  if (leak !== undefined) throw new Error(`It shows a secret: ${leak}`);
 }

@@ -1,6 +1,7 @@
 // The gate behind `deno task ok`: every check that a change must pass. Names of steps as arguments
 // run only those.
 // deno-lint-ignore-file no-console
+import { AUDIT, UNREACHED } from "./audit.ts";
 import { deno, root } from "./deno.ts";
 import { closingLine, runTests } from "./run.ts";
 import { stdAssert } from "./std_assert.ts";
@@ -35,6 +36,11 @@ const steps: Record<string, () => Promise<boolean>> = {
     return met;
   },
   sizes: () => succeeds(["task", "sizes"]),
+  async audit() {
+    const { code, output } = await deno(AUDIT);
+    if (UNREACHED.test(output)) console.log("the registry does not tell: nothing was audited");
+    return code === 0;
+  },
   async publish() {
     const args = ["publish", "--dry-run", "--frozen"];
     // A fresh clone must be clean after the tests; a working copy need not be.

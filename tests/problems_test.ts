@@ -1,5 +1,6 @@
 // Every problem of the contract's table is produced, is well formed, and lets nothing out.
 import { assert, assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
+import { SETTINGS } from "../functions/app.ts";
 import { handlerOf } from "../functions/handler.ts";
 import cloudflare from "../functions/cloudflare.ts";
 import { captureConsole, chunkedBody, type Endpoint, outcomeOf, problemOf } from "./endpoint.ts";
@@ -324,16 +325,27 @@ Deno.test("any type of JSON is read, and nothing else", async () => {
 });
 
 Deno.test("a wrong setting is 503 misconfigured, which names it to the caller without its value", async () => {
+  const enough = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY };
   const wrong: [variable: string, environment: Record<string, unknown>][] = [
     ["DEEPINT_TOKEN", { RESOLVE_API_KEYS: KEY }],
+    ["DEEPINT_TOKEN", { ...enough, DEEPINT_TOKEN: "canary\n" }],
+    ["DEEPINT_INSTANCE", { ...enough, DEEPINT_INSTANCE: "http://a.example" }],
+    ["DEEPINT_ORGANIZATION", { ...enough, DEEPINT_ORGANIZATION: "a b" }],
     ["RESOLVE_API_KEYS", { DEEPINT_TOKEN: TOKEN }],
-    ["RESOLVE_API_KEYS", { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: "canary-short" }],
+    ["RESOLVE_API_KEYS", { ...enough, RESOLVE_API_KEYS: "canary-short" }],
+    ["RESOLVE_API_KEYS", { ...enough, RESOLVE_API_KEYS: `${KEY},` }],
     ["RESOLVE_WEBHOOK_SECRETS", { DEEPINT_TOKEN: TOKEN, RESOLVE_WEBHOOK_SECRETS: "canary" }],
-    ["RESOLVE_OPEN", { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY, RESOLVE_OPEN: "1" }],
-    ["DEEPINT_INSTANCE", {
-      ...{ DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY, DEEPINT_INSTANCE: "http://a.example" },
-    }],
+    ["RESOLVE_WEBHOOK_SECRETS", { ...enough, RESOLVE_WEBHOOK_SECRETS: `${SECRET},whsec_` }],
+    ["RESOLVE_ALLOWED_ORGANIZATIONS", { ...enough, RESOLVE_ALLOWED_ORGANIZATIONS: "," }],
+    ["RESOLVE_ALLOWED_WORKSPACES", { ...enough, RESOLVE_ALLOWED_WORKSPACES: "a,,b" }],
+    ["RESOLVE_TIMEOUT_MS", { ...enough, RESOLVE_TIMEOUT_MS: "0" }],
+    ["RESOLVE_PENDING", { ...enough, RESOLVE_PENDING: "202" }],
+    ["RESOLVE_BASE_PATH", { ...enough, RESOLVE_BASE_PATH: "a/.." }],
+    ["RESOLVE_CORS_ORIGINS", { ...enough, RESOLVE_CORS_ORIGINS: "*" }],
+    ["RESOLVE_OPEN", { ...enough, RESOLVE_OPEN: "1" }],
   ];
+  const settings = SETTINGS.filter((name) => name !== "PORT"); // which is the platform's affair
+  assertEquals(new Set(wrong.map(([variable]) => variable)), new Set(settings));
   for (const [variable, environment] of wrong) {
     using output = captureConsole();
     const headers = { authorization: `Bearer ${KEY}` };

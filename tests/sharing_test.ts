@@ -317,6 +317,26 @@ Deno.test("a memory gives the same answer as the poll, and is of its own task al
   assertEquals((await get(TASK_PATH, { headers })).status, 401, "nor of who may not ask");
 });
 
+Deno.test("two endpoints, as of two instances, share neither polls nor memories", async () => {
+  using clock = new FakeClock();
+  const one = setUp({ ...settings, DEEPINT_INSTANCE: "one.example" });
+  const two = setUp({ ...settings, DEEPINT_INSTANCE: "two.example" });
+  const held = [hold(one.standIn), hold(two.standIn)];
+  const answers = [one.get(TASK_PATH), two.get(TASK_PATH)];
+  await clock.tick(0);
+  held[0]?.answer(SUCCESS);
+  held[1]?.answer({ ...SUCCESS, status: "failed" });
+  assertEquals(await Promise.all(answers.map(statusOf)), [200, 424]);
+  assertEquals([await statusOf(one.get(TASK_PATH)), await statusOf(two.get(TASK_PATH))], [
+    200,
+    424,
+  ]);
+  const asked = [one, two].map(({ standIn }) =>
+    standIn.requests.map(({ url }) => new URL(url).host)
+  );
+  assertEquals(asked, [["one.example"], ["two.example"]]);
+});
+
 Deno.test("a task that goes on, an unknown status and an error are never remembered", async () => {
   for (const status of ["pending", "running", "paused", null]) {
     const { standIn, get } = remembering("running");

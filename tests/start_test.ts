@@ -180,7 +180,19 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "https://canary@deepint.example" }],
   ["PORT", { PORT: "abc" }],
   ["RESOLVE_OPEN", { RESOLVE_OPEN: "yes" }],
+  ["DEEPINT_ORGANIZATION", { DEEPINT_ORGANIZATION: "a b" }],
+  ["RESOLVE_ALLOWED_ORGANIZATIONS", { RESOLVE_ALLOWED_ORGANIZATIONS: "a,,b" }],
+  ["RESOLVE_ALLOWED_WORKSPACES", { RESOLVE_ALLOWED_WORKSPACES: "," }],
+  ["RESOLVE_TIMEOUT_MS", { RESOLVE_TIMEOUT_MS: "0" }],
+  ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
+  ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
+  ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
 ];
+assertEquals(
+  new Set(BAD.map(([variable]) => variable)),
+  new Set(SETTINGS),
+  "a setting is left out",
+);
 
 for (const [variable, wrong] of BAD) {
   const [value = ""] = Object.values(wrong);
