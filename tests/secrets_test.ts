@@ -16,7 +16,7 @@ import {
 } from "../mod.ts";
 import { assertSilent, prints } from "./client.ts";
 import { captureConsole, IDS, KEY, post, SECRET, setUp, signed, TASK_PATH } from "./endpoint.ts";
-import { textOf, TOKEN } from "./endpoint.ts";
+import { problemOf, textOf, TOKEN } from "./endpoint.ts";
 
 const SECRETS = [TOKEN, KEY, SECRET.slice(6), atob(SECRET.slice(6))];
 
@@ -199,4 +199,26 @@ Deno.test("a key that is sent elsewhere than in Authorization proves nothing and
   }
   assertEquals(log.map(({ status }) => status), [401, 200, 404]);
   assertEquals(standIn.count(), 0);
+});
+
+Deno.test("a defect of the endpoint is 500 internal-error, with nothing of its error but the name", async () => {
+  let calls = 0;
+  const now = () => {
+    // the second time is within the handler
+    if (++calls === 2) throw new RangeError(`no time for ${TOKEN}`, { cause: { KEY, SECRET } });
+    return Date.UTC(2026, 0, 1);
+  };
+  using output = captureConsole();
+  const { get, log, standIn } = setUp({}, { now });
+  const response = await get(TASK_PATH);
+  const seen = await textOf(response) + JSON.stringify([log, output.log, output.error]);
+  assertEquals((await problemOf(response)).code, "INTERNAL_ERROR");
+  assertEquals([response.status, log[0]?.problem, log[0]?.hint], [
+    500,
+    "internal-error",
+    "RangeError",
+  ]);
+  assertEquals(standIn.count(), 0);
+  for (const secret of SECRETS) assert(!seen.includes(secret), seen);
+  assert(!/no time for|\.ts:\d/.test(seen), seen);
 });
