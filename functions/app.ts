@@ -137,7 +137,12 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       if (c.req.header("access-control-request-method") === undefined) return await next();
       c.var.entry.route = TASK_ROUTE;
       const preflight = await share(c, next);
-      return reply(c.var.entry.request_id, 204, null, Object.fromEntries(preflight?.headers ?? []));
+      return reply(
+        c.var.entry.request_id,
+        204,
+        null,
+        Object.fromEntries(preflight?.headers ?? []),
+      );
     });
   }
   route(TASK_ROUTE, ["GET", "HEAD"], async (c) => {
@@ -152,7 +157,10 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     );
   });
 
-  return app;
+  return {
+    fetch: (request, platform, context) => app.fetch(request, invocation(platform, context)),
+    request: (input, init) => app.request(input, init, {}),
+  };
 
   function fail(c: Context<AppEnv>, problem: Problem): Response {
     c.var.entry.problem = problem.problem;
@@ -212,7 +220,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       return true;
     }
     if (!config.open) return false;
-    const peer = c.env?.remoteAddr?.hostname;
+    const peer = c.env.remoteAddr?.hostname;
     if (!isLoopback(new URL(c.req.url).hostname) || (peer && !isLoopback(peer))) {
       throw new Problem("forbidden", "RESOLVE_OPEN is for callers on this machine", {
         code: "HOST_NOT_ALLOWED",
@@ -254,7 +262,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const began = now();
     let status: number | undefined;
     try {
-      const caller = { signal: c.req.raw.signal, waitUntil: waitUntilOf(c) };
+      const caller = { signal: c.req.raw.signal, waitUntil: c.env.waitUntil };
       const { task, source } = await poll(ids, caller);
       entry.upstream = source;
       entry.task_status = task.info.status;
@@ -276,13 +284,9 @@ function isLoopback(host: string): boolean {
   return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
 }
 
-function waitUntilOf(c: Context<AppEnv>): ((promise: Promise<unknown>) => void) | undefined {
-  try {
-    const context = c.executionCtx;
-    return (promise) => context.waitUntil(promise);
-  } catch {
-    return undefined; // Hono's way to say that the platform has none
-  }
+function invocation(platform: unknown, context?: ExecutionContext): AppEnv["Bindings"] {
+  const { remoteAddr } = (platform ?? {}) as AppEnv["Bindings"];
+  return { remoteAddr, waitUntil: context && ((promise) => context.waitUntil(promise)) };
 }
 
 function explain(c: Context<AppEnv>, name: string): Response {

@@ -31,10 +31,17 @@ export interface LogEntry {
   hint?: string;
 }
 
+/** What a platform hands over beside a request. */
+export interface Invocation {
+  /** Who is at the other end of the connection, from Deno's information on it. */
+  remoteAddr?: { hostname?: string } | undefined;
+  /** Keeps the invocation alive until the promise settles, where that can be asked for. */
+  waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+}
+
 /** The variables of a request's context. */
 export interface AppEnv {
-  // what a platform hands over beside the request: Deno's connection info is the one part in use
-  Bindings: { remoteAddr?: { hostname?: string } };
+  Bindings: Invocation;
   Variables: { entry: LogEntry };
 }
 

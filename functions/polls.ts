@@ -118,11 +118,15 @@ export function createPolls(
     try {
       const task = await within(timeout, signal, late, () => loaded);
       return { task, source: joins ? "shared" : "own" };
-    } finally {
-      if (--flight.callers === 0 && !waitUntil) {
+    } catch (error) {
+      // not after a success: to abort what has ended costs an exception with its stack
+      if (flight.callers === 1 && !waitUntil) {
         leave(key, flight);
         controller.abort();
       }
+      throw error;
+    } finally {
+      flight.callers--;
     }
   };
 }

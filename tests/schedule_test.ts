@@ -8,6 +8,8 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import { Credentials, elapsedTime, pollDelay, Task, TaskInfo } from "../mod.ts";
+import { wait } from "./bench/study.ts";
+import { seeded } from "./seeded.ts";
 // the check and the header's reader are not for users
 import { checkPollInterval, nextDelay, parseRetryAfter } from "../src/schedule.ts";
 import { holds } from "./property.ts";
@@ -308,24 +310,9 @@ function simulate(
   },
 ): { polls: number; lateness: number } {
   const created = known ? new Date(NOW) : null;
-  let polls = 0;
-  let time = start;
-  while (time < duration) {
-    const elapsed = elapsedTime(created, NOW + start, NOW + time);
-    time += pollDelay({ elapsed, random });
-    polls++;
-  }
-  return { polls, lateness: time - duration };
-}
-
-/** Numbers in [0, 1) that a seed decides (mulberry32). */
-function seeded(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const delay = (time: number) =>
+    pollDelay({ elapsed: elapsedTime(created, NOW + start, NOW + time), random });
+  return wait(duration, delay, start);
 }
 
 Deno.test("a task of 10 minutes takes 4 times fewer adaptive polls than every 3 seconds", () => {

@@ -31,6 +31,8 @@ const UNLIMITED: Record<string, string[]> = {
   sizes: ["--allow-read", "--allow-run", "--allow-env"],
   openapi: [],
   faults: [],
+  simulate: ["--allow-read"],
+  bench: ["--allow-read", "--allow-run", "--allow-env"],
 };
 
 for (const [name, command] of TASKS) {
@@ -42,7 +44,11 @@ for (const [name, command] of TASKS) {
       assertMatch(host, /^(127\.0\.0\.1|localhost|\[::1\])$/, "loopback");
     }
     for (const path of permissions.get("--allow-write") ?? []) {
-      assertMatch(path, /^(dist|functions\/openapi\.json|\.github\/FAULTS\.md)$/, "made by it");
+      assertMatch(
+        path,
+        /^(dist|functions\/openapi\.json|\.github\/(FAULTS\.md|polls\.svg))$/,
+        "made by it",
+      );
     }
   });
 }
