@@ -33,17 +33,20 @@ import { type AppEnv, type LogEntry, logLine } from "./app_env.ts";
 import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
+import { isLoopback } from "./loopback.ts";
 import openapi from "./openapi.json" with { type: "json" };
 import { createPolls, type TaskIds } from "./polls.ts";
 import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
 import { parseJson, type Question, readQuestion } from "./question.ts";
 import { reply, requestIdOf } from "./reply.ts";
 import { replyConditionally } from "./entity_tag.ts";
+import type { WatchAnswer, Watches } from "./watches.ts";
 
 export type { LogEntry } from "./app_env.ts";
 export type { AuthKind } from "./auth.ts";
 export { type Config, ConfigError, type Environment, readConfig, SETTINGS } from "./config.ts";
-export type { ReadConfigOptions } from "./config.ts";
+export type { Callback, ReadConfigOptions } from "./config.ts";
+export type { WatchAnswer, Watches } from "./watches.ts";
 
 /** What {@linkcode createApp} takes beside the configuration. */
 export interface AppOptions {
@@ -53,6 +56,8 @@ export interface AppOptions {
   log?: (entry: LogEntry) => void;
   /** The clock, in ms since 1970. @default Date.now */
   now?: () => number;
+  /** The durable watches, where there is an engine for them. @default none: their routes are 404 */
+  watches?: Watches | undefined;
 }
 
 /** What a platform hands over beside a request, where it does. */
@@ -88,7 +93,7 @@ const TASK_ROUTE = "/organizations/:organization/workspaces/:workspace/tasks/:ta
  * @throws {DeepintCredentialsError} when its token is one that no header can carry
  */
 export function createApp(config: Config, options: AppOptions = {}): Handler {
-  const { fetch, log = logLine, now = Date.now } = options;
+  const { fetch, log = logLine, now = Date.now, watches } = options;
   const credentials = new Credentials(config);
   const isKey = bearerVerifier(config.apiKeys);
   const webhooks = webhookVerifier(config.webhookSecrets, now);
@@ -115,15 +120,18 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   route("/problems/:name", ["GET", "HEAD"], (c) => explain(c, c.req.param("name") ?? ""));
 
   route("/resolve", ["POST"], async (c) => {
-    const { headers } = c.req.raw;
-    const signed = !identify(c);
-    if (signed) checkSigned(headers);
-    checkContentType(headers);
-    const body = await readBody(c.req.raw, config.timeout);
-    if (signed) await checkSignature(c, body);
-    const answer = await resolve(c, readQuestion(parseJson(body), credentials.instance, config));
-    return reply(c.var.entry.request_id, answer.status, answer.body, answer.headers);
+    const body = await readJson(c);
+    return send(c, await resolve(c, readQuestion(body, credentials.instance, config)));
   });
+
+  if (watches) {
+    route("/watches", ["POST"], async (c) => send(c, await watches.create(await readJson(c))));
+    route("/watches/:id", ["GET", "HEAD", "DELETE"], async (c) => {
+      requireKey(c);
+      const act = c.req.method === "DELETE" ? "cancel" : "status";
+      return send(c, await watches[act](c.req.param("id") ?? ""));
+    });
+  }
 
   if (config.corsOrigins.length > 0) {
     const share = cors({
@@ -146,7 +154,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     });
   }
   route(TASK_ROUTE, ["GET", "HEAD"], async (c) => {
-    if (!identify(c)) throw unauthorized("a bearer key is needed");
+    requireKey(c);
     const { organization = "", workspace = "", task = "" } = c.req.param();
     const ids = { organization_id: organization, workspace_id: workspace, task_id: task };
     const answer = await resolve(c, readQuestion(ids, credentials.instance, config));
@@ -164,6 +172,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   function fail(c: Context<AppEnv>, problem: Problem): Response {
     c.var.entry.problem = problem.problem;
+    if (problem.options.hint) c.var.entry.hint = problem.options.hint;
     return problemResponse(problem, c.var.entry.request_id, config.basePath);
   }
 
@@ -188,6 +197,21 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
         throw thrown instanceof Error ? thrown : new Error("aborted", { cause: thrown });
       }
     });
+  }
+
+  function send(c: Context<AppEnv>, { status, body, headers }: Answer | WatchAnswer): Response {
+    return reply(c.var.entry.request_id, status, body, headers);
+  }
+
+  /** Reads the body of whoever may call. */
+  async function readJson(c: Context<AppEnv>): Promise<unknown> {
+    const { headers } = c.req.raw;
+    const signed = !identify(c);
+    if (signed) checkSigned(headers);
+    checkContentType(headers);
+    const body = await readBody(c.req.raw, config.timeout);
+    if (signed) await checkSignature(c, body);
+    return parseJson(body);
   }
 
   /** Gives a request its id and its log entry, and writes that when the answer is made. */
@@ -228,6 +252,10 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     }
     c.var.entry.auth = "open";
     return true;
+  }
+
+  function requireKey(c: Context<AppEnv>): void {
+    if (!identify(c)) throw unauthorized("a bearer key is needed");
   }
 
   function checkSigned(headers: Headers): void {
@@ -278,10 +306,6 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       }
     }
   }
-}
-
-function isLoopback(host: string): boolean {
-  return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
 }
 
 function invocation(platform: unknown, context?: ExecutionContext): AppEnv["Bindings"] {

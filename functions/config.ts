@@ -35,6 +35,20 @@ export interface Config {
   open: boolean;
   /** `PORT`: 0 for any free one. @default 8000 */
   port: number;
+  /** `RESOLVE_CALLBACKS`: who may be told of the end of a watch. @default none: no watches */
+  callbacks?: readonly Callback[];
+  /** `RESOLVE_KV_PATH`: the file that keeps the watches, under Deno. @default Deno's own place */
+  kvPath?: string;
+  /** `RESOLVE_MAX_WATCHES`: how many may be open, where the engine counts them. @default 10000 */
+  maxWatches?: number;
+}
+
+/** Whom a watch may call back. */
+export interface Callback {
+  /** The host and its port, as in `hooks.example.com:443`. */
+  host: string;
+  /** `whsec_<base64>`: what its events are signed with. */
+  secret: string;
 }
 
 /** A setting is missing or malformed: one line that names it, never with the value of a secret. */
@@ -159,6 +173,9 @@ const settings = (allowOpen: boolean) =>
         "only functions/main.ts takes it",
       ),
     ),
+    RESOLVE_CALLBACKS: text,
+    RESOLVE_KV_PATH: text,
+    RESOLVE_MAX_WATCHES: whole(1, 1_000_000, 10_000),
     PORT: whole(0, 65_535, 8000),
   }, "must be an object");
 
@@ -169,6 +186,12 @@ export const SETTINGS: readonly string[] = Object.keys(settings(false).entries);
 export interface ReadConfigOptions {
   /** Whether `RESOLVE_OPEN=1` may be set. @default false */
   allowOpen?: boolean;
+  /**
+   * Reads `RESOLVE_CALLBACKS`, where there is an engine for watches; throws {@linkcode ConfigError}.
+   *
+   * @default it may not be set
+   */
+  callbacks?: (setting: string, config: Config) => readonly Callback[];
 }
 
 /**
@@ -194,7 +217,7 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
       "set it, or RESOLVE_WEBHOOK_SECRETS: with neither nobody may call",
     );
   }
-  return {
+  const config: Config = {
     token: output.DEEPINT_TOKEN,
     instance: output.DEEPINT_INSTANCE || "app.deepint.net",
     ...(output.DEEPINT_ORGANIZATION && { organization: output.DEEPINT_ORGANIZATION }),
@@ -208,5 +231,16 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
     corsOrigins: output.RESOLVE_CORS_ORIGINS,
     open,
     port: output.PORT,
+  };
+  const { RESOLVE_CALLBACKS: callbacks, RESOLVE_KV_PATH: kvPath } = output;
+  if (!callbacks) return config;
+  if (!options.callbacks) {
+    throw new ConfigError("RESOLVE_CALLBACKS", "there is no engine here that could keep watches");
+  }
+  return {
+    ...config,
+    callbacks: options.callbacks(callbacks, config),
+    ...(kvPath && { kvPath }),
+    maxWatches: output.RESOLVE_MAX_WATCHES,
   };
 }

@@ -1,13 +1,25 @@
 /**
  * Deno and Deno Deploy: `deno serve functions/main.ts`. Refuses to start on a wrong setting, so it
- * reads the environment when it is loaded.
+ * reads the environment when it is loaded, and opens the store of the watches where there are any.
  */
 import { type Config, ConfigError, createApp, readConfig, SETTINGS } from "./app.ts";
+import { readCallbacks } from "./callback.ts";
+import type { KvWatches } from "./watches_kv.ts";
 
 /** The settings that this process runs with. */
-export const config: Config = readSettings();
+export const config: Config = await orRefuse(readSettings);
 
-const app = createApp(config);
+/** The watches that this process keeps, where `RESOLVE_CALLBACKS` is set. */
+export const watches: KvWatches | undefined = config.callbacks && await orRefuse(openWatches);
+
+const app = createApp(config, {
+  watches: watches && (await import("./watches.ts")).createWatches(config, watches),
+});
+
+// a platform that has no timers between requests has this
+if (watches && typeof Deno.cron === "function") {
+  Deno.cron("watches", "* * * * *", () => watches.sweep(Date.now() + 50_000));
+}
 
 export default {
   fetch: (request: Request, connection?: unknown): Response | Promise<Response> =>
@@ -15,10 +27,27 @@ export default {
 };
 
 function readSettings(): Config {
+  // one by one: the whole environment is nothing that this should be allowed to read
+  const environment = Object.fromEntries(SETTINGS.map((name) => [name, Deno.env.get(name)]));
+  return readConfig(environment, { allowOpen: true, callbacks: readCallbacks });
+}
+
+async function openWatches(): Promise<KvWatches> {
+  if (typeof Deno.openKv !== "function") {
+    throw new ConfigError("RESOLVE_CALLBACKS", "this Deno has no KV: start it with --unstable-kv");
+  }
   try {
-    // one by one: the whole environment is nothing that this should be allowed to read
-    const environment = Object.fromEntries(SETTINGS.map((name) => [name, Deno.env.get(name)]));
-    return readConfig(environment, { allowOpen: true });
+    const kv = await Deno.openKv(config.kvPath);
+    return (await import("./watches_kv.ts")).createKvWatches(kv, config);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "it failed";
+    throw new ConfigError("RESOLVE_KV_PATH", `cannot open the store of the watches: ${reason}`);
+  }
+}
+
+async function orRefuse<T>(start: () => T | Promise<T>): Promise<T> {
+  try {
+    return await start();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     // deno-lint-ignore no-console -- why it does not start

@@ -34,13 +34,13 @@ export const PROBLEMS = {
   "forbidden": type(
     403,
     "Not allowed",
-    "The organization, workspace or instance is not served here.",
+    "The organization, workspace, instance or callback is not served here.",
     "Ask whoever runs it to allow it.",
   ),
   "not-found": type(
     404,
     "Not found",
-    "No such route (`ROUTE_NOT_FOUND`), or no such task (`TASK_NOT_FOUND`).",
+    "No such route (`ROUTE_NOT_FOUND`), task (`TASK_NOT_FOUND`) or watch (`WATCH_NOT_FOUND`).",
     "Check the path or the ids.",
   ),
   "method-not-allowed": type(
@@ -115,6 +115,12 @@ export const PROBLEMS = {
     "It still runs.",
     "Ask again after `Retry-After` seconds.",
   ),
+  "watches-unavailable": type(
+    503,
+    "No watch can be kept",
+    "There are as many as are allowed (`WATCHES_FULL`), or what keeps them fails.",
+    "Ask again later.",
+  ),
   "upstream-timeout": type(
     504,
     "Deep Intelligence took too long",
@@ -134,6 +140,8 @@ export interface ProblemOptions {
   errors?: readonly { pointer: string; detail: string }[];
   /** More members of the body. */
   extra?: Readonly<Record<string, unknown>>;
+  /** For the log alone. */
+  hint?: string;
   /** More headers of the answer. */
   headers?: Readonly<Record<string, string>>;
 }

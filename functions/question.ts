@@ -31,10 +31,29 @@ const ID_KEYS = ["organization_id", "workspace_id", "task_id"] as const;
  * @throws {Problem} `invalid-request`, or `forbidden`
  */
 export function readQuestion(body: unknown, instance: string, config: QuestionConfig): Question {
+  const { output, base } = readGiven(ResolveRequest, body);
+  const { url, raise_on_error, pending, ...named } = output;
+  const ids = url === undefined
+    ? idsOf(named, base, config)
+    : locate(url, named, base, instance, config);
+  checkAllowed(ids, config);
+  return { ids, raiseOnError: raise_on_error, pending };
+}
+
+/**
+ * Reads a body, plain or wrapped as an event, by its schema.
+ *
+ * @returns what it says, and the JSON pointer to where it says it
+ * @throws {Problem} `invalid-request`
+ */
+export function readGiven<Output>(
+  schema: v.GenericSchema<unknown, Output>,
+  body: unknown,
+): { output: Output; base: string } {
   const wrapped = isEvent(body);
   const given = wrapped ? body.data : body;
   // valibot takes an array for an object
-  const parsed = v.safeParse(ResolveRequest, Array.isArray(given) ? null : given);
+  const parsed = v.safeParse(schema, Array.isArray(given) ? null : given);
   const base = wrapped ? "#/data" : "#";
   if (!parsed.success) {
     throw invalid(
@@ -44,12 +63,7 @@ export function readQuestion(body: unknown, instance: string, config: QuestionCo
       })),
     );
   }
-  const { url, raise_on_error, pending, ...named } = parsed.output;
-  const ids = url === undefined
-    ? idsOf(named, base, config)
-    : locate(url, named, base, instance, config);
-  checkAllowed(ids, config);
-  return { ids, raiseOnError: raise_on_error, pending };
+  return { output: parsed.output, base };
 }
 
 /**
@@ -147,7 +161,8 @@ function isEvent(body: unknown): body is { data: unknown } {
     !ID_KEYS.some((key) => key in body);
 }
 
-function invalid(errors: { pointer: string; detail: string }[]): Problem {
+/** The problem of a body with these errors. */
+export function invalid(errors: { pointer: string; detail: string }[]): Problem {
   const [first] = errors;
   return new Problem("invalid-request", `${first?.pointer} ${first?.detail}`, { errors });
 }

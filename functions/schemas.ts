@@ -1,8 +1,17 @@
 /** The valibot schemas of every request and answer; `/openapi.json` is generated from them. */
 import * as v from "valibot";
 import { Id, ResolveRequest } from "./request_schema.ts";
+import { WatchRequest as WatchOnly } from "./watch_schema.ts";
 
 export { ResolveRequest };
+
+const { url, organization_id, workspace_id, task_id } = ResolveRequest.entries;
+
+/** The body of `POST /watches`: a task by its URL or by its ids, and whom to tell of its end. */
+export const WatchRequest = v.object({
+  ...{ url, organization_id, workspace_id, task_id },
+  ...WatchOnly.entries,
+});
 
 /** The same, wrapped as a Standard Webhooks event. */
 export const ResolveEvent = v.object({
@@ -52,6 +61,37 @@ export const Running = v.object({
 });
 /** 202: the task goes on. */
 export type Running = v.InferOutput<typeof Running>;
+
+/** A watch. Its task is named by the answer where the engine can tell; `last` is the last answer. */
+export const WatchBody = v.object({
+  id: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}-\d{1,9}$/)),
+  state: v.picklist(["watching", "delivered", "failed", "expired", "cancelled"]),
+  task: v.optional(v.object({ organization_id: Id, workspace_id: Id, task_id: Id })),
+  location: v.string(),
+  polls: v.optional(v.number()),
+  last: v.optional(v.union([Finished, Running])),
+  event: v.optional(v.object({
+    type: v.picklist(["task.success", "task.failed", "task.expired", "task.unresolved"]),
+    code: v.optional(v.string()),
+  })),
+  attempts: v.optional(v.number()),
+  last_status: v.optional(v.number()),
+});
+/** A watch. */
+export type WatchBody = v.InferOutput<typeof WatchBody>;
+
+/** What a callback is told: a Standard Webhooks event with the answer of `/resolve`. */
+export const WatchEvent = v.object({
+  type: WatchBody.entries.event.wrapped.entries.type,
+  timestamp: v.pipe(v.string(), v.isoTimestamp()),
+  data: v.object({
+    status: v.picklist(["pending", "running", "success", "failed", "unknown"]),
+    result: v.optional(v.record(v.string(), v.string())),
+    task: TaskBody,
+    retry_after: v.optional(v.number()),
+    code: v.optional(v.string()),
+  }),
+});
 
 /** `GET /health`. */
 export const Health = v.object({ status: v.literal("ok") });

@@ -2,11 +2,14 @@
  * A server of its own: `deno task start`. Apart from `main.ts`, whose default export `deno run` would
  * take for a slip.
  */
-import main, { config } from "./main.ts";
+import main, { config, watches } from "./main.ts";
 
 const { open, port } = config;
 // without authentication, nobody but this machine may come near
 const hostname = open ? "127.0.0.1" : "0.0.0.0";
+
+const stop = new AbortController();
+const watching = watches?.run(stop.signal);
 
 try {
   const server = Deno.serve({ hostname, port, onListen }, main.fetch);
@@ -14,7 +17,8 @@ try {
     Deno.addSignalListener(signal, async () => {
       // what is under way may end, but an idle connection must not hold the process
       const late = setTimeout(() => Deno.exit(0), config.timeout);
-      await server.shutdown();
+      stop.abort();
+      await Promise.all([server.shutdown(), watching]);
       clearTimeout(late);
       Deno.exit(0);
     });

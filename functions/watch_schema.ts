@@ -1,0 +1,16 @@
+/** The valibot schema of what is asked of `POST /watches`, beside the task; apart, as `request_schema.ts` is. */
+import * as v from "valibot";
+import { MAX_DEADLINE } from "./watch_state.ts";
+
+const DEADLINE = `must be a whole number of seconds from 1 to ${MAX_DEADLINE}`;
+
+/** Who is told of the end of the task, and by when. */
+export const WatchRequest = v.object({
+  callback_url: v.string("must be a URL"),
+  deadline: v.optional(v.pipe(
+    v.number(DEADLINE),
+    v.integer(DEADLINE),
+    v.minValue(1, DEADLINE),
+    v.maxValue(MAX_DEADLINE, DEADLINE),
+  )),
+}, "must be a JSON object");
