@@ -1,9 +1,22 @@
 /** The endpoint of a platform's environment: for entries that may read it in the first request only. */
-import { type AppOptions, createApp, type ExecutionContext, type Handler } from "./app.ts";
+import {
+  type Config,
+  createApp,
+  type ExecutionContext,
+  type Handler,
+  type Watches,
+} from "./app.ts";
 import { logLine } from "./app_env.ts";
-import { ConfigError, type Environment, readConfig, SETTINGS } from "./config.ts";
+import { ConfigError, type Environment, readConfig, type ReadConfigOptions } from "./config.ts";
+import { SETTINGS } from "./config.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { requestIdOf } from "./reply.ts";
+
+/** What an entry has beside the settings: an engine for watches, where its platform has one. */
+export interface EntryOptions extends Pick<ReadConfigOptions, "callbacks"> {
+  /** Makes the watches of a configuration that has callbacks; throws `ConfigError` when it can't. */
+  watches?: (config: Config, platform: unknown) => Watches;
+}
 
 /**
  * Makes a handler that reads the settings when the first request comes, and answers 503 `misconfigured`
@@ -13,25 +26,42 @@ import { requestIdOf } from "./reply.ts";
  */
 export function handlerOf(
   read: (name: string, platform: unknown) => unknown,
-  options: AppOptions = {},
+  options: EntryOptions = {},
 ): Handler["fetch"] {
   let handler: Handler["fetch"] | undefined;
   return (request: Request, platform?: unknown, context?: ExecutionContext) => {
-    handler ??= make((name) => read(name, platform), options);
+    handler ??= make(read, platform, options);
     return handler(request, platform, context);
   };
 }
 
-function make(read: (name: string) => unknown, options: AppOptions): Handler["fetch"] {
-  // nothing here listens: a PORT is the platform's own affair
-  const names = SETTINGS.filter((name) => name !== "PORT");
-  const environment: Environment = Object.fromEntries(names.map((name) => [name, read(name)]));
+function make(
+  read: (name: string, platform: unknown) => unknown,
+  platform: unknown,
+  { callbacks, watches }: EntryOptions,
+): Handler["fetch"] {
   try {
-    return createApp(readConfig(environment), options).fetch;
+    const config = configOf((name) => read(name, platform), callbacks);
+    return createApp(config, { watches: config.callbacks && watches?.(config, platform) }).fetch;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return misconfigured(error);
   }
+}
+
+/**
+ * Reads the settings one by one.
+ *
+ * @throws {ConfigError} when one is wrong
+ */
+export function configOf(
+  read: (name: string) => unknown,
+  callbacks: ReadConfigOptions["callbacks"],
+): Config {
+  // nothing here listens: a PORT is the platform's own affair
+  const names = SETTINGS.filter((name) => name !== "PORT");
+  const environment: Environment = Object.fromEntries(names.map((name) => [name, read(name)]));
+  return readConfig(environment, callbacks && { callbacks });
 }
 
 function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
