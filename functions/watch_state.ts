@@ -163,7 +163,11 @@ export function pollInterval(
   { now, random }: Moment,
 ): number {
   const created = last?.task.info.created;
-  const elapsed = elapsedTime(created ? new Date(created) : null, begun, now);
+  // a clock that differs must not make an old watch look like a young one
+  const elapsed = Math.max(
+    elapsedTime(created ? new Date(created) : null, begun, now),
+    now - begun,
+  );
   const share = Math.min(Math.max(0.1 * elapsed, deadline / 40_000), deadline / 800);
   return Math.max(pollDelay({ elapsed, retryAfter, random }), share * (1 + 0.1 * random));
 }
