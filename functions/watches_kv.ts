@@ -141,18 +141,22 @@ export function createKvWatches(
   }
 
   async function saveAll(changes: readonly Change[]): Promise<(Entry | undefined)[]> {
+    // of two changes of one entry the second has lost: in one commit both checks would hold
+    const first = new Map<string, Change>();
+    for (const one of changes) if (!first.has(one.watch.id)) first.set(one.watch.id, one);
     const change = kv.atomic();
-    for (const one of changes) add(change, one);
+    for (const one of first.values()) add(change, one);
     const committed = await commit(change);
-    if (committed.ok) {
-      const { versionstamp } = committed;
-      return changes.map(({ entry: { key }, watch, at }) => (
-        { key, value: { watch, at }, versionstamp }
-      ));
+    if (!committed.ok) {
+      // one of them has lost; alone, each of the others is as good as before
+      if (changes.length === 1) return [undefined];
+      return (await Promise.all(changes.map((one) => saveAll([one])))).flat();
     }
-    // one of them has lost; alone, each of the others is as good as before
-    if (changes.length === 1) return [undefined];
-    return (await Promise.all(changes.map((one) => saveAll([one])))).flat();
+    const { versionstamp } = committed;
+    return changes.map((one) => {
+      const { entry: { key }, watch, at } = one;
+      return first.get(watch.id) === one ? { key, value: { watch, at }, versionstamp } : undefined;
+    });
   }
 
   /** Writes what became of a watch, unless somebody else has; gives the entry as it is then. */
