@@ -173,8 +173,13 @@ const settings = (allowOpen: boolean) =>
         "only functions/main.ts takes it",
       ),
     ),
-    RESOLVE_CALLBACKS: text,
-    RESOLVE_KV_PATH: text,
+    RESOLVE_CALLBACKS: list(
+      v.check(
+        (entry) => isWebhookSecret(entry.replace(/^[^=]+=\s*/, "")),
+        "each entry must be host[:port]=whsec_ and the base64 of 24 to 64 bytes",
+      ),
+    ),
+    RESOLVE_KV_PATH: one((path) => !/^(https?|:memory):/.test(path), "the path of a file"),
     RESOLVE_MAX_WATCHES: whole(1, 1_000_000, 10_000),
     PORT: whole(0, 65_535, 8000),
   }, "must be an object");
@@ -187,11 +192,12 @@ export interface ReadConfigOptions {
   /** Whether `RESOLVE_OPEN=1` may be set. @default false */
   allowOpen?: boolean;
   /**
-   * Reads `RESOLVE_CALLBACKS`, where there is an engine for watches; throws {@linkcode ConfigError}.
+   * Reads the entries of `RESOLVE_CALLBACKS`, where there is an engine for watches; throws
+   * {@linkcode ConfigError}.
    *
    * @default it may not be set
    */
-  callbacks?: (setting: string, config: Config) => readonly Callback[];
+  callbacks?: (entries: readonly string[], config: Config) => readonly Callback[];
 }
 
 /**
@@ -233,7 +239,7 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
     port: output.PORT,
   };
   const { RESOLVE_CALLBACKS: callbacks, RESOLVE_KV_PATH: kvPath } = output;
-  if (!callbacks) return config;
+  if (!callbacks.length) return config;
   if (!options.callbacks) {
     throw new ConfigError("RESOLVE_CALLBACKS", "there is no engine here that could keep watches");
   }

@@ -86,6 +86,9 @@ Deno.test("SETTINGS names the settings of the contract in its order", () => {
     "RESOLVE_BASE_PATH",
     "RESOLVE_CORS_ORIGINS",
     "RESOLVE_OPEN",
+    "RESOLVE_CALLBACKS",
+    "RESOLVE_KV_PATH",
+    "RESOLVE_MAX_WATCHES",
     "PORT",
   ]);
 });
@@ -105,6 +108,8 @@ const GOOD: Record<string, string[]> = {
   RESOLVE_BASE_PATH: ["/", "/a", "/a/", "/a.b/~c/...", "/.well-known"],
   RESOLVE_CORS_ORIGINS: ["https://a.example", "http://127.0.0.1:8000"],
   RESOLVE_OPEN: ["0"],
+  RESOLVE_KV_PATH: ["watches.kv", "/var/lib/a b/watches.kv", "C:\\watches.kv"],
+  RESOLVE_MAX_WATCHES: ["1", "1000000"],
   PORT: ["0", "1", "65535"],
 };
 
@@ -198,6 +203,17 @@ const BAD: Record<string, string[]> = {
     "https://a.example,*",
   ],
   RESOLVE_OPEN: ["true", "yes", "2", " 1", "1"],
+  RESOLVE_CALLBACKS: [
+    `hooks.example=${SECRET}`, // where nothing keeps watches
+    ...lists,
+    "hooks.example",
+    SECRET,
+    `=${SECRET}`,
+    `hooks.example=${secretOf(23)}`,
+    `hooks.example=${SECRET},`,
+  ],
+  RESOLVE_KV_PATH: [":memory:", "https://kv.example", "http://127.0.0.1:4512"],
+  RESOLVE_MAX_WATCHES: [...integers, "0", "1000001"],
   PORT: [...integers, "65536", "-1"],
 };
 

@@ -13,6 +13,9 @@ import {
   ResolveRequest,
   Running,
   TaskBody,
+  WatchBody,
+  WatchEvent,
+  WatchRequest,
 } from "../functions/schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -20,7 +23,10 @@ type Json = Record<string, unknown>;
 const TASK_ROUTE = "/organizations/{organization}/workspaces/{workspace}/tasks/{task}";
 
 const schemas = toJsonSchemaDefs(
-  { Task: TaskBody, Finished, Running, Health, Problem: ProblemBody, ResolveRequest, ResolveEvent },
+  {
+    ...{ Task: TaskBody, Finished, Running, Health, Problem: ProblemBody },
+    ...{ ResolveRequest, ResolveEvent, Watch: WatchBody, WatchRequest, WatchEvent },
+  },
   { overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}` },
 );
 
@@ -70,6 +76,15 @@ const running = (extra: Json = {}) => ({
   ...json(ref("Running")),
 });
 
+const watch = (description: string, headers?: Json) => ({
+  description,
+  ...(headers && { headers }),
+  ...json(ref("Watch")),
+});
+
+/** A key, or a signature. */
+const CALLERS = [{ bearer: [] }, { webhookId: [], webhookTimestamp: [], webhookSignature: [] }];
+
 const parameter = (name: string, where: string, rest: Json) => ({
   name,
   in: where,
@@ -93,7 +108,7 @@ const document = {
       post: {
         operationId: "resolve",
         summary: "One poll of a task: its result, or that it still runs and when to ask again.",
-        security: [{ bearer: [] }, { webhookId: [], webhookTimestamp: [], webhookSignature: [] }],
+        security: CALLERS,
         requestBody: {
           required: true,
           ...json({ anyOf: [ref("ResolveRequest"), ref("ResolveEvent")] }),
@@ -123,6 +138,43 @@ const document = {
           },
           ...problems(400, 401, 403, 404, 405, 424, 500, 502, 503, 504),
         },
+      },
+    },
+    "/watches": {
+      post: {
+        operationId: "createWatch",
+        summary: "Tells a callback of the end of a task; 404 where nothing keeps watches.",
+        security: CALLERS,
+        requestBody: { required: true, ...json(ref("WatchRequest")) },
+        responses: {
+          202: watch("It has begun, or had.", { "Location": header() }),
+          ...problems(400, 401, 403, 404, 405, 408, 413, 415, 500, 503),
+        },
+        callbacks: {
+          end: {
+            "{$request.body#/callback_url}": {
+              post: {
+                requestBody: { required: true, ...json(ref("WatchEvent")) },
+                responses: { "2XX": { description: "Taken." }, 410: { description: "No more." } },
+              },
+            },
+          },
+        },
+      },
+    },
+    "/watches/{id}": {
+      get: {
+        operationId: "getWatch",
+        parameters: [parameter("id", "path", { schema: { type: "string" } })],
+        security: [{ bearer: [] }],
+        responses: { 200: watch("How it stands."), ...problems(401, 404, 405, 500, 503) },
+      },
+      delete: {
+        operationId: "cancelWatch",
+        summary: "Ends the watch, not the task.",
+        parameters: [parameter("id", "path", { schema: { type: "string" } })],
+        security: [{ bearer: [] }],
+        responses: { 200: watch("How it stands."), ...problems(401, 404, 405, 500, 503) },
       },
     },
     "/health": {

@@ -343,6 +343,9 @@ Deno.test("a wrong setting is 503 misconfigured, which names it to the caller wi
     ["RESOLVE_BASE_PATH", { ...enough, RESOLVE_BASE_PATH: "a/.." }],
     ["RESOLVE_CORS_ORIGINS", { ...enough, RESOLVE_CORS_ORIGINS: "*" }],
     ["RESOLVE_OPEN", { ...enough, RESOLVE_OPEN: "1" }],
+    ["RESOLVE_CALLBACKS", { ...enough, RESOLVE_CALLBACKS: `canary.example=${SECRET}` }],
+    ["RESOLVE_KV_PATH", { ...enough, RESOLVE_KV_PATH: ":memory:" }],
+    ["RESOLVE_MAX_WATCHES", { ...enough, RESOLVE_MAX_WATCHES: "0" }],
   ];
   const settings = SETTINGS.filter((name) => name !== "PORT"); // which is the platform's affair
   assertEquals(new Set(wrong.map(([variable]) => variable)), new Set(settings));

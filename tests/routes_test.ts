@@ -64,6 +64,8 @@ Deno.test("/openapi.json describes OpenAPI 3.1 and the routes that there are", a
     "/organizations/{organization}/workspaces/{workspace}/tasks/{task}",
     "/problems/{name}",
     "/resolve",
+    "/watches",
+    "/watches/{id}",
   ]);
 });
 

@@ -187,6 +187,10 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
   ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
   ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
+  ["RESOLVE_CALLBACKS", { RESOLVE_CALLBACKS: "hooks.example=whsec_canary" }],
+  ["RESOLVE_CALLBACKS", { RESOLVE_CALLBACKS: `10.0.0.1=${SECRET}` }],
+  ["RESOLVE_KV_PATH", { RESOLVE_KV_PATH: ":memory:" }],
+  ["RESOLVE_MAX_WATCHES", { RESOLVE_MAX_WATCHES: "0" }],
 ];
 assertEquals(
   new Set(BAD.map(([variable]) => variable)),
