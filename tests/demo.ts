@@ -1,15 +1,18 @@
 /**
  * `deno task demo`: the real endpoint in front of the stand-in, over HTTP on loopback. Shows what a
- * bearer caller, a sender of webhooks, and the caller of a failed task see. Exits 1 when any of them
- * sees something else than the README says.
+ * bearer caller, a sender of webhooks, and the caller of a failed task see, and that a watch outlives
+ * the process that keeps it. Exits 1 when any of them sees something else than the README says.
  */
 import { createApp, readConfig } from "../functions/app.ts";
-import { signWebhook } from "../functions/auth.ts";
+import { signWebhook, webhookVerifier } from "../functions/auth.ts";
+import { type Process, start } from "./process.ts";
 import { createStandIn } from "./stand_in.ts";
 
 const TOKEN = "demo-token-of-the-platform";
 const KEY = "demo-key-of-the-caller";
 const SECRET = `whsec_${btoa("a demo secret of 28 bytes...")}`;
+const CALLBACK_SECRET = `whsec_${btoa("another secret, for callbacks")}`;
+const STORE = "dist/demo.kv";
 
 const standIn = createStandIn({ token: TOKEN });
 const platform = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, standIn.fetch);
@@ -26,6 +29,18 @@ const app = createApp(
 );
 const endpoint = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.fetch);
 const origin = `http://127.0.0.1:${endpoint.addr.port}`;
+
+const called = Promise.withResolvers<string>();
+const callback = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+  const body = await request.bytes();
+  const genuine = await webhookVerifier([CALLBACK_SECRET]).verify(request.headers, body);
+  if (genuine) called.resolve(new TextDecoder().decode(body));
+  return new Response(null, { status: genuine ? 204 : 401 });
+});
+
+await Deno.mkdir("dist", { recursive: true });
+await forgetStore();
+const server = serve();
 
 say(`Stand-in for Deep Intelligence at ${instance}`);
 say(`Endpoint at ${origin}`);
@@ -49,6 +64,28 @@ answer = await send("GET", location, authorization);
 expect(answer, 202);
 await pause(answer);
 expect(await send("GET", location, authorization), 200);
+
+title("Who cannot come back has a watch made, by a server that is killed and started again");
+const nightly = standIn.add({
+  name: "import of the night",
+  steps: [
+    { status: "running", progress: 50, subtask: "copying", ms: 1_500 },
+    { status: "success", result: "night", result_type: "source" },
+  ],
+});
+const watching = await originOf(server);
+answer = await send("POST", "/watches", authorization, {
+  organization_id: nightly.organization,
+  workspace_id: nightly.workspace,
+  task_id: nightly.id,
+  callback_url: `http://127.0.0.1:${callback.addr.port}/ended`,
+}, watching);
+expect(answer, 202);
+const watch = new URL(answer.headers.get("location") ?? "", watching);
+await polled(watch);
+await server.end("SIGKILL");
+say("  (SIGKILL; it is started again, and the callback comes when the task has ended)\n");
+const again = serve();
 
 title("A sender of webhooks signs a request by ids, and delivers it again after a 503");
 const source = standIn.add({
@@ -83,6 +120,13 @@ expect(
   424,
 );
 
+title("The callback of the watch has arrived, signed");
+say(`→ POST /ended\n  ${await called.promise}\n`);
+await originOf(again);
+await again.end("SIGTERM");
+await forgetStore();
+
+await callback.shutdown();
 await endpoint.shutdown();
 await platform.shutdown();
 say("\nDone.");
@@ -92,11 +136,12 @@ async function send(
   path: string,
   headers: Record<string, string>,
   body?: unknown,
+  to = origin,
 ): Promise<Response> {
   const text = body === undefined ? undefined : JSON.stringify(body);
   say(`→ ${method} ${path}`);
   if (text) say(`  ${text}`);
-  const response = await fetch(origin + path, {
+  const response = await fetch(to + path, {
     method,
     headers: { ...headers, ...(text && { "content-type": "application/json" }) },
     ...(text && { body: text }),
@@ -105,6 +150,42 @@ async function send(
   say(`← ${response.status}${retryAfter ? `, Retry-After: ${retryAfter}` : ""}`);
   say(`  ${await response.text()}\n`);
   return response;
+}
+
+/** A server of its own, as `deno task start`, whose watches are in a file. */
+function serve(): Process {
+  const permissions = [
+    "--allow-net",
+    "--allow-env",
+    `--allow-read=${STORE}`,
+    `--allow-write=${STORE}`,
+  ];
+  return start(Deno.execPath(), ["run", "--quiet", ...permissions, "functions/start.ts"], {
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: instance,
+    RESOLVE_API_KEYS: KEY,
+    RESOLVE_CALLBACKS: `127.0.0.1:${callback.addr.port}=${CALLBACK_SECRET}`,
+    RESOLVE_KV_PATH: STORE,
+    PORT: "0",
+  });
+}
+
+async function originOf(server: Process): Promise<string> {
+  const origin = await server.saw(/"listening":"(http:[^"]+)\/"/);
+  return origin.replace("localhost", "127.0.0.1");
+}
+
+/** Waits for the first poll of a watch, so that the kill is between two. */
+async function polled(watch: URL): Promise<void> {
+  for (;;) {
+    const { polls } = await (await fetch(watch, { headers: authorization })).json();
+    if (polls > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function forgetStore(): Promise<void> {
+  for (const end of ["", "-shm", "-wal"]) await Deno.remove(STORE + end).catch(() => {});
 }
 
 async function deliver(event: unknown): Promise<Response> {

@@ -22,7 +22,7 @@ const UNLIMITED: Record<string, string[]> = {
   start: ["--allow-net"], // who listens, and the platform, are settings
   // the file of the credentials, the body to sign, the platform, and what a terminal can do
   cli: ["--allow-read", "--allow-net", "--allow-env"],
-  demo: [],
+  demo: ["--allow-run"], // one server is a process, to be killed
   // they start Deno and other programs, which find their way by the environment, and read the project
   test: ["--allow-read", "--allow-run", "--allow-env"],
   ok: ["--allow-read", "--allow-run", "--allow-env"],
