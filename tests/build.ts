@@ -31,6 +31,8 @@ export interface BundleOptions {
   sourcemap?: boolean;
   /** What stands for `mod.ts`, which is then left out. @default {undefined} it is bundled */
   client?: string;
+  /** Modules that are left out: those whose specifiers match. @default {undefined} none */
+  without?: RegExp;
   /** What stands for a global, where it is no variable of the module. @default {{}} */
   define?: Record<string, string>;
 }
@@ -45,7 +47,7 @@ export interface Bundle {
 
 /** Bundles a module of the project. Whoever bundled calls {@linkcode endBundling} in the end. */
 export async function bundle(entry: string, options: BundleOptions = {}): Promise<Bundle> {
-  const { minify = true, sourcemap = false, define = {}, client } = options;
+  const { minify = true, sourcemap = false, define = {}, client, without } = options;
   const { outputFiles, metafile } = await esbuild.build({
     absWorkingDir: fileURLToPath(root),
     entryPoints: [entry],
@@ -61,7 +63,11 @@ export async function bundle(entry: string, options: BundleOptions = {}): Promis
     write: false,
     metafile: true,
     logLevel: "error",
-    plugins: [...client === undefined ? [] : [replaceClient(client)], packages],
+    plugins: [
+      ...client === undefined ? [] : [replaceClient(client)],
+      ...without === undefined ? [] : [leaveOut(without)],
+      packages,
+    ],
   });
   const output = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.contents;
   const code = output(".js");
@@ -132,6 +138,13 @@ async function packageOf(file: URL): Promise<Package> {
     }
   }
   throw new Error(`Cannot bundle ${file.pathname}: it is in no package`);
+}
+
+function leaveOut(filter: RegExp): esbuild.Plugin {
+  return {
+    name: "leave-out",
+    setup: ({ onResolve }) => onResolve({ filter }, ({ path }) => ({ path, external: true })),
+  };
 }
 
 /** Leaves the client out: who imports it too must meet the same classes. */
