@@ -4,8 +4,8 @@
 import { deno, root } from "../deno.ts";
 import { closingLine } from "../run.ts";
 import { startServers } from "./server.ts";
-import { signWebhook } from "../../functions/auth.ts";
-import { SECRET, type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
+import { signWebhook, webhookVerifier } from "../../functions/auth.ts";
+import { KEY, SECRET, type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
 
 /** What a runtime made of the suite. */
 interface Outcome {
@@ -18,6 +18,8 @@ interface Outcome {
 interface Runtime {
   /** Not for a browser. */
   endpoint: boolean;
+  /** Its tests, where they are not the suite's. */
+  tests?: string[];
   run(servers: ServerContext, signal: AbortSignal): Promise<Outcome>;
 }
 
@@ -34,6 +36,9 @@ const packages = new URL("tests/runtime/packages/", root);
 /** The children's HOME: what is found in a developer's own is none of theirs. */
 const home = new URL("home/", output);
 
+const WATCH =
+  "functions/cloudflare.ts keeps a watch on Workflows, and calls back until it is taken";
+
 const runtimes: Record<string, Runtime> = {
   deno: {
     endpoint: true,
@@ -47,6 +52,16 @@ const runtimes: Record<string, Runtime> = {
   workerd: workerd("2026-07-30"),
   // Workers keep the behaviour of their date: at this one, a request with `cache` throws
   "workerd-2023": workerd("2023-07-01"),
+  // what of Cloudflare is no part of workerd
+  miniflare: {
+    tests: [WATCH],
+    endpoint: true,
+    async run(servers, signal) {
+      await make("functions/cloudflare.ts", path("cloudflare.mjs"));
+      const { result, output } = await keepWatch(servers, signal);
+      return { version: await packageVersion("miniflare"), results: [result], output };
+    },
+  },
   "edge-runtime": {
     endpoint: true,
     async run(servers, signal) {
@@ -149,15 +164,7 @@ async function signedJourney(
     .json();
   const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
   const body = JSON.stringify({ ...ids, pending: "accepted" });
-  for (let attempts = 0;; attempts++) {
-    try {
-      await (await fetch(`${origin}/health`, { signal })).body?.cancel();
-      break;
-    } catch (error) {
-      if (attempts === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
+  await untilHealthy(origin, signal);
   for (const expected of [202, 200]) {
     const timestamp = Math.floor(Date.now() / 1000);
     const response = await fetch(`${origin}/resolve`, {
@@ -174,6 +181,122 @@ async function signedJourney(
     const text = await response.text();
     if (response.status !== expected) {
       throw new Error(`${response.status}, not ${expected}: ${text}`);
+    }
+  }
+}
+
+/** Has the emulator keep watches, with a receiver that turns the first two deliveries away. */
+async function keepWatch(
+  servers: ServerContext,
+  signal: AbortSignal,
+): Promise<{ result: TestResult; output: string }> {
+  const port = freePort();
+  const secret = `whsec_${btoa("a secret for callbacks of the watches")}`;
+  const { verify } = webhookVerifier([secret]);
+  const deliveries: string[] = [];
+  await using receiver = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      const genuine = await verify(request.headers, await request.bytes());
+      deliveries.push(genuine ? request.headers.get("webhook-id") ?? "none" : "not signed");
+      return new Response(null, { status: deliveries.length < 3 ? 500 : 204 });
+    },
+  );
+  const options = {
+    host: "127.0.0.1",
+    port,
+    modules: [{ type: "ESModule", path: path("cloudflare.mjs") }],
+    compatibilityDate: "2026-07-30",
+    workflows: { WATCHES: { name: "watches", className: "WatchWorkflow" } },
+    bindings: {
+      DEEPINT_TOKEN: TOKEN,
+      DEEPINT_INSTANCE: servers.server,
+      RESOLVE_API_KEYS: KEY,
+      RESOLVE_CALLBACKS: `127.0.0.1:${receiver.addr.port}=${secret}`,
+    },
+    cf: false, // which would be downloaded
+  };
+  const script = new URL("tests/runtime/miniflare.ts", root).href;
+  const packages = new URL("node_modules/", output).href;
+  const args = ["run", "--no-prompt", "--allow-all", script, packages, JSON.stringify(options)];
+  const child = start(Deno.execPath(), args, signal);
+  let error: string | undefined;
+  try {
+    await watchJourney(`http://127.0.0.1:${port}`, servers, `http://${hostOf(receiver)}/`, signal);
+    const [id] = deliveries;
+    const expected = JSON.stringify([id, id, id]);
+    if (JSON.stringify(deliveries) !== expected) throw new Error(`it was told ${deliveries}`);
+  } catch (reason) {
+    error = String(reason);
+  } finally {
+    child.end();
+  }
+  const result = error === undefined ? { name: WATCH } : { name: WATCH, error };
+  return { result, output: await child.output };
+}
+
+function hostOf({ addr }: Deno.HttpServer<Deno.NetAddr>): string {
+  return `${addr.hostname}:${addr.port}`;
+}
+
+/** Watches a task until its end has been told, and another one until it is cancelled. */
+async function watchJourney(
+  origin: string,
+  { server }: ServerContext,
+  callback: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const steps = [{ status: "running", polls: 1 }, { status: "success", result: "s-1" }];
+  const authorization = { authorization: `Bearer ${KEY}` };
+  const add = async (task: unknown) => {
+    const init = { method: "POST", body: JSON.stringify(task), signal };
+    const { id, organization, workspace } = await (await fetch(`${server}/control/task`, init))
+      .json();
+    return { organization_id: organization, workspace_id: workspace, task_id: id };
+  };
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const response = await fetch(origin + path, {
+      method,
+      headers: { ...authorization, "content-type": "application/json" },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal,
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(answer)}`);
+    return answer;
+  };
+  const expect = (actual: unknown, expected: unknown) => {
+    if (actual !== expected) throw new Error(`${actual}, not ${expected}`);
+  };
+  await untilHealthy(origin, signal);
+
+  const running = { ...await add({ status: "running" }), callback_url: callback };
+  const { location } = await ask("POST", "/watches", running);
+  expect((await ask("DELETE", location)).state, "cancelled");
+  expect((await ask("POST", "/watches", running)).location, location.replace(/-0$/, "-1"));
+
+  const order = { ...await add({ steps, result_type: "source" }), callback_url: callback };
+  const watches = await Promise.all([1, 2, 3].map(() => ask("POST", "/watches", order)));
+  expect(new Set(watches.map(({ id }) => id)).size, 1);
+  for (;;) {
+    const { state, polls, attempts } = await ask("GET", watches[0].location);
+    if (state !== "watching") {
+      expect(`${state} ${polls} ${attempts}`, "delivered 2 3");
+      break;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  expect((await ask("POST", "/watches", order)).state, "delivered");
+}
+
+async function untilHealthy(origin: string, signal: AbortSignal): Promise<void> {
+  for (let attempts = 0;; attempts++) {
+    try {
+      await (await fetch(`${origin}/health`, { signal })).body?.cancel();
+      return;
+    } catch (error) {
+      if (attempts === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 }
@@ -485,8 +608,8 @@ function path(name: string): string {
 }
 
 /** The results of a runtime, with a failure for each test that is missing. */
-function judge({ results, output }: Outcome, endpoint: boolean): TestResult[] {
-  const names = testsFor(endpoint).map(({ name }) => name);
+function judge({ results, output }: Outcome, { endpoint, tests }: Runtime): TestResult[] {
+  const names = tests ?? testsFor(endpoint).map(({ name }) => name);
   const judged = [
     ...names.map((name) =>
       results.find((result) => result.name === name) ?? { name, error: "it did not run" }
@@ -494,7 +617,7 @@ function judge({ results, output }: Outcome, endpoint: boolean): TestResult[] {
     ...results.filter(({ name }) => !names.includes(name)),
   ];
   // the suite prints an error, so that there is something to look at
-  const fine = output.includes("NETWORK_ERROR") && !output.includes(TOKEN);
+  const fine = (tests || output.includes("NETWORK_ERROR")) && !output.includes(TOKEN);
   const printed = fine ? {} : { error: `nothing is in it, or the token:\n${output}` };
   return [...judged, { name: "what the runtime printed is without the token", ...printed }];
 }
@@ -521,7 +644,7 @@ for (const name of wanted) {
   try {
     const outcome = await withDeadline((signal) => runtime.run(servers.context, signal));
     version = outcome.version;
-    results = judge(outcome, runtime.endpoint);
+    results = judge(outcome, runtime);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     results = [{ name: "the suite runs", error: reason }];
