@@ -9,7 +9,7 @@ import type { Config } from "./config.ts";
 import { Problem } from "./problem.ts";
 import { cancelled, isOpen, newWatch, type Watch } from "./watch_state.ts";
 import { createStep, type StepOptions, stepTime } from "./watch_step.ts";
-import type { WatchEngine, WatchOrder, WatchReport } from "./watches.ts";
+import type { WatchEngine, WatchOrder } from "./watches.ts";
 
 /** What {@linkcode createKvWatches} takes beside the store and the configuration. */
 export interface KvWatchesOptions extends StepOptions {
