@@ -54,8 +54,8 @@ interface Entry {
   due: number;
   /** Failed polls in a row. */
   failures: number;
-  /** Whether the list leaves it out, although it is there. */
-  unlisted?: boolean;
+  /** Whether it is polled by requests of its own: the list leaves it out, or has it for another. */
+  unlisted: boolean;
 }
 
 /** The tasks of one workspace. */
@@ -115,6 +115,7 @@ async function* settle(
   const left = () => timeout - (Date.now() - started);
   const bounds = () => ({ signal, timeout: left(), requestTimeout, retries: 0 });
   const groups = new Map<string, Group>();
+  const seen = new Set<string>();
   const settled: Settlement[] = [];
   const jobs: (() => Promise<void>)[] = [];
   let open = tasks.length;
@@ -125,9 +126,11 @@ async function* settle(
   for (const task of tasks) {
     const { created, status } = task.info;
     const { loadedAt, partial } = insideOf(task);
-    const entry: Entry = { task, created, due: 0, failures: 0 };
-    entry.due = loadedAt + delay(entry, task.retryAfter);
     const key = [task.credentials.instance, task.organizationId, task.workspaceId].join();
+    const place = key + task.taskId;
+    const unlisted = seen.has(place) || !seen.add(place);
+    const entry: Entry = { task, created, due: 0, failures: 0, unlisted };
+    entry.due = loadedAt + delay(entry, task.retryAfter);
     const group = groups.get(key) ?? { entries: new Set(), due: 0, pages: 1, failures: 0 };
     groups.set(key, group);
     group.entries.add(entry);
@@ -169,7 +172,9 @@ async function* settle(
 
   /** Milliseconds until the next poll of a task. */
   function delay({ created }: Entry, retryAfter?: number, random = Math.random()): number {
-    return nextDelay(pollInterval, { elapsed: elapsedTime(created, started), retryAfter, random });
+    const elapsed = elapsedTime(created, started);
+    // timers count whole milliseconds: one that fires too soon by a part of one would spin
+    return Math.ceil(nextDelay(pollInterval, { elapsed, retryAfter, random }));
   }
 
   function postpone(group: Group, entry: Entry, ms: number): void {
@@ -212,6 +217,7 @@ async function* settle(
     const missing = new Map([first, ...others].map((entry) => [entry.task.taskId, entry]));
     const random = Math.random(); // one for all, so that they are due together again
     let unread = Infinity;
+    let whole = true;
     try {
       const { connection } = insideOf(first.task);
       const pages = listPages(connection, first.task.workspaceId, bounds());
@@ -226,9 +232,11 @@ async function* settle(
           if (rawStatus !== null && !isGoing(status)) load(group, entry);
           else postpone(group, entry, delay(entry, page.retryAfter, random));
         }
-        if (--unread >= missing.size) break; // one by one, the rest takes no more
+        // one by one, the rest takes no more
+        whole = --unread < missing.size;
+        if (!whole) break;
       }
-      for (const entry of missing.values()) entry.unlisted = unread < 1;
+      for (const entry of missing.values()) entry.unlisted = whole;
     } catch (error) {
       if (signal.aborted) return;
       if (goesOn(error, group)) {

@@ -43,9 +43,9 @@ Deno.test("show prints a task as a table, without a character that a terminal ac
   });
   const { code, stdout, stderr } = await ended(platform.run(["show", `${WORKSPACE}/t-1`]));
   assertEquals([code, stderr], [0, ""]);
-  assertMatch(stdout, /^task +t-1\nname +\[31mred  line end\n/m);
+  assertMatch(stdout, /^task +t-1\nname +\[31mred {2}line end\n/m);
   assertMatch(stdout, /^result +source s-1\n/m);
-  // deno-lint-ignore no-control-regex
+  // deno-lint-ignore no-control-regex -- that is what must not be there
   assert(!/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/.test(stdout), JSON.stringify(stdout));
   assertEquals(platform.standIn.count(), 1);
 });
@@ -214,6 +214,7 @@ Deno.test("on a terminal a bar moves for each task, and the cursor comes back", 
   const screen = process.output.stdout;
   assertEquals(code, 0, screen);
   for (const percent of ["20 %", "60 %", "100 %"]) assertStringIncludes(screen, percent);
+  // deno-lint-ignore no-control-regex -- the color of the status
   assertMatch(screen, /█████░{19} {3}20 % {2}\x1b\[36mrunning\x1b\[39m/);
   assertStringIncludes(screen, "[31mred  line end");
   assert(!screen.includes("\x1b[31mred") && !screen.includes("\x07"));
