@@ -87,12 +87,7 @@ export class DeepintHTTPError extends DeepintBaseError {
   /** The message becomes `Error on HTTP <METHOD> <url>: <message>`. */
   constructor(code: DeepintErrorCode, message: string, options: HTTPErrorOptions) {
     const { method, url, status, retryable, retryAfter } = options;
-    super(
-      code,
-      `Error on HTTP ${method} ${url}: ${message}`,
-      // not `options` itself: an own `cause: undefined` would print as one
-      options.cause === undefined ? undefined : { cause: options.cause },
-    );
+    super(code, `Error on HTTP ${method} ${url}: ${message}`, options);
     this.method = method;
     this.url = url;
     this.status = status;

@@ -1,10 +1,9 @@
 /** Waiting for many tasks at once, by the list of their workspace where that takes fewer requests. */
-import { DeepintBaseError, DeepintTimeoutError, outOfRange } from "./errors.ts";
+import { type DeepintBaseError, DeepintTimeoutError, outOfRange } from "./errors.ts";
 import { isTransient, within } from "./request.ts";
 import { elapsedTime, MAX_WAIT, nextDelay } from "./schedule.ts";
 import {
   checkWatchOptions,
-  DeepintTaskError,
   insideOf,
   isGoing,
   MAX_FAILURES,
@@ -120,7 +119,6 @@ async function* settle(
   const jobs: (() => Promise<void>)[] = [];
   let open = tasks.length;
   let active = 0;
-  let defect: { error: unknown } | undefined;
   let wake = () => {};
 
   for (const task of tasks) {
@@ -134,9 +132,7 @@ async function* settle(
     const group = groups.get(key) ?? { entries: new Set(), due: 0, pages: 1, failures: 0 };
     groups.set(key, group);
     group.entries.add(entry);
-    if (!TaskStatus.isTerminal(status)) continue;
-    if (partial) load(group, entry);
-    else await close(group, entry);
+    if (TaskStatus.isTerminal(status)) load(group, entry, !partial);
   }
 
   while (open > 0) {
@@ -146,7 +142,6 @@ async function* settle(
       open--;
       yield settlement;
     }
-    if (defect) throw defect.error;
     const now = Date.now();
     let due = Infinity;
     for (const group of groups.values()) {
@@ -154,7 +149,7 @@ async function* settle(
       due = Math.min(due, group.due);
     }
     for (; active < concurrency && jobs.length > 0; active++) {
-      jobs.shift()?.().catch((error) => defect = { error }).finally(() => {
+      jobs.shift()?.().finally(() => {
         active--;
         wake();
       });
@@ -250,37 +245,26 @@ async function* settle(
     for (const entry of missing.values()) load(group, entry);
   }
 
-  function load(group: Group, entry: Entry): void {
+  /** Has a task loaded, and settles it when it has ended; one that had ended before is not loaded. */
+  function load(group: Group, entry: Entry, ended = false): void {
     const { task } = entry;
     entry.due = Infinity;
     jobs.push(async () => {
+      const settlement: Settlement = { task };
       try {
-        await insideOf(task).poll(bounds(), started);
+        if (!ended) await insideOf(task).poll(bounds(), started);
         entry.failures = 0;
         entry.created = task.info.created;
-        if (isGoing(task.info.status)) postpone(group, entry, delay(entry, task.retryAfter));
-        else await close(group, entry);
+        if (isGoing(task.info.status)) {
+          return postpone(group, entry, delay(entry, task.retryAfter));
+        }
+        await task.resolve(); // no request: it throws what went wrong
       } catch (error) {
-        if (signal.aborted) return;
-        if (goesOn(error, entry)) postpone(group, entry, delay(entry, error.retryAfter));
-        else if (error instanceof DeepintBaseError) {
-          group.entries.delete(entry);
-          settled.push({ task, error });
-        } else throw error;
+        if (goesOn(error, entry)) return postpone(group, entry, delay(entry, error.retryAfter));
+        settlement.error = error as DeepintBaseError;
       }
+      group.entries.delete(entry);
+      settled.push(settlement);
     });
-  }
-
-  /** Settles a task that has ended, or whose status is unknown. */
-  async function close(group: Group, entry: Entry): Promise<void> {
-    group.entries.delete(entry);
-    const { task } = entry;
-    try {
-      await task.resolve();
-      settled.push({ task });
-    } catch (error) {
-      if (!(error instanceof DeepintTaskError)) throw error;
-      settled.push({ task, error });
-    }
   }
 }
