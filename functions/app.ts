@@ -34,7 +34,6 @@ import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import { type Links, linksOf } from "./link.ts";
-import openapi from "./openapi.json" with { type: "json" };
 import { createPolls, type TaskIds } from "./polls.ts";
 import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
 import { parseJson, type Question, readQuestion } from "./question.ts";
@@ -103,15 +102,11 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   app.notFound((c) => fail(c, new Problem("not-found", undefined, NO_ROUTE)));
 
   route("/health", ["GET", "HEAD"], (c) => reply(c.var.entry.request_id, 200, { status: "ok" }));
-  route(
-    "/openapi.json",
-    ["GET", "HEAD"],
-    (c) =>
-      reply(c.var.entry.request_id, 200, {
-        ...openapi,
-        servers: [{ url: config.basePath || "/" }],
-      }),
-  );
+  route("/openapi.json", ["GET", "HEAD"], async (c) => {
+    const { default: openapi } = await import("./openapi.json", { with: { type: "json" } });
+    const servers = [{ url: config.basePath || "/" }];
+    return reply(c.var.entry.request_id, 200, { ...openapi, servers });
+  });
   route("/problems/:name", ["GET", "HEAD"], (c) => explain(c, c.req.param("name") ?? ""));
 
   route("/resolve", ["POST"], async (c) => {
