@@ -30,7 +30,7 @@ const show = (next) => {
     }
   }
   if (next.dataset.say !== shown.dataset.say) say.textContent = next.dataset.say;
-  main.dataset.look = next.dataset.look;
+  Object.assign(main.dataset, next.dataset);
   shown = next;
   arrive();
 };

@@ -40,7 +40,7 @@ main {
 }
 svg { width: 1.15em; height: 1.15em; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
 h1 { font-size: clamp(1.375rem, 5vw, 1.75rem); line-height: 1.25; margin: .9rem 0 0; font-weight: 650; text-wrap: balance; }
-p.lead { margin-top: .5rem; color: var(--soft); }
+p.lead { margin-top: .75rem; color: var(--soft); }
 .bar { margin-top: 1.75rem; }
 .bar div { display: flex; gap: 1rem; justify-content: space-between; margin-bottom: .5rem; }
 #percent { font-variant-numeric: tabular-nums; font-weight: 600; white-space: nowrap; }
@@ -70,7 +70,7 @@ a.button {
 a.button:hover { text-decoration: underline; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 3px; }
 #note:not(:empty) { padding: .75rem 1.125rem; border-radius: .75rem; border: 1px solid var(--line); background: var(--card); }
-#note:empty { display: none; }
+#note:empty, [data-refresh=""] ~ footer { display: none; }
 #say { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 26rem) { dl > div { grid-template-columns: 1fr; } }
 @media (prefers-reduced-motion: no-preference) {

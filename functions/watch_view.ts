@@ -1,9 +1,8 @@
 /** What the page looks like. Each text in it is somebody else's: all is escaped and made printable. */
-import { html, raw } from "hono/html";
+import { html } from "hono/html";
 import type { TaskDict, TaskInfoDict } from "../mod.ts";
 import type { ErrorBody, Finished, Running } from "./schemas.ts";
-import { SCRIPT } from "./watch_script.ts";
-import { STYLE } from "./watch_style.ts";
+import { type Content, frame, type Html } from "./watch_frame.ts";
 import { moment, span } from "./watch_text.ts";
 
 /** What a link answers as JSON. */
@@ -19,19 +18,6 @@ export interface PageOptions {
   refresh: number | undefined;
 }
 
-type Html = ReturnType<typeof html>;
-
-/** What stands in the frame that all pages have. */
-interface Content {
-  look: keyof typeof SHAPES;
-  /** The status in words. */
-  word: string;
-  heading: string;
-  /** What a screen reader says when it has become another. */
-  say: string;
-  body: Html;
-}
-
 const WORDS = {
   pending: "Waiting to start",
   running: "Running",
@@ -40,27 +26,12 @@ const WORDS = {
   unknown: "Unknown status",
 };
 
-/** The shapes that tell one status from another where colours do not, on 16 by 16. */
-const SHAPES = {
-  pending: `<circle cx="8" cy="8" r="6"/><path d="M8 4.5V8l2.3 1.6"/>`,
-  running: `<circle cx="8" cy="8" r="6" opacity=".3"/><path d="M8 2a6 6 0 0 1 6 6"/>`,
-  success: `<circle cx="8" cy="8" r="6"/><path d="m5.3 8.2 1.9 1.9 3.6-4"/>`,
-  failed: `<path d="M5.5 2h5L14 5.5v5L10.5 14h-5L2 10.5v-5zM6 6l4 4m0-4-4 4"/>`,
-  unknown: `<path d="M8 1.8 14.2 8 8 14.2 1.8 8zM8 5v3.4m0 2.3v.1"/>`,
-  problem: `<path d="M8 2.2 14.6 13.6H1.4zM8 6.4v3.4m0 2v.1"/>`,
-};
-
-const AWAY = "Deep Intelligence cannot be reached right now. This is how things were last seen; " +
-  "the page tries again by itself.";
-const OFFLINE = "There is no connection. This is how things were last seen; the page tries again " +
-  "by itself.";
-
 /** Makes the page of what a link answers. */
 export async function pageOf(answer: LinkAnswer, options: PageOptions): Promise<string> {
   const content = "task" in answer && answer.task
     ? contentOfTask(answer, answer.task, options)
     : contentOfProblem(answer as ErrorBody, options);
-  return String(await frame(content, options));
+  return String(await frame(content, options.refresh));
 }
 
 function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions): Content {
@@ -79,10 +50,10 @@ function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions)
     ? failure(info, options)
     : html`
       <div class="box">
-        <p>Deep Intelligence says that this task is ${theirs(
+        <p>Deep Intelligence calls the status of this task “${theirs(
           "raw_status" in answer ? answer.raw_status : "",
           options,
-        )}, which this page does not know. Please look at it there.</p>
+        )}”, which this page does not know. Please look at it there.</p>
       </div>
     `;
   return {
@@ -108,16 +79,18 @@ function contentOfProblem(problem: ErrorBody, { refresh }: PageOptions): Content
     : EXPLAINED[problem.code] ?? {
       word: "Error",
       heading: "This page cannot be shown",
-      text: "Something is wrong with it. Tell whoever sent you the link, with the reference below.",
+      text: UNEXPLAINED,
     };
   const body = html`
     <p class="lead">${text}</p>
-    <dl>
-      <div>
-        <dt>Reference</dt>
-        <dd><code id="reference">${problem.request_id}</code></dd>
-      </div>
-    </dl>
+    ${text === UNEXPLAINED && html`
+      <dl>
+        <div>
+          <dt>Reference</dt>
+          <dd><code>${problem.request_id}</code></dd>
+        </div>
+      </dl>
+    `}
   `;
   return { look: "problem", word, heading, say: heading, body };
 }
@@ -134,6 +107,9 @@ const EXPLAINED: Readonly<Record<string, Pick<Content, "word" | "heading"> & { t
     text: "It was probably deleted in Deep Intelligence.",
   },
 };
+
+const UNEXPLAINED =
+  "Something is wrong with it. Tell whoever sent you the link, with the reference below.";
 
 /** How far the current subtask is. */
 function bar(progress: number | null, subtask: string): Html {
@@ -168,7 +144,7 @@ function result(
       <p><b>Result</b></p>
       <p>${theirs(result_type, options)} <code>${theirs(result, options)}</code></p>
     </div>
-    ${url && html`<p><a class="button" href="${url}">Open it in Deep Intelligence</a></p>`}
+    ${url && html`<p><a class="button" href="${url}">Open in Deep Intelligence</a></p>`}
   `;
 }
 
@@ -189,7 +165,7 @@ function facts(info: TaskInfoDict, goesOn: boolean, options: PageOptions): Html 
     <dl>
       ${ms !== null && html`
         <div>
-          <dt>${goesOn ? "So far" : "Took"}</dt>
+          <dt>${info.status === "success" || info.status === "failed" ? "Took" : "So far"}</dt>
           <dd id="clock" data-ms="${ms}">${span(ms)}</dd>
         </div>
       `} ${user_name && html`
@@ -214,39 +190,4 @@ function theirs(
   max?: number,
 ): Html {
   return html`<bdi>${printable(text ?? "", max)}</bdi>`;
-}
-
-function frame({ look, word, heading, say, body }: Content, { refresh }: PageOptions): Html {
-  return html`
-    <!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>${word} · ${heading}</title>
-        ${raw(`<style>${STYLE}</style>`)}
-      </head>
-      <body>
-        <header>Deep Intelligence</header>
-        <main data-look="${look}" data-say="${say}" data-refresh="${refresh ?? ""}">
-              <p id="status">
-                <svg viewBox="0 0 16 16" aria-hidden="true"><g id="shape">${raw(
-                  SHAPES[look],
-                )}</g></svg>
-                <span id="word">${word}</span>
-              </p>
-              <h1 id="name" dir="auto">${heading}</h1>
-              ${body}
-            </main>
-        <p id="note" role="status" data-away="${AWAY}" data-offline="${OFFLINE}"></p>
-        <p id="say" role="status"></p>
-        <footer>
-              ${refresh === undefined
-                ? ""
-                : "This page keeps itself up to date. You can close it: the task goes on."}
-            </footer>
-        ${raw(`<script>${SCRIPT}</script>`)}
-      </body>
-    </html>
-  `;
 }
