@@ -27,13 +27,13 @@
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { Hono } from "hono/tiny";
-import { Credentials, DeepintHTTPError, type Fetch, type Task } from "../mod.ts";
+import { Credentials, DeepintHTTPError, type Fetch, printable, type Task } from "../mod.ts";
 import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
 import { type AppEnv, type LogEntry, logLine } from "./app_env.ts";
 import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
-import openapi from "./openapi.json" with { type: "json" };
+import { type Links, linksOf } from "./link.ts";
 import { createPolls, type TaskIds } from "./polls.ts";
 import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
 import { parseJson, type Question, readQuestion } from "./question.ts";
@@ -92,26 +92,21 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const credentials = new Credentials(config);
   const isKey = bearerVerifier(config.apiKeys);
   const webhooks = webhookVerifier(config.webhookSecrets, now);
+  const { linkSecrets = [], linkTtl = 86_400_000 } = config;
+  const links = linkSecrets.length > 0 ? linksOf(linkSecrets, linkTtl, now) : undefined;
   const poll = createPolls({ credentials, timeout: config.timeout, fetch, now });
 
   const app = new Hono<AppEnv>();
   app.use(observe);
-  app.onError((error, c) => {
-    if (error instanceof Problem || !c.req.raw.signal.aborted) return fail(c, asProblem(error, c));
-    return reply(c.var.entry.request_id, 499, null); // the caller went away; for the log alone
-  });
+  app.onError(failWith);
   app.notFound((c) => fail(c, new Problem("not-found", undefined, NO_ROUTE)));
 
   route("/health", ["GET", "HEAD"], (c) => reply(c.var.entry.request_id, 200, { status: "ok" }));
-  route(
-    "/openapi.json",
-    ["GET", "HEAD"],
-    (c) =>
-      reply(c.var.entry.request_id, 200, {
-        ...openapi,
-        servers: [{ url: config.basePath || "/" }],
-      }),
-  );
+  route("/openapi.json", ["GET", "HEAD"], async (c) => {
+    const { default: openapi } = await import("./openapi.json", { with: { type: "json" } });
+    const servers = [{ url: config.basePath || "/" }];
+    return reply(c.var.entry.request_id, 200, { ...openapi, servers });
+  });
   route("/problems/:name", ["GET", "HEAD"], (c) => explain(c, c.req.param("name") ?? ""));
 
   route("/resolve", ["POST"], async (c) => {
@@ -157,6 +152,14 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     );
   });
 
+  if (links) {
+    route("/watch/:token", ["GET", "HEAD"], async (c) => {
+      const answer = await linked(c, links).catch((error) => failWith(error, c));
+      const { watchPage } = await import("./watch_page.ts"); // few answers have use for it
+      return await watchPage(c, answer, { printable, now: now() });
+    });
+  }
+
   return {
     fetch: (request, platform, context) => app.fetch(request, invocation(platform, context)),
     request: (input, init) => app.request(input, init, {}),
@@ -165,6 +168,11 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   function fail(c: Context<AppEnv>, problem: Problem): Response {
     c.var.entry.problem = problem.problem;
     return problemResponse(problem, c.var.entry.request_id, config.basePath);
+  }
+
+  function failWith(error: Error, c: Context<AppEnv>): Response {
+    if (error instanceof Problem || !c.req.raw.signal.aborted) return fail(c, asProblem(error, c));
+    return reply(c.var.entry.request_id, 499, null); // the caller went away; for the log alone
   }
 
   /** Adds a route, and 405 for it with any other method. */
@@ -245,15 +253,32 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     throw unauthorized("the signature does not match the body");
   }
 
-  async function resolve(c: Context<AppEnv>, question: Question): Promise<Answer> {
+  async function resolve(
+    c: Context<AppEnv>,
+    question: Question,
+    watch?: string,
+  ): Promise<Answer> {
     const signed = c.var.entry.auth === "webhook";
     const task = await load(c, question.ids);
     return await answerOf(task, {
       raiseOnError: question.raiseOnError ?? !signed,
       pending: question.pending ?? config.pending ?? (signed ? "retry" : "accepted"),
       basePath: config.basePath,
+      watch: watch ?? (links && `${config.basePath}/watch/${await links.mint(task)}`),
       now: now(),
     });
+  }
+
+  /** Answers the reader of a link as JSON. It holds no new link: who has one would never be without. */
+  async function linked(c: Context<AppEnv>, { read }: Links): Promise<Response> {
+    const ids = await read(c.req.param("token") ?? "");
+    if (!ids) throw new Problem("not-found", undefined, NO_ROUTE);
+    c.var.entry.auth = "link";
+    const asked = { ...ids, raise_on_error: false, pending: "accepted" };
+    const question = readQuestion(asked, credentials.instance, config);
+    const { status, body, headers } = await resolve(c, question, c.req.path);
+    const location = headers && { location: c.req.path }; // the task route would want a key
+    return reply(c.var.entry.request_id, status, body, { ...headers, ...location });
   }
 
   /** Polls once, and notes in the log entry how that went. */

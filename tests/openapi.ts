@@ -78,6 +78,19 @@ const parameter = (name: string, where: string, rest: Json) => ({
 });
 const ID = { schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,128}$" } };
 
+/** What a link answers, beside its status: it says who may read it, and that nobody may keep it. */
+const WATCH_HEADERS = { "Referrer-Policy": header(), "X-Robots-Tag": header(), "Vary": header() };
+const PAGE = { "text/html": { schema: { type: "string" } } };
+
+/** An answer that is JSON or a page. */
+function orPage<T extends { content: Json; headers: Json }>(answer: T): T {
+  return {
+    ...answer,
+    headers: { ...answer.headers, ...WATCH_HEADERS },
+    content: { ...answer.content, ...PAGE },
+  };
+}
+
 const document = {
   openapi: "3.1.0",
   info: {
@@ -122,6 +135,20 @@ const document = {
             headers: { ...ETAG, ...RETRY_AFTER },
           },
           ...problems(400, 401, 403, 404, 405, 424, 500, 502, 503, 504),
+        },
+      },
+    },
+    "/watch/{token}": {
+      get: {
+        operationId: "watchTask",
+        summary:
+          "A page for the person who waits, or the same as JSON. There when links are signed.",
+        security: [],
+        parameters: [parameter("token", "path", { schema: { type: "string" } })],
+        responses: {
+          200: orPage(finished()),
+          202: orPage(running()),
+          ...problems(403, 404, 405, 500, 502, 503, 504),
         },
       },
     },

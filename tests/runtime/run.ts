@@ -3,6 +3,7 @@
 // deno-lint-ignore-file no-console
 import { deno, root } from "../deno.ts";
 import { closingLine } from "../run.ts";
+import { findChromium, install, output, path } from "./packages.ts";
 import { startServers } from "./server.ts";
 import { signWebhook } from "../../functions/auth.ts";
 import { SECRET, type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
@@ -21,18 +22,12 @@ interface Runtime {
   run(servers: ServerContext, signal: AbortSignal): Promise<Outcome>;
 }
 
-/** Milliseconds for the packages, for one runtime, and for all of it. */
-const INSTALL_DEADLINE = 90_000;
+/** Milliseconds for one runtime, and for all of it. */
 const RUNTIME_DEADLINE = 30_000;
 const DEADLINE = 170_000;
 
 const end = Date.now() + DEADLINE;
 let interrupted = false;
-
-const output = new URL("dist/runtimes/", root);
-const packages = new URL("tests/runtime/packages/", root);
-/** The children's HOME: what is found in a developer's own is none of theirs. */
-const home = new URL("home/", output);
 
 const runtimes: Record<string, Runtime> = {
   deno: {
@@ -80,8 +75,9 @@ const runtimes: Record<string, Runtime> = {
     endpoint: false,
     async run(servers, signal) {
       const script = await Deno.readTextFile(await bundle("chromium"));
-      const { name, version } = await findChromium();
-      return { version, ...await browse(name, script, servers, signal) };
+      const chromium = await findChromium();
+      const version = await versionOf(chromium, ["--version"]);
+      return { version, ...await browse(chromium, script, servers, signal) };
     },
   },
 };
@@ -365,32 +361,6 @@ async function make(entry: string, file: string, format = "esm"): Promise<void> 
   if (code !== 0) throw new Error(`cannot bundle ${entry}:\n${output}`);
 }
 
-/**
- * Installs the runtimes that are packages, by a lock of their own (made with npm's option
- * `omit-lockfile-registry-resolved`): hundreds of megabytes that no user needs, so deno.lock does
- * without. No package's script runs; each binary is in a package for its platform.
- */
-async function install(): Promise<void> {
-  await Deno.mkdir(home, { recursive: true });
-  const lock = await Deno.readTextFile(new URL("package-lock.json", packages));
-  const stamp = new URL("installed.json", output);
-  if (await Deno.readTextFile(stamp).catch(() => "") === lock) return;
-  for (const name of ["package.json", "package-lock.json"]) {
-    await Deno.copyFile(new URL(name, packages), new URL(name, output));
-  }
-  const { success, stdout, stderr } = await new Deno.Command("npm", {
-    args: ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-    cwd: output,
-    stdin: "null",
-    signal: AbortSignal.timeout(INSTALL_DEADLINE),
-  }).output();
-  if (!success) {
-    const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");
-    throw new Error(`npm cannot install the runtimes:\n${text}`);
-  }
-  await Deno.writeTextFile(stamp, lock);
-}
-
 /** The second copy of the module, for a test of errors that come from another bundle. */
 async function makeOtherCopy(): Promise<void> {
   await make("mod.ts", path("mod.js"));
@@ -436,17 +406,6 @@ async function binaryIn(scope: string, name: string): Promise<string> {
   throw new Error(`npm has no ${name} for this platform`);
 }
 
-async function findChromium(): Promise<{ name: string; version: string }> {
-  for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
-    try {
-      return { name, version: await versionOf(name, ["--version"]) };
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  throw new Error("there is no chromium: apt-get install chromium");
-}
-
 /** Not `AbortSignal.timeout`: what listens to that one keeps the process until it is over. */
 async function withDeadline<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ms = Math.max(0, Math.min(RUNTIME_DEADLINE, end - Date.now()));
@@ -478,10 +437,6 @@ async function packageVersion(name: string): Promise<string> {
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
-}
-
-function path(name: string): string {
-  return decodeURIComponent(new URL(name, output).pathname);
 }
 
 /** The results of a runtime, with a failure for each test that is missing. */
