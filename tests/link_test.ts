@@ -148,3 +148,24 @@ Deno.test("a malformed secret is refused at once, and not told", () => {
   const error = assertThrows(() => linksOf(["whsec_canary"], DAY, Date.now), RangeError);
   assert(!error.message.includes("canary"));
 });
+
+Deno.test("a task's token is signed once, however many tasks there are beside", async () => {
+  const { subtle } = crypto;
+  const { sign } = subtle;
+  let signed = 0;
+  subtle.sign = (...args) => {
+    signed++;
+    return sign.apply(subtle, args);
+  };
+  try {
+    const links = at(NOON);
+    const tokens = new Set<string>();
+    for (let i = 0; i < 3_000; i++) {
+      tokens.add(await links.mint({ ...IDS, taskId: `t-${i}` }));
+      assert(tokens.has(await links.mint({ ...IDS, taskId: `t-${i}` })));
+    }
+    assertEquals([signed, tokens.size], [3_000, 3_000]);
+  } finally {
+    subtle.sign = sign;
+  }
+});
