@@ -47,6 +47,7 @@ const problem: components["schemas"]["Problem"] | undefined = error;
 say([data === undefined, problem?.status, problem?.type, problem?.code]);
 
 // what the types refuse
+client.GET satisfies (path: "/health") => unknown;
 // @ts-expect-error no such route
 client.GET satisfies (path: "/none") => unknown;
 // @ts-expect-error not a boolean
