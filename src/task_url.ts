@@ -167,8 +167,9 @@ export function webUrl(
 ): URL {
   const organization = checkId("organizationId", organizationId);
   const workspace = checkId("workspaceId", workspaceId);
+  const encoded = encodeURIComponent(id.replace(/\p{Cs}/gu, "\ufffd")); // it throws on half a pair
   return new URL(
-    `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encodeURIComponent(id)}`,
+    `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encoded}`,
     instanceOrigin(parseInstance(instance)),
   );
 }
