@@ -142,6 +142,12 @@ async function* settle(
       open--;
       yield settlement;
     }
+    if (open > 0 && left() <= 0 && settled.length === 0) {
+      const elapsed = Date.now() - started;
+      const message =
+        `${open} of ${tasks.length} tasks had not ended after ${elapsed} ms; they go on`;
+      throw new DeepintTimeoutError(message, { elapsed });
+    }
     const now = Date.now();
     let due = Infinity;
     for (const group of groups.values()) {
@@ -157,12 +163,6 @@ async function* settle(
     if (open === 0 || settled.length > 0) continue;
     const woken = () => new Promise<void>((resolve) => wake = resolve);
     await within(Math.min(due - now, left()), signal, () => {}, woken);
-    if (left() <= 0 && settled.length === 0) {
-      const elapsed = Date.now() - started;
-      const message =
-        `${open} of ${tasks.length} tasks had not ended after ${elapsed} ms; they go on`;
-      throw new DeepintTimeoutError(message, { elapsed });
-    }
   }
 
   /** Milliseconds until the next poll of a task. */
@@ -175,6 +175,12 @@ async function* settle(
   function postpone(group: Group, entry: Entry, ms: number): void {
     entry.due = Date.now() + ms;
     group.due = Math.min(group.due, entry.due);
+  }
+
+  /** Whether a failure is that of the whole wait, which says so itself. */
+  function isOver(error: unknown): boolean {
+    return signal.aborted || left() <= 0 ||
+      error instanceof DeepintTimeoutError && !error.retryable;
   }
 
   /** Whether a failed poll is no end. */
@@ -233,7 +239,7 @@ async function* settle(
       }
       for (const entry of missing.values()) entry.unlisted = whole;
     } catch (error) {
-      if (signal.aborted) return;
+      if (isOver(error)) return;
       if (goesOn(error, group)) {
         for (const entry of missing.values()) {
           postpone(group, entry, delay(entry, error.retryAfter, random));
@@ -260,6 +266,7 @@ async function* settle(
         }
         await task.resolve(); // no request: it throws what went wrong
       } catch (error) {
+        if (isOver(error)) return;
         if (goesOn(error, entry)) return postpone(group, entry, delay(entry, error.retryAfter));
         settlement.error = error as DeepintBaseError;
       }
