@@ -51,10 +51,12 @@ interface Entry {
   created: Date | null;
   /** When to poll it next (epoch ms); `Infinity` while a request for it is due or under way. */
   due: number;
+  /** Until when the server asked not to (epoch ms). */
+  from: number;
   /** Failed polls in a row. */
   failures: number;
-  /** Whether it is polled by requests of its own: the list leaves it out, or has it for another. */
-  unlisted: boolean;
+  /** Whether the list leaves it, or its status, out. */
+  unlisted?: boolean;
 }
 
 /** The tasks of one workspace. */
@@ -114,7 +116,6 @@ async function* settle(
   const left = () => timeout - (Date.now() - started);
   const bounds = () => ({ signal, timeout: left(), requestTimeout, retries: 0 });
   const groups = new Map<string, Group>();
-  const seen = new Set<string>();
   const settled: Settlement[] = [];
   const jobs: (() => Promise<void>)[] = [];
   let open = tasks.length;
@@ -125,9 +126,8 @@ async function* settle(
     const { created, status } = task.info;
     const { loadedAt, partial } = insideOf(task);
     const key = [task.credentials.instance, task.organizationId, task.workspaceId].join();
-    const place = key + task.taskId;
-    const unlisted = seen.has(place) || !seen.add(place);
-    const entry: Entry = { task, created, due: 0, failures: 0, unlisted };
+    const from = loadedAt + (task.retryAfter ?? 0);
+    const entry: Entry = { task, created, due: 0, from, failures: 0 };
     entry.due = loadedAt + delay(entry, task.retryAfter);
     const group = groups.get(key) ?? { entries: new Set(), due: 0, pages: 1, failures: 0 };
     groups.set(key, group);
@@ -141,6 +141,12 @@ async function* settle(
       if (settlement.error && options.raiseOnError) throw settlement.error;
       open--;
       yield settlement;
+    }
+    if (open > 0 && left() <= 0 && settled.length === 0) {
+      const elapsed = Date.now() - started;
+      const message =
+        `${open} of ${tasks.length} tasks had not ended after ${elapsed} ms; they go on`;
+      throw new DeepintTimeoutError(message, { elapsed });
     }
     const now = Date.now();
     let due = Infinity;
@@ -157,12 +163,6 @@ async function* settle(
     if (open === 0 || settled.length > 0) continue;
     const woken = () => new Promise<void>((resolve) => wake = resolve);
     await within(Math.min(due - now, left()), signal, () => {}, woken);
-    if (left() <= 0 && settled.length === 0) {
-      const elapsed = Date.now() - started;
-      const message =
-        `${open} of ${tasks.length} tasks had not ended after ${elapsed} ms; they go on`;
-      throw new DeepintTimeoutError(message, { elapsed });
-    }
   }
 
   /** Milliseconds until the next poll of a task. */
@@ -172,9 +172,17 @@ async function* settle(
     return Math.ceil(nextDelay(pollInterval, { elapsed, retryAfter, random }));
   }
 
-  function postpone(group: Group, entry: Entry, ms: number): void {
-    entry.due = Date.now() + ms;
+  function postpone(group: Group, entry: Entry, retryAfter = 0, random?: number): void {
+    const now = Date.now();
+    entry.from = now + retryAfter;
+    entry.due = now + delay(entry, retryAfter, random);
     group.due = Math.min(group.due, entry.due);
+  }
+
+  /** Whether a failure is that of the whole wait, which says so itself. */
+  function isOver(error: unknown): boolean {
+    return signal.aborted || left() <= 0 ||
+      error instanceof DeepintTimeoutError && !error.retryable;
   }
 
   /** Whether a failed poll is no end. */
@@ -185,7 +193,9 @@ async function* settle(
 
   /** Has what is due of a workspace polled: by its list, or one by one. */
   function poll(group: Group, now: number): void {
-    const listed = [...group.entries].filter(({ due, unlisted }) => due < Infinity && !unlisted);
+    const listed = [...group.entries].filter(({ due, from, unlisted }) =>
+      due < Infinity && from <= now && !unlisted
+    );
     // requests per ms: one by one, and by a list as often as the most urgent needs it
     let alone = 0;
     let highest = 0;
@@ -194,11 +204,10 @@ async function* settle(
       alone += rate;
       highest = Math.max(highest, rate);
     }
-    if (
-      listed.length > 1 && group.pages * highest < alone && listed.some(({ due }) => due <= now)
-    ) {
+    const first = listed.find(({ due }) => due <= now);
+    if (first && listed.length > 1 && group.pages * highest < alone) {
       for (const entry of listed) entry.due = Infinity;
-      jobs.push(() => list(group, listed));
+      jobs.push(() => list(group, listed, first));
     }
     group.due = Infinity;
     for (const entry of group.entries) {
@@ -207,60 +216,62 @@ async function* settle(
     }
   }
 
-  async function list(group: Group, [first, ...others]: Entry[]): Promise<void> {
-    if (!first) return;
-    const missing = new Map([first, ...others].map((entry) => [entry.task.taskId, entry]));
+  async function list(group: Group, entries: Entry[], { task }: Entry): Promise<void> {
+    const missing = new Set(entries);
+    const going: Entry[] = [];
     const random = Math.random(); // one for all, so that they are due together again
-    let unread = Infinity;
+    let retryAfter = 0;
+    let unread = NaN;
     let whole = true;
     try {
-      const { connection } = insideOf(first.task);
-      const pages = listPages(connection, first.task.workspaceId, bounds());
+      const { connection } = insideOf(task);
+      const pages = listPages(connection, task.workspaceId, bounds());
       for await (const page of pages) {
-        if (unread === Infinity) unread = group.pages = page.pages;
-        group.failures = 0;
-        for (const { taskId, created, status, rawStatus } of page.items) {
-          const entry = missing.get(taskId);
-          if (!entry) continue;
-          missing.delete(taskId);
-          entry.created = created;
-          if (rawStatus !== null && !isGoing(status)) load(group, entry);
-          else postpone(group, entry, delay(entry, page.retryAfter, random));
+        if (isNaN(unread)) unread = group.pages = page.pages;
+        retryAfter = Math.max(retryAfter, page.retryAfter ?? 0);
+        const infos = new Map(page.items.map((info) => [info.taskId, info]));
+        for (const entry of missing) {
+          const info = infos.get(entry.task.taskId);
+          if (!info || info.rawStatus === null) continue;
+          missing.delete(entry);
+          entry.created = info.created;
+          if (!isGoing(info.status)) load(group, entry);
+          else if (going.push(entry)) entry.failures = 0;
         }
         // one by one, the rest takes no more
         whole = --unread < missing.size;
         if (!whole) break;
       }
-      for (const entry of missing.values()) entry.unlisted = whole;
+      group.failures = 0;
+      for (const entry of missing) entry.unlisted = whole;
     } catch (error) {
-      if (signal.aborted) return;
+      if (isOver(error)) return;
       if (goesOn(error, group)) {
-        for (const entry of missing.values()) {
-          postpone(group, entry, delay(entry, error.retryAfter, random));
-        }
-        return;
-      }
-      group.pages = Infinity;
+        retryAfter = Math.max(retryAfter, error.retryAfter ?? 0);
+        for (const entry of missing) going.push(entry);
+        missing.clear();
+      } else group.pages = Infinity;
     }
-    for (const entry of missing.values()) load(group, entry);
+    for (const entry of going) postpone(group, entry, retryAfter, random);
+    for (const entry of missing) load(group, entry);
   }
 
   /** Has a task loaded, and settles it when it has ended; one that had ended before is not loaded. */
   function load(group: Group, entry: Entry, ended = false): void {
     const { task } = entry;
     entry.due = Infinity;
+    wake(); // a list may have pages to go
     jobs.push(async () => {
       const settlement: Settlement = { task };
       try {
         if (!ended) await insideOf(task).poll(bounds(), started);
         entry.failures = 0;
         entry.created = task.info.created;
-        if (isGoing(task.info.status)) {
-          return postpone(group, entry, delay(entry, task.retryAfter));
-        }
+        if (isGoing(task.info.status)) return postpone(group, entry, task.retryAfter);
         await task.resolve(); // no request: it throws what went wrong
       } catch (error) {
-        if (goesOn(error, entry)) return postpone(group, entry, delay(entry, error.retryAfter));
+        if (isOver(error)) return;
+        if (goesOn(error, entry)) return postpone(group, entry, error.retryAfter);
         settlement.error = error as DeepintBaseError;
       }
       group.entries.delete(entry);
