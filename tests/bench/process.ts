@@ -36,7 +36,7 @@ export async function startEndpoint(upstream: string): Promise<Server> {
 
 /** Runs the loader with a plan. */
 export async function load(plan: Plan): Promise<Record<string, Round[]>> {
-  const permissions = ["--allow-net=127.0.0.1", "--allow-run=cat"];
+  const permissions = ["--allow-net=127.0.0.1", "--allow-run=sh"];
   return JSON.parse(
     await outputOf(["run", ...permissions, "tests/bench/loader.ts", JSON.stringify(plan)]),
   );
