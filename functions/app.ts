@@ -29,7 +29,7 @@ import { cors } from "hono/cors";
 import { Hono } from "hono/tiny";
 import { Credentials, DeepintHTTPError, type Fetch, printable, type Task } from "../mod.ts";
 import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
-import { type AppEnv, type LogEntry, logLine } from "./app_env.ts";
+import { type AppEnv, type Invocation, type LogEntry, logLine } from "./app_env.ts";
 import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
@@ -114,7 +114,11 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const signed = !identify(c);
     if (signed) checkSigned(headers);
     checkContentType(headers);
-    const body = await readBody(c.req.raw, config.timeout);
+    const { platform } = c.env;
+    const body = await readBody(c.req.raw, {
+      timeout: config.timeout,
+      received: platform !== undefined && "remoteAddr" in platform,
+    });
     if (signed) await checkSignature(c, body);
     const answer = await resolve(c, readQuestion(parseJson(body), credentials.instance, config));
     return reply(c.var.entry.request_id, answer.status, answer.body, answer.headers);
@@ -228,7 +232,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       return true;
     }
     if (!config.open) return false;
-    const peer = c.env.remoteAddr?.hostname;
+    const peer = c.env.platform?.remoteAddr?.hostname;
     if (!isLoopback(new URL(c.req.url).hostname) || (peer && !isLoopback(peer))) {
       throw new Problem("forbidden", "RESOLVE_OPEN is for callers on this machine", {
         code: "HOST_NOT_ALLOWED",
@@ -309,9 +313,11 @@ function isLoopback(host: string): boolean {
   return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
 }
 
-function invocation(platform: unknown, context?: ExecutionContext): AppEnv["Bindings"] {
-  const { remoteAddr } = (platform ?? {}) as AppEnv["Bindings"];
-  return { remoteAddr, waitUntil: context && ((promise) => context.waitUntil(promise)) };
+function invocation(platform: unknown, context?: ExecutionContext): Invocation {
+  return {
+    platform: typeof platform === "object" && platform !== null ? platform : undefined,
+    waitUntil: context && ((promise) => context.waitUntil(promise)),
+  };
 }
 
 function explain(c: Context<AppEnv>, name: string): Response {

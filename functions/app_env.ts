@@ -33,8 +33,8 @@ export interface LogEntry {
 
 /** What a platform hands over beside a request. */
 export interface Invocation {
-  /** Who is at the other end of the connection, from Deno's information on it. */
-  remoteAddr?: { hostname?: string } | undefined;
+  /** Bindings, or, under Deno, information on the connection. */
+  platform?: { readonly remoteAddr?: { readonly hostname?: string } } | undefined;
   /** Keeps the invocation alive until the promise settles, where that can be asked for. */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
 }
