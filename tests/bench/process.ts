@@ -43,8 +43,11 @@ export async function load(plan: Plan): Promise<Record<string, Round[]>> {
 }
 
 /** What Deno printed. */
-export async function outputOf(args: string[]): Promise<string> {
-  await using child = start(Deno.execPath(), args, {}, "", PATIENCE);
+export async function outputOf(
+  args: string[],
+  settings: Record<string, string> = {},
+): Promise<string> {
+  await using child = start(Deno.execPath(), args, settings, "", PATIENCE);
   const { code } = await child.status;
   if (code !== 0) throw new Error(`deno ${args[0]} ended with ${code}: ${child.output.stderr}`);
   return child.output.stdout;
