@@ -7,7 +7,7 @@ import {
   output,
   path,
   workerdConfig,
-} from "../runtime/programs.ts";
+} from "../runtime/packages.ts";
 import { start } from "../process.ts";
 import { type Figure, median } from "./figure.ts";
 import type { Target } from "./loader.ts";
