@@ -127,11 +127,12 @@ async function cloudflareEntry(
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: servers.server,
     RESOLVE_WEBHOOK_SECRETS: SECRET,
+    RESOLVE_LINK_SECRET: SECRET,
   };
   const text = workerdConfig("cloudflare.mjs", port, compatibilityDate, bindings);
   await Deno.writeTextFile(config, text);
   const worker = start(binary, ["serve", config], signal);
-  const name = "functions/cloudflare.ts takes a signed request from 202 to 200";
+  const name = "functions/cloudflare.ts takes a signed request from 202 to 200, and shows its page";
   let error: string | undefined;
   try {
     await signedJourney(`http://127.0.0.1:${port}`, servers, signal);
@@ -163,6 +164,7 @@ async function signedJourney(
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+  let answer = "";
   for (const expected of [202, 200]) {
     const timestamp = Math.floor(Date.now() / 1000);
     const response = await fetch(`${origin}/resolve`, {
@@ -176,10 +178,16 @@ async function signedJourney(
       body,
       signal,
     });
-    const text = await response.text();
+    answer = await response.text();
     if (response.status !== expected) {
-      throw new Error(`${response.status}, not ${expected}: ${text}`);
+      throw new Error(`${response.status}, not ${expected}: ${answer}`);
     }
+  }
+  // what is loaded when it is asked for
+  for (const path of [JSON.parse(answer).links.watch, "/openapi.json"]) {
+    const response = await fetch(origin + path, { signal });
+    const text = await response.text();
+    if (!/<h1|"openapi"/.test(text)) throw new Error(`${path}: ${response.status}: ${text}`);
   }
 }
 
