@@ -123,21 +123,21 @@ Deno.test("an abort while the reader is busy rejects its next step with the reas
 Deno.test("a list whose second page fails for ever holds up neither page", async () => {
   for (const responder of [answer(502), answer(403), HANG]) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp([3, 60, 3, 60].map((s) => running(s * 1_000)), {
+    const { standIn, handles } = setUp([3, 600, 3, 600].map((s) => running(s * 1_000)), {
       pageLimit: 2,
     });
     replace(standIn, ({ url }) => url.includes("page=1"), responder);
-    assertEquals(
-      Object.keys(await clock.runUntil(collect(handles))).toSorted(),
-      ["t-0", "t-1", "t-2", "t-3"],
-    );
-    assertEquals(clock.pending, 0);
+    const settled = await clock.runUntil(collect(handles));
+    assert(Number(settled["t-0"]) < 15 && Number(settled["t-2"]) < 100, JSON.stringify(settled));
+    assertEquals([Object.keys(settled).length, clock.pending], [4, 0]);
   }
 });
 
 Deno.test("a task of the first page settles while the second is read", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([DONE, running(60_000), running(60_000)], { pageLimit: 1 });
+  const { standIn, handles } = setUp([DONE, ...[1, 2, 3].map(() => running(60_000))], {
+    pageLimit: 2,
+  });
   replace(standIn, ({ url }) => url.includes("page=1"), HANG);
   assertEquals((await clock.runUntil(collect(handles)))["t-0"], 0);
 });
