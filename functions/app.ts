@@ -97,15 +97,14 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const poll = createPolls({ credentials, timeout: config.timeout, fetch, now });
 
   const app = new Hono<AppEnv>();
-  app.use(observe);
   app.onError(failWith);
   app.notFound((c) => fail(c, new Problem("not-found", undefined, NO_ROUTE)));
 
-  route("/health", ["GET", "HEAD"], (c) => reply(c.var.entry.request_id, 200, { status: "ok" }));
+  route("/health", ["GET", "HEAD"], (c) => reply(c.env.entry.request_id, 200, { status: "ok" }));
   route("/openapi.json", ["GET", "HEAD"], async (c) => {
     const { default: openapi } = await import("./openapi.json", { with: { type: "json" } });
     const servers = [{ url: config.basePath || "/" }];
-    return reply(c.var.entry.request_id, 200, { ...openapi, servers });
+    return reply(c.env.entry.request_id, 200, { ...openapi, servers });
   });
   route("/problems/:name", ["GET", "HEAD"], (c) => explain(c, c.req.param("name") ?? ""));
 
@@ -114,10 +113,14 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const signed = !identify(c);
     if (signed) checkSigned(headers);
     checkContentType(headers);
-    const body = await readBody(c.req.raw, config.timeout);
+    const { platform } = c.env;
+    const body = await readBody(c.req.raw, {
+      timeout: config.timeout,
+      received: platform !== undefined && "remoteAddr" in platform,
+    });
     if (signed) await checkSignature(c, body);
     const answer = await resolve(c, readQuestion(parseJson(body), credentials.instance, config));
-    return reply(c.var.entry.request_id, answer.status, answer.body, answer.headers);
+    return reply(c.env.entry.request_id, answer.status, answer.body, answer.headers);
   });
 
   if (config.corsOrigins.length > 0) {
@@ -130,10 +133,10 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     app.use(config.basePath + TASK_ROUTE, async (c, next) => {
       if (c.req.method !== "OPTIONS") return await share(c, next);
       if (c.req.header("access-control-request-method") === undefined) return await next();
-      c.var.entry.route = TASK_ROUTE;
+      c.env.entry.route = TASK_ROUTE;
       const preflight = await share(c, next);
       return reply(
-        c.var.entry.request_id,
+        c.env.entry.request_id,
         204,
         null,
         Object.fromEntries(preflight?.headers ?? []),
@@ -146,7 +149,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const ids = { organization_id: organization, workspace_id: workspace, task_id: task };
     const answer = await resolve(c, readQuestion(ids, credentials.instance, config));
     return await replyConditionally(
-      c.var.entry.request_id,
+      c.env.entry.request_id,
       answer,
       c.req.header("if-none-match"),
     );
@@ -161,18 +164,48 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 
   return {
-    fetch: (request, platform, context) => app.fetch(request, invocation(platform, context)),
-    request: (input, init) => app.request(input, init, {}),
+    fetch: answer,
+    request(input, init) {
+      const base = "http://localhost";
+      return answer(new Request(input instanceof Request ? input : new URL(input, base), init));
+    },
   };
 
+  /** Gives a request its id and its log entry, and writes that when the answer is made. */
+  async function answer(
+    request: Request,
+    platform?: unknown,
+    context?: ExecutionContext,
+  ): Promise<Response> {
+    const began = now();
+    const entry: LogEntry = {
+      time: new Date(began).toISOString(),
+      request_id: requestIdOf(request.headers),
+      method: request.method,
+      route: null,
+      status: 0,
+      ms: 0,
+      auth: "none",
+    };
+    const response = await app.fetch(request, {
+      entry,
+      platform: typeof platform === "object" && platform !== null ? platform : undefined,
+      waitUntil: context && ((promise) => context.waitUntil(promise)),
+    });
+    entry.status = response.status;
+    entry.ms = now() - began;
+    log(entry);
+    return response;
+  }
+
   function fail(c: Context<AppEnv>, problem: Problem): Response {
-    c.var.entry.problem = problem.problem;
-    return problemResponse(problem, c.var.entry.request_id, config.basePath);
+    c.env.entry.problem = problem.problem;
+    return problemResponse(problem, c.env.entry.request_id, config.basePath);
   }
 
   function failWith(error: Error, c: Context<AppEnv>): Response {
     if (error instanceof Problem || !c.req.raw.signal.aborted) return fail(c, asProblem(error, c));
-    return reply(c.var.entry.request_id, 499, null); // the caller went away; for the log alone
+    return reply(c.env.entry.request_id, 499, null); // the caller went away; for the log alone
   }
 
   /** Adds a route, and 405 for it with any other method. */
@@ -183,7 +216,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   ): void {
     app.all(config.basePath + path, async (c) => {
       if (c.req.path.endsWith("/")) return c.notFound(); // the router takes it for the same path
-      c.var.entry.route = path;
+      c.env.entry.route = path;
       if (!methods.includes(c.req.method)) {
         throw new Problem("method-not-allowed", undefined, {
           headers: { "allow": methods.join(", ") },
@@ -198,25 +231,6 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     });
   }
 
-  /** Gives a request its id and its log entry, and writes that when the answer is made. */
-  async function observe(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
-    const began = now();
-    const entry: LogEntry = {
-      time: new Date(began).toISOString(),
-      request_id: requestIdOf(c.req.raw.headers),
-      method: c.req.method,
-      route: null,
-      status: 0,
-      ms: 0,
-      auth: "none",
-    };
-    c.set("entry", entry);
-    await next();
-    entry.status = c.res.status;
-    entry.ms = now() - began;
-    log(entry);
-  }
-
   /** Whether a bearer key says who calls, or nobody needs to; otherwise a signature must. */
   function identify(c: Context<AppEnv>): boolean {
     const authorization = c.req.header("authorization");
@@ -224,17 +238,17 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       if (!isKey(authorization)) {
         throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
       }
-      c.var.entry.auth = "bearer";
+      c.env.entry.auth = "bearer";
       return true;
     }
     if (!config.open) return false;
-    const peer = c.env.remoteAddr?.hostname;
+    const peer = c.env.platform?.remoteAddr?.hostname;
     if (!isLoopback(new URL(c.req.url).hostname) || (peer && !isLoopback(peer))) {
       throw new Problem("forbidden", "RESOLVE_OPEN is for callers on this machine", {
         code: "HOST_NOT_ALLOWED",
       });
     }
-    c.var.entry.auth = "open";
+    c.env.entry.auth = "open";
     return true;
   }
 
@@ -245,11 +259,11 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   async function checkSignature(c: Context<AppEnv>, body: Uint8Array): Promise<void> {
     if (await webhooks.verify(c.req.raw.headers, body)) {
-      c.var.entry.auth = "webhook";
+      c.env.entry.auth = "webhook";
       return;
     }
     const hint = await webhooks.diagnose(c.req.raw.headers, body);
-    if (hint) c.var.entry.hint = hint;
+    if (hint) c.env.entry.hint = hint;
     throw unauthorized("the signature does not match the body");
   }
 
@@ -258,7 +272,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     question: Question,
     watch?: string,
   ): Promise<Answer> {
-    const signed = c.var.entry.auth === "webhook";
+    const signed = c.env.entry.auth === "webhook";
     const task = await load(c, question.ids);
     return await answerOf(task, {
       raiseOnError: question.raiseOnError ?? !signed,
@@ -273,17 +287,17 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   async function linked(c: Context<AppEnv>, { read }: Links): Promise<Response> {
     const ids = await read(c.req.param("token") ?? "");
     if (!ids) throw new Problem("not-found", undefined, NO_ROUTE);
-    c.var.entry.auth = "link";
+    c.env.entry.auth = "link";
     const asked = { ...ids, raise_on_error: false, pending: "accepted" };
     const question = readQuestion(asked, credentials.instance, config);
     const { status, body, headers } = await resolve(c, question, c.req.path);
     const location = headers && { location: c.req.path }; // the task route would want a key
-    return reply(c.var.entry.request_id, status, body, { ...headers, ...location });
+    return reply(c.env.entry.request_id, status, body, { ...headers, ...location });
   }
 
   /** Polls once, and notes in the log entry how that went. */
   async function load(c: Context<AppEnv>, ids: TaskIds): Promise<Task> {
-    const { entry } = c.var;
+    const { entry } = c.env;
     const began = now();
     let status: number | undefined;
     try {
@@ -309,18 +323,13 @@ function isLoopback(host: string): boolean {
   return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
 }
 
-function invocation(platform: unknown, context?: ExecutionContext): AppEnv["Bindings"] {
-  const { remoteAddr } = (platform ?? {}) as AppEnv["Bindings"];
-  return { remoteAddr, waitUntil: context && ((promise) => context.waitUntil(promise)) };
-}
-
 function explain(c: Context<AppEnv>, name: string): Response {
   if (!Object.hasOwn(PROBLEMS, name)) {
     throw new Problem("not-found", undefined, NO_ROUTE);
   }
   const { status, title, about, action } = PROBLEMS[name as keyof typeof PROBLEMS];
   return reply(
-    c.var.entry.request_id,
+    c.env.entry.request_id,
     200,
     `${title} (${status} ${name})\n\n${about}\n\n${action}\n`,
     {
@@ -333,11 +342,11 @@ function asProblem(error: Error, c: Context<AppEnv>): Problem {
   if (error instanceof Problem) return error;
   const problem = upstreamProblem(error);
   if (problem?.problem === "upstream-credentials") {
-    c.var.entry.hint = "DEEPINT_TOKEN is wrong";
+    c.env.entry.hint = "DEEPINT_TOKEN is wrong";
   }
   if (problem) return problem;
   // the kind of error alone: its text may hold anything
-  c.var.entry.hint = error.name;
+  c.env.entry.hint = error.name;
   return new Problem("internal-error");
 }
 

@@ -329,17 +329,17 @@ function isErrorBody(body: unknown, method: string): boolean {
   return result === "error" && (method === "DELETE" || (id ?? status ?? null) === null);
 }
 
+const CODES: Record<number, DeepintErrorCode> = {
+  500: "UNKNOWN_ERROR",
+  502: "BAD_GATEWAY",
+  504: "TIMEOUT_ERROR",
+};
+
 function errorOf(body: unknown, status: number): { code: DeepintErrorCode; message: string } {
   const { code, message } = (body ?? {}) as Record<string, unknown>;
-  const known: Record<number, DeepintErrorCode> = {
-    500: "UNKNOWN_ERROR",
-    502: "BAD_GATEWAY",
-    504: "TIMEOUT_ERROR",
-  };
+  const ofStatus = status < 300 ? "UNKNOWN_ERROR" : CODES[status] ?? `HTTP_${status}`;
   return {
-    code: typeof code === "string" && /^[A-Z0-9_]{1,64}$/.test(code)
-      ? code
-      : known[status < 300 ? 500 : status] ?? `HTTP_${status}`,
+    code: typeof code === "string" && /^[A-Z0-9_]{1,64}$/.test(code) ? code : ofStatus,
     message: typeof message === "string" && message
       ? printable(message)
       : `the server answered ${status}`,

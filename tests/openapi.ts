@@ -14,6 +14,7 @@ import {
   Running,
   TaskBody,
 } from "../functions/schemas.ts";
+import { answers } from "./openapi_examples.ts";
 
 type Json = Record<string, unknown>;
 
@@ -205,8 +206,35 @@ const document = {
   },
 };
 
+interface Described {
+  content?: Record<string, Json>;
+}
+
+/** Says of every answer what it looks like, as the endpoint gives it right now. */
+async function withExamples(): Promise<Json> {
+  const shown = structuredClone(document) as Json & {
+    paths: Record<string, Record<string, { operationId: string; responses: Json }>>;
+    components: { responses: Json };
+  };
+  const operations = Object.values(shown.paths).flatMap((path) => Object.values(path));
+  const examples: Json = {};
+  for (const { name, operation, status, type, body } of await answers()) {
+    examples[name] = { value: body };
+    const responses = operation === undefined
+      ? shown.components.responses
+      : operations.find(({ operationId }) => operationId === operation)?.responses;
+    const content = (responses?.[status] as Described | undefined)?.content?.[type];
+    if (!content) throw new Error(`${operation ?? name} has no answer ${status} of ${type}`);
+    content.examples = {
+      ...content.examples as Json | undefined,
+      [name]: { $ref: `#/components/examples/${name}` },
+    };
+  }
+  return { ...shown, components: { ...shown.components, examples } };
+}
+
 /** The document's text: what `functions/openapi.json` must be. */
-export const openapi: string = JSON.stringify(document) + "\n";
+export const openapi: string = JSON.stringify(await withExamples()) + "\n";
 
 if (import.meta.main) {
   await Deno.writeTextFile(new URL("../functions/openapi.json", import.meta.url), openapi);

@@ -1,8 +1,9 @@
 /** The packages that only the runtimes and the browser are tested with, and the browser itself. */
-import { root } from "../deno.ts";
+import { deno, root } from "../deno.ts";
 
-/** Milliseconds for the packages. */
+/** Milliseconds for the packages, and for one bundle. */
 const INSTALL_DEADLINE = 90_000;
+const BUNDLE_DEADLINE = 30_000;
 
 /** Where they are installed, and where whatever uses them writes. */
 export const output = new URL("dist/runtimes/", root);
@@ -50,4 +51,56 @@ export async function findChromium(): Promise<string> {
     }
   }
   throw new Error("there is no chromium: apt-get install chromium");
+}
+
+/** By Deno's own bundler: it takes the packages that deno.lock has, with nothing to install. */
+export async function make(entry: string, file: string, format = "esm"): Promise<void> {
+  const args = ["bundle", "--quiet", "--frozen", "--minify", "--platform=browser"];
+  const { code, output } = await deno([...args, `--format=${format}`, "-o", file, entry], {
+    quiet: true,
+    timeout: BUNDLE_DEADLINE,
+  });
+  if (code !== 0) throw new Error(`cannot bundle ${entry}:\n${output}`);
+}
+
+/** What workerd runs: a module Worker on a port, whose network is loopback alone. */
+export function workerdConfig(
+  module: string,
+  port: number,
+  compatibilityDate: string,
+  bindings: Record<string, string> = {},
+): string {
+  const texts = Object.entries(bindings).map(([name, text]) =>
+    `(name = "${name}", text = "${text}")`
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "worker", worker = .worker),
+    (name = "loopback", network = (allow = ["local"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "worker")],
+);
+const worker :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "${module}")],
+  bindings = [${texts.join(", ")}],
+  compatibilityDate = "${compatibilityDate}",
+  globalOutbound = "loopback",
+);
+`;
+}
+
+/** The program itself, not the script that starts it: a script that is ended leaves it behind. */
+export async function binaryIn(scope: string, name: string): Promise<string> {
+  for await (const entry of Deno.readDir(new URL(`node_modules/${scope}/`, output))) {
+    const binary = path(`node_modules/${scope}/${entry.name}/bin/${name}`);
+    if (await Deno.stat(binary).then(() => true, () => false)) return binary;
+  }
+  throw new Error(`npm has no ${name} for this platform`);
+}
+
+/** A port that nobody listens on. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
 }

@@ -3,7 +3,16 @@
 // deno-lint-ignore-file no-console
 import { deno, root } from "../deno.ts";
 import { closingLine } from "../run.ts";
-import { findChromium, install, output, path } from "./packages.ts";
+import {
+  binaryIn,
+  findChromium,
+  freePort,
+  install,
+  make,
+  output,
+  path,
+  workerdConfig,
+} from "./packages.ts";
 import { startServers } from "./server.ts";
 import { signWebhook } from "../../functions/auth.ts";
 import { SECRET, type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
@@ -351,16 +360,6 @@ async function bundle(name: string, format: "esm" | "iife" = "esm"): Promise<str
   return file;
 }
 
-/** By Deno's own bundler: it takes the packages that deno.lock has, with nothing to install. */
-async function make(entry: string, file: string, format = "esm"): Promise<void> {
-  const args = ["bundle", "--quiet", "--frozen", "--minify", "--platform=browser"];
-  const { code, output } = await deno([...args, `--format=${format}`, "-o", file, entry], {
-    quiet: true,
-    timeout: RUNTIME_DEADLINE,
-  });
-  if (code !== 0) throw new Error(`cannot bundle ${entry}:\n${output}`);
-}
-
 /** The second copy of the module, for a test of errors that come from another bundle. */
 async function makeOtherCopy(): Promise<void> {
   await make("mod.ts", path("mod.js"));
@@ -368,42 +367,6 @@ async function makeOtherCopy(): Promise<void> {
     path("other_copy.js"),
     `import * as copy from "./mod.js";\nglobalThis.otherCopy = copy;\n`,
   );
-}
-
-/** What workerd runs: a module Worker on a port, whose network is loopback alone. */
-function workerdConfig(
-  module: string,
-  port: number,
-  compatibilityDate: string,
-  bindings: Record<string, string> = {},
-): string {
-  const texts = Object.entries(bindings).map(([name, text]) =>
-    `(name = "${name}", text = "${text}")`
-  );
-  return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    (name = "worker", worker = .worker),
-    (name = "loopback", network = (allow = ["local"])),
-  ],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "worker")],
-);
-const worker :Workerd.Worker = (
-  modules = [(name = "worker", esModule = embed "${module}")],
-  bindings = [${texts.join(", ")}],
-  compatibilityDate = "${compatibilityDate}",
-  globalOutbound = "loopback",
-);
-`;
-}
-
-/** The program itself, not the script that starts it: a script that is ended leaves it behind. */
-async function binaryIn(scope: string, name: string): Promise<string> {
-  for await (const entry of Deno.readDir(new URL(`node_modules/${scope}/`, output))) {
-    const binary = path(`node_modules/${scope}/${entry.name}/bin/${name}`);
-    if (await Deno.stat(binary).then(() => true, () => false)) return binary;
-  }
-  throw new Error(`npm has no ${name} for this platform`);
 }
 
 /** Not `AbortSignal.timeout`: what listens to that one keeps the process until it is over. */
@@ -432,11 +395,6 @@ async function versionOf(command: string, args: string[]): Promise<string> {
 
 async function packageVersion(name: string): Promise<string> {
   return JSON.parse(await Deno.readTextFile(path(`node_modules/${name}/package.json`))).version;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** The results of a runtime, with a failure for each test that is missing. */
