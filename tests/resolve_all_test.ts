@@ -220,7 +220,7 @@ Deno.test("an unknown status settles with an error, a missing one is a failed po
   using clock = new FakeClock();
   const { handles } = setUp([
     { steps: [{ status: "running", ms: 3_000 }, { status: "paused" }] },
-    { steps: [{ status: "running", ms: 3_000 }, { status: null, ms: 10_000 }, DONE] },
+    { steps: [{ status: "running", ms: 3_000 }, { status: null, ms: 5_000 }, DONE] },
     { steps: [{ status: "running", ms: 3_000 }, { status: null }] },
   ]);
   assertEquals(await clock.runUntil(collect(handles)), [
