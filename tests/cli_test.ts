@@ -6,7 +6,15 @@ import { assertSilent, TOKEN } from "./client.ts";
 import { type Process, start } from "./process.ts";
 import { createStandIn, type StandIn, type StandInTask } from "./stand_in.ts";
 
-const CLI = ["run", "--frozen", "--allow-read", "--allow-net", "--allow-env", "src/cli.ts"];
+const CLI = [
+  "run",
+  "--quiet",
+  "--frozen",
+  "--allow-read",
+  "--allow-net",
+  "--allow-env",
+  "src/cli.ts",
+];
 const WORKSPACE = "organization-1/workspace-1";
 const RESULT = { status: "success", result: "s-1", result_type: "source" };
 const EVIL = "\x1b[31mred\x07\u202eline\nend";
