@@ -199,6 +199,8 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
   ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
   ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
+  ["RESOLVE_LINK_SECRET", { RESOLVE_LINK_SECRET: "whsec_canary" }],
+  ["RESOLVE_LINK_TTL_S", { RESOLVE_LINK_TTL_S: "59" }],
 ];
 assertEquals(
   new Set(BAD.map(([variable]) => variable)),
