@@ -29,6 +29,8 @@ export interface AnswerOptions {
   pending: "accepted" | "retry";
   /** What precedes every path. */
   basePath: string;
+  /** The path of the page to look at, where there is one. */
+  watch?: string | undefined;
   /** The time, in ms since 1970. */
   now: number;
 }
@@ -41,6 +43,7 @@ export interface AnswerOptions {
 export async function answerOf(task: Task, options: AnswerOptions): Promise<Answer> {
   const { info } = task;
   const { status } = info;
+  const { watch } = options;
   if (status === "unknown") throw unknownStatus(task);
   if (status === "failed" && options.raiseOnError) {
     throw new Problem("task-failed", printable(info.errorDescription || "no description"), {
@@ -49,7 +52,17 @@ export async function answerOf(task: Task, options: AnswerOptions): Promise<Answ
     });
   }
   if (status === "success" || status === "failed") {
-    return { status: 200, body: { status, result: await task.fetchResult(), task: task.toDict() } };
+    const result = status === "success" ? task.resultUrl()?.href : undefined;
+    const links = (watch || result) && { ...(watch && { watch }), ...(result && { result }) };
+    return {
+      status: 200,
+      body: {
+        status,
+        result: await task.fetchResult(),
+        task: task.toDict(),
+        ...(links && { links }),
+      },
+    };
   }
   const elapsed = elapsedTime(info.created, options.now, options.now);
   const seconds = toSeconds(pollDelay({ elapsed, retryAfter: task.retryAfter }));
@@ -62,7 +75,12 @@ export async function answerOf(task: Task, options: AnswerOptions): Promise<Answ
   }
   return {
     status: 202,
-    body: { status, task: task.toDict(), retry_after: seconds },
+    body: {
+      status,
+      task: task.toDict(),
+      retry_after: seconds,
+      ...(watch && { links: { watch } }),
+    },
     headers: { ...retryAfter, "location": options.basePath + taskPath(task) },
   };
 }

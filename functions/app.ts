@@ -27,14 +27,14 @@
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { Hono } from "hono/tiny";
-import { Credentials, DeepintHTTPError, type Fetch, type Task } from "../mod.ts";
+import { Credentials, DeepintHTTPError, type Fetch, printable, type Task } from "../mod.ts";
 import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
 import { type AppEnv, type LogEntry, logLine } from "./app_env.ts";
 import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
+import { type Links, linksOf } from "./link.ts";
 import { isLoopback } from "./loopback.ts";
-import openapi from "./openapi.json" with { type: "json" };
 import { createPolls, type TaskIds } from "./polls.ts";
 import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
 import { parseJson, type Question, readQuestion } from "./question.ts";
@@ -97,26 +97,20 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const credentials = new Credentials(config);
   const isKey = bearerVerifier(config.apiKeys);
   const webhooks = webhookVerifier(config.webhookSecrets, now);
+  const { linkSecrets = [], linkTtl = 86_400_000 } = config;
+  const links = linkSecrets.length > 0 ? linksOf(linkSecrets, linkTtl, now) : undefined;
   const poll = createPolls({ credentials, timeout: config.timeout, fetch, now });
 
   const app = new Hono<AppEnv>();
-  app.use(observe);
-  app.onError((error, c) => {
-    if (error instanceof Problem || !c.req.raw.signal.aborted) return fail(c, asProblem(error, c));
-    return reply(c.var.entry.request_id, 499, null); // the caller went away; for the log alone
-  });
+  app.onError(failWith);
   app.notFound((c) => fail(c, new Problem("not-found", undefined, NO_ROUTE)));
 
-  route("/health", ["GET", "HEAD"], (c) => reply(c.var.entry.request_id, 200, { status: "ok" }));
-  route(
-    "/openapi.json",
-    ["GET", "HEAD"],
-    (c) =>
-      reply(c.var.entry.request_id, 200, {
-        ...openapi,
-        servers: [{ url: config.basePath || "/" }],
-      }),
-  );
+  route("/health", ["GET", "HEAD"], (c) => reply(c.env.entry.request_id, 200, { status: "ok" }));
+  route("/openapi.json", ["GET", "HEAD"], async (c) => {
+    const { default: openapi } = await import("./openapi.json", { with: { type: "json" } });
+    const servers = [{ url: config.basePath || "/" }];
+    return reply(c.env.entry.request_id, 200, { ...openapi, servers });
+  });
   route("/problems/:name", ["GET", "HEAD"], (c) => explain(c, c.req.param("name") ?? ""));
 
   route("/resolve", ["POST"], async (c) => {
@@ -143,10 +137,10 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     app.use(config.basePath + TASK_ROUTE, async (c, next) => {
       if (c.req.method !== "OPTIONS") return await share(c, next);
       if (c.req.header("access-control-request-method") === undefined) return await next();
-      c.var.entry.route = TASK_ROUTE;
+      c.env.entry.route = TASK_ROUTE;
       const preflight = await share(c, next);
       return reply(
-        c.var.entry.request_id,
+        c.env.entry.request_id,
         204,
         null,
         Object.fromEntries(preflight?.headers ?? []),
@@ -159,21 +153,64 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const ids = { organization_id: organization, workspace_id: workspace, task_id: task };
     const answer = await resolve(c, readQuestion(ids, credentials.instance, config));
     return await replyConditionally(
-      c.var.entry.request_id,
+      c.env.entry.request_id,
       answer,
       c.req.header("if-none-match"),
     );
   });
 
+  if (links) {
+    route("/watch/:token", ["GET", "HEAD"], async (c) => {
+      const answer = await linked(c, links).catch((error) => failWith(error, c));
+      const { watchPage } = await import("./watch_page.ts"); // few answers have use for it
+      return await watchPage(c, answer, { printable, now: now() });
+    });
+  }
+
   return {
-    fetch: (request, platform, context) => app.fetch(request, invocation(platform, context)),
-    request: (input, init) => app.request(input, init, {}),
+    fetch: answer,
+    request(input, init) {
+      const base = "http://localhost";
+      return answer(new Request(input instanceof Request ? input : new URL(input, base), init));
+    },
   };
 
+  /** Gives a request its id and its log entry, and writes that when the answer is made. */
+  async function answer(
+    request: Request,
+    platform?: unknown,
+    context?: ExecutionContext,
+  ): Promise<Response> {
+    const began = now();
+    const entry: LogEntry = {
+      time: new Date(began).toISOString(),
+      request_id: requestIdOf(request.headers),
+      method: request.method,
+      route: null,
+      status: 0,
+      ms: 0,
+      auth: "none",
+    };
+    const response = await app.fetch(request, {
+      entry,
+      platform: typeof platform === "object" && platform !== null ? platform : undefined,
+      waitUntil: context && ((promise) => context.waitUntil(promise)),
+    });
+    entry.status = response.status;
+    entry.ms = now() - began;
+    log(entry);
+    return response;
+  }
+
   function fail(c: Context<AppEnv>, problem: Problem): Response {
-    c.var.entry.problem = problem.problem;
-    if (problem.options.hint) c.var.entry.hint = problem.options.hint;
-    return problemResponse(problem, c.var.entry.request_id, config.basePath);
+    c.env.entry.problem = problem.problem;
+    if (problem.options.hint) c.env.entry.hint = problem.options.hint;
+    return problemResponse(problem, c.env.entry.request_id, config.basePath);
+  }
+
+  function failWith(error: Error, c: Context<AppEnv>): Response {
+    if (error instanceof Problem || !c.req.raw.signal.aborted) return fail(c, asProblem(error, c));
+    return reply(c.env.entry.request_id, 499, null); // the caller went away; for the log alone
   }
 
   /** Adds a route, and 405 for it with any other method. */
@@ -184,7 +221,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   ): void {
     app.all(config.basePath + path, async (c) => {
       if (c.req.path.endsWith("/")) return c.notFound(); // the router takes it for the same path
-      c.var.entry.route = path;
+      c.env.entry.route = path;
       if (!methods.includes(c.req.method)) {
         throw new Problem("method-not-allowed", undefined, {
           headers: { "allow": methods.join(", ") },
@@ -200,7 +237,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 
   function send(c: Context<AppEnv>, { status, body, headers }: Answer | WatchAnswer): Response {
-    return reply(c.var.entry.request_id, status, body, headers);
+    return reply(c.env.entry.request_id, status, body, headers);
   }
 
   /** Reads the body of whoever may call. */
@@ -209,28 +246,17 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const signed = !identify(c);
     if (signed) checkSigned(headers);
     checkContentType(headers);
-    const body = await readBody(c.req.raw, config.timeout);
+    const { platform } = c.env;
+    const body = await readBody(c.req.raw, {
+      timeout: config.timeout,
+      received: platform !== undefined && "remoteAddr" in platform,
+    });
     if (signed) await checkSignature(c, body);
     return parseJson(body);
   }
 
-  /** Gives a request its id and its log entry, and writes that when the answer is made. */
-  async function observe(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
-    const began = now();
-    const entry: LogEntry = {
-      time: new Date(began).toISOString(),
-      request_id: requestIdOf(c.req.raw.headers),
-      method: c.req.method,
-      route: null,
-      status: 0,
-      ms: 0,
-      auth: "none",
-    };
-    c.set("entry", entry);
-    await next();
-    entry.status = c.res.status;
-    entry.ms = now() - began;
-    log(entry);
+  function requireKey(c: Context<AppEnv>): void {
+    if (!identify(c)) throw unauthorized("a bearer key is needed");
   }
 
   /** Whether a bearer key says who calls, or nobody needs to; otherwise a signature must. */
@@ -240,22 +266,18 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       if (!isKey(authorization)) {
         throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
       }
-      c.var.entry.auth = "bearer";
+      c.env.entry.auth = "bearer";
       return true;
     }
     if (!config.open) return false;
-    const peer = c.env.remoteAddr?.hostname;
+    const peer = c.env.platform?.remoteAddr?.hostname;
     if (!isLoopback(new URL(c.req.url).hostname) || (peer && !isLoopback(peer))) {
       throw new Problem("forbidden", "RESOLVE_OPEN is for callers on this machine", {
         code: "HOST_NOT_ALLOWED",
       });
     }
-    c.var.entry.auth = "open";
+    c.env.entry.auth = "open";
     return true;
-  }
-
-  function requireKey(c: Context<AppEnv>): void {
-    if (!identify(c)) throw unauthorized("a bearer key is needed");
   }
 
   function checkSigned(headers: Headers): void {
@@ -265,28 +287,45 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   async function checkSignature(c: Context<AppEnv>, body: Uint8Array): Promise<void> {
     if (await webhooks.verify(c.req.raw.headers, body)) {
-      c.var.entry.auth = "webhook";
+      c.env.entry.auth = "webhook";
       return;
     }
     const hint = await webhooks.diagnose(c.req.raw.headers, body);
-    if (hint) c.var.entry.hint = hint;
+    if (hint) c.env.entry.hint = hint;
     throw unauthorized("the signature does not match the body");
   }
 
-  async function resolve(c: Context<AppEnv>, question: Question): Promise<Answer> {
-    const signed = c.var.entry.auth === "webhook";
+  async function resolve(
+    c: Context<AppEnv>,
+    question: Question,
+    watch?: string,
+  ): Promise<Answer> {
+    const signed = c.env.entry.auth === "webhook";
     const task = await load(c, question.ids);
     return await answerOf(task, {
       raiseOnError: question.raiseOnError ?? !signed,
       pending: question.pending ?? config.pending ?? (signed ? "retry" : "accepted"),
       basePath: config.basePath,
+      watch: watch ?? (links && `${config.basePath}/watch/${await links.mint(task)}`),
       now: now(),
     });
   }
 
+  /** Answers the reader of a link as JSON. It holds no new link: who has one would never be without. */
+  async function linked(c: Context<AppEnv>, { read }: Links): Promise<Response> {
+    const ids = await read(c.req.param("token") ?? "");
+    if (!ids) throw new Problem("not-found", undefined, NO_ROUTE);
+    c.env.entry.auth = "link";
+    const asked = { ...ids, raise_on_error: false, pending: "accepted" };
+    const question = readQuestion(asked, credentials.instance, config);
+    const { status, body, headers } = await resolve(c, question, c.req.path);
+    const location = headers && { location: c.req.path }; // the task route would want a key
+    return reply(c.env.entry.request_id, status, body, { ...headers, ...location });
+  }
+
   /** Polls once, and notes in the log entry how that went. */
   async function load(c: Context<AppEnv>, ids: TaskIds): Promise<Task> {
-    const { entry } = c.var;
+    const { entry } = c.env;
     const began = now();
     let status: number | undefined;
     try {
@@ -308,18 +347,13 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 }
 
-function invocation(platform: unknown, context?: ExecutionContext): AppEnv["Bindings"] {
-  const { remoteAddr } = (platform ?? {}) as AppEnv["Bindings"];
-  return { remoteAddr, waitUntil: context && ((promise) => context.waitUntil(promise)) };
-}
-
 function explain(c: Context<AppEnv>, name: string): Response {
   if (!Object.hasOwn(PROBLEMS, name)) {
     throw new Problem("not-found", undefined, NO_ROUTE);
   }
   const { status, title, about, action } = PROBLEMS[name as keyof typeof PROBLEMS];
   return reply(
-    c.var.entry.request_id,
+    c.env.entry.request_id,
     200,
     `${title} (${status} ${name})\n\n${about}\n\n${action}\n`,
     {
@@ -332,11 +366,11 @@ function asProblem(error: Error, c: Context<AppEnv>): Problem {
   if (error instanceof Problem) return error;
   const problem = upstreamProblem(error);
   if (problem?.problem === "upstream-credentials") {
-    c.var.entry.hint = "DEEPINT_TOKEN is wrong";
+    c.env.entry.hint = "DEEPINT_TOKEN is wrong";
   }
   if (problem) return problem;
   // the kind of error alone: its text may hold anything
-  c.var.entry.hint = error.name;
+  c.env.entry.hint = error.name;
   return new Problem("internal-error");
 }
 

@@ -31,18 +31,19 @@ export interface LogEntry {
   hint?: string;
 }
 
-/** What a platform hands over beside a request. */
+/** What comes along with one request. */
 export interface Invocation {
-  /** Who is at the other end of the connection, from Deno's information on it. */
-  remoteAddr?: { hostname?: string } | undefined;
+  /** What will stand in the log. */
+  readonly entry: LogEntry;
+  /** What the platform hands over: bindings, or, under Deno, information on the connection. */
+  readonly platform: { readonly remoteAddr?: { readonly hostname?: string } } | undefined;
   /** Keeps the invocation alive until the promise settles, where that can be asked for. */
-  waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+  readonly waitUntil: ((promise: Promise<unknown>) => void) | undefined;
 }
 
-/** The variables of a request's context. */
+/** For Hono's types. */
 export interface AppEnv {
   Bindings: Invocation;
-  Variables: { entry: LogEntry };
 }
 
 /** Writes a log entry as a line of JSON to standard output. */

@@ -6,7 +6,7 @@
  */
 
 /** How a request proved who it is, for the log; `none` also when it proved nothing. */
-export type AuthKind = "bearer" | "webhook" | "open" | "none";
+export type AuthKind = "bearer" | "webhook" | "link" | "open" | "none";
 
 /** Seconds by which `webhook-timestamp` may differ from the clock, either way. */
 const TOLERANCE = 300;
@@ -21,12 +21,15 @@ const MAX_SIGNATURES = 32;
 const DIAGNOSED_SECRETS = 4;
 const DIAGNOSIS_INTERVAL = 1000;
 
-const utf8 = new TextEncoder();
+/** Encodes text. */
+export const utf8: TextEncoder = new TextEncoder();
 
-const toBytes = (binary: string) => Uint8Array.from(binary, (char) => char.charCodeAt(0));
+/** The bytes that a binary string stands for. */
+export const toBytes = (binary: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(binary, (char) => char.charCodeAt(0));
 
 /** The bytes of canonical base64 (padded, unused bits zero) as a binary string, else undefined. */
-function fromBase64(text: string): string | undefined {
+export function fromBase64(text: string): string | undefined {
   try {
     const binary = atob(text);
     return btoa(binary) === text ? binary : undefined; // atob alone takes white space and more
@@ -111,7 +114,8 @@ function importKey(binary: string): Promise<CryptoKey> {
   return crypto.subtle.importKey("raw", toBytes(binary), algorithm, false, ["sign", "verify"]);
 }
 
-async function hmac(key: CryptoKey, content: Uint8Array<ArrayBuffer>): Promise<string> {
+/** The MAC of some content, as a binary string. */
+export async function hmac(key: CryptoKey, content: Uint8Array<ArrayBuffer>): Promise<string> {
   const bytes = new Uint8Array(await crypto.subtle.sign("HMAC", key, content));
   return String.fromCharCode(...bytes);
 }
@@ -121,6 +125,19 @@ function keyOf(secret: string): string {
   const key = secret.startsWith("whsec_") ? fromBase64(secret.slice(6)) ?? "" : "";
   if (key.length >= 24 && key.length <= 64) return key;
   throw new RangeError("A webhook secret must be whsec_ and the base64 of 24 to 64 bytes");
+}
+
+/**
+ * Makes the function that gives the keys of secrets, in their order. Nothing is imported into Web Crypto
+ * before its first call, since some platforms allow no cryptography outside a request.
+ *
+ * @throws {RangeError} when a secret is malformed; the message does not hold it.
+ */
+export function keyRing(secrets: readonly string[]): () => Promise<readonly CryptoKey[]> {
+  const binaryKeys = secrets.map(keyOf);
+  // The keys and not their promise: on Workers a request must not await another request's promise.
+  let keys: readonly CryptoKey[] | undefined;
+  return async () => keys ??= await Promise.all(binaryKeys.map(importKey));
 }
 
 /** Whether the text is a webhook secret: `whsec_` and the padded base64 of 24 to 64 bytes. */
@@ -170,9 +187,6 @@ function otherKeys(secret: string): [key: string, mistake: string][] {
  * for being stricter on these: the timestamp is plain decimal digits without a leading zero, a
  * secret is `whsec_` and base64 of 24 to 64 bytes, no more than 32 signatures are looked at.
  *
- * Nothing is imported into Web Crypto before the first `verify`, since some platforms allow no
- * cryptography outside a request.
- *
  * @param secrets Any number, for rotation; with none the check never passes.
  * @param now The clock, in ms since 1970.
  * @throws {RangeError} when a secret is malformed; the message does not hold it.
@@ -181,12 +195,8 @@ export function webhookVerifier(
   secrets: readonly string[],
   now: () => number = Date.now,
 ): WebhookVerifier {
-  const binaryKeys = secrets.map(keyOf);
-  // The keys and not their promise: on Workers a request must not await another request's promise.
-  let keys: CryptoKey[] | undefined;
+  const importKeys = keyRing(secrets);
   let diagnosed = -Infinity;
-
-  const importKeys = async () => keys ??= await Promise.all(binaryKeys.map(importKey));
 
   function precheck(headers: Headers): string | undefined {
     const { id, timestamp, signature } = read(headers);

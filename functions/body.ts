@@ -21,21 +21,41 @@ export function checkContentType(headers: Headers): void {
   }
 }
 
+/** How {@linkcode readBody} reads. */
+export interface ReadBodyOptions {
+  /** Milliseconds in which the body must have arrived. */
+  timeout: number;
+  /**
+   * Whether the request has come over a connection to this process: then its declared length is the
+   * body's, since the server has cut the one by the other. Anybody may have made another request.
+   */
+  received: boolean;
+}
+
 /**
  * Reads the body's bytes, counting them: nothing beyond the limit is read, whatever the declared
  * length.
  *
- * @throws {Problem} `content-too-large`, or `request-timeout` when it has not arrived within `ms`
+ * @throws {Problem} `content-too-large`, or `request-timeout` when it has not arrived in time
  */
-export async function readBody(request: Request, ms: number): Promise<Uint8Array<ArrayBuffer>> {
-  if (Number(request.headers.get("content-length")) > BODY_LIMIT) throw tooLarge(request.body);
+export async function readBody(
+  request: Request,
+  { timeout, received }: ReadBodyOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { headers, signal } = request;
+  const late = () => {
+    throw new Problem("request-timeout", `the body did not arrive within ${timeout} ms`);
+  };
+  const length = headers.get("content-length");
+  if (Number(length) > BODY_LIMIT) throw tooLarge(request.body);
+  if (received && length !== null && !headers.has("content-encoding")) {
+    // a stream of its own would cost more than all the rest of reading
+    return new Uint8Array(await within(timeout, signal, late, () => request.arrayBuffer()));
+  }
   const reader = request.body?.getReader();
   if (!reader) return new Uint8Array();
-  const late = () => {
-    throw new Problem("request-timeout", `the body did not arrive within ${ms} ms`);
-  };
   try {
-    return await within(ms, request.signal, late, () => readAll(reader));
+    return await within(timeout, signal, late, () => readAll(reader));
   } catch (error) {
     reader.cancel().catch(() => {});
     throw error;

@@ -17,15 +17,15 @@ const MAX_URL = 2_000;
  */
 export function readCallbacks(
   entries: readonly string[],
-  config: Pick<Config, "token" | "instance" | "webhookSecrets">,
+  config: Pick<Config, "token" | "instance" | "webhookSecrets" | "linkSecrets">,
 ): Callback[] {
   const refuse = (problem: string) => new ConfigError("RESOLVE_CALLBACKS", problem);
   const local = isLocal(config);
   return entries.map((entry) => {
     const [, given = "", secret = ""] = /^([^=]*?)\s*=\s*(.*)$/.exec(entry) ?? [];
-    // one secret for both ways would let a receiver of events sign requests
-    if (config.webhookSecrets.includes(secret)) {
-      throw refuse("a secret is in RESOLVE_WEBHOOK_SECRETS too: each way needs one of its own");
+    // one secret for both ways would let a receiver of events sign requests, or links
+    if ([...config.webhookSecrets, ...config.linkSecrets ?? []].includes(secret)) {
+      throw refuse("a secret has another use too: webhooks, links and each host need their own");
     }
     const url = /^[^/?#@\\\s]+$/.test(given) && URL.canParse(`https://${given}`)
       ? new URL(`https://${given}`)

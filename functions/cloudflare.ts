@@ -1,21 +1,23 @@
 /** Cloudflare Workers: bindings are the settings, secrets come by `wrangler secret put`. */
-import type { Environment, ExecutionContext } from "./app.ts";
-import { readCallbacks } from "./callback.ts";
+import type { Environment, ExecutionContext, Handler } from "./app.ts";
 import { configOf, handlerOf } from "./handler.ts";
 import type { Watch } from "./watch_state.ts";
-import { createWatches } from "./watches.ts";
-import { runWatch, type WorkflowStep, workflowWatches } from "./watches_workflows.ts";
+import type { WorkflowStep } from "./watches_workflows.ts";
 
 const read = (name: string, bindings: unknown) => (bindings as Environment)[name];
 
-const fetch: (request: Request, env: Environment, context: ExecutionContext) =>
-  | Response
-  | Promise<Response> = handlerOf(read, {
-    callbacks: readCallbacks,
-    watches: (config, bindings) => createWatches(config, workflowWatches(bindings as Environment)),
-  });
+let handler: Handler["fetch"] | undefined;
 
-export default { fetch };
+export default {
+  async fetch(request: Request, env: Environment, context: ExecutionContext): Promise<Response> {
+    handler ??= handlerOf(read, env.RESOLVE_CALLBACKS ? await loadWatches() : {});
+    return await handler(request, env, context);
+  },
+};
+
+async function loadWatches() {
+  return (await import("./watches_workflows.ts")).entryOptions;
+}
 
 interface Entrypoint {
   readonly env: Environment;
@@ -35,7 +37,8 @@ const Base: new (context: unknown, env: Environment) => Entrypoint = await impor
 export class WatchWorkflow extends Base {
   /** Takes a watch to its end. */
   async run({ payload }: { payload: Watch }, steps: WorkflowStep): Promise<Watch> {
-    const config = configOf((name) => read(name, this.env), readCallbacks);
+    const { entryOptions, runWatch } = await import("./watches_workflows.ts");
+    const config = configOf((name) => read(name, this.env), entryOptions.callbacks);
     return await runWatch(config, payload, steps);
   }
 }

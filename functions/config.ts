@@ -31,6 +31,10 @@ export interface Config {
   basePath: string;
   /** `RESOLVE_CORS_ORIGINS`: exact origins. @default [] */
   corsOrigins: readonly string[];
+  /** `RESOLVE_LINK_SECRET`: `whsec_<base64>` each; the first signs. @default none: no page to look at */
+  linkSecrets?: readonly string[];
+  /** `RESOLVE_LINK_TTL_S`, but in ms: how long a link to the page is good for. @default 86_400_000 */
+  linkTtl?: number;
   /** `RESOLVE_OPEN`: no authentication, for trying it out on loopback. @default false */
   open: boolean;
   /** `PORT`: 0 for any free one. @default 8000 */
@@ -119,6 +123,10 @@ const list = (...checks: v.CheckAction<string, v.ErrorMessage<v.CheckIssue<strin
     v.array(v.pipe(v.string(), ...checks)),
   );
 
+const secrets = list(
+  v.check(isWebhookSecret, "each secret must be whsec_ and the base64 of 24 to 64 bytes"),
+);
+
 /** The settings in the order in which they are checked. */
 const settings = (allowOpen: boolean) =>
   v.object({
@@ -139,12 +147,7 @@ const settings = (allowOpen: boolean) =>
       v.check((key) => key.length >= 16, "each key must have at least 16 characters"),
       v.check((key) => /^[!-~]+$/.test(key), "each key must be printable ASCII without spaces"),
     ),
-    RESOLVE_WEBHOOK_SECRETS: list(
-      v.check(
-        isWebhookSecret,
-        "each secret must be whsec_ and the base64 of 24 to 64 bytes",
-      ),
-    ),
+    RESOLVE_WEBHOOK_SECRETS: secrets,
     RESOLVE_ALLOWED_ORGANIZATIONS: list(word(isId, ID)),
     RESOLVE_ALLOWED_WORKSPACES: list(word(isId, ID)),
     RESOLVE_TIMEOUT_MS: whole(100, 60_000, 8000),
@@ -166,6 +169,8 @@ const settings = (allowOpen: boolean) =>
       ),
       word(isOrigin, "an exact origin such as https://app.example.com"),
     ),
+    RESOLVE_LINK_SECRET: secrets,
+    RESOLVE_LINK_TTL_S: whole(60, 2_592_000, 86_400),
     RESOLVE_OPEN: v.pipe(
       one((text) => text === "0" || text === "1", "1 or 0"),
       v.check(
@@ -235,6 +240,10 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
     ...(output.RESOLVE_PENDING && { pending: output.RESOLVE_PENDING }),
     basePath: output.RESOLVE_BASE_PATH,
     corsOrigins: output.RESOLVE_CORS_ORIGINS,
+    ...(output.RESOLVE_LINK_SECRET.length && {
+      linkSecrets: output.RESOLVE_LINK_SECRET,
+      linkTtl: output.RESOLVE_LINK_TTL_S * 1000,
+    }),
     open,
     port: output.PORT,
   };

@@ -22,6 +22,7 @@ export type QuestionConfig = Pick<
   "organization" | "allowedOrganizations" | "allowedWorkspaces"
 >;
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 const ID_KEYS = ["organization_id", "workspace_id", "task_id"] as const;
 
 /**
@@ -73,7 +74,7 @@ export function readGiven<Output>(
  */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(utf8.decode(bytes));
   } catch {
     throw invalid([{ pointer: "#", detail: "is not JSON in UTF-8" }]);
   }

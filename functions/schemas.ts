@@ -44,11 +44,18 @@ export const TaskBody = v.object({
   }),
 });
 
+/** Where to look: an absolute path with a signed token, and an address in Deep Intelligence. */
+const Links = v.optional(v.object({
+  watch: v.optional(v.string()),
+  result: v.optional(v.pipe(v.string(), v.url())),
+}));
+
 /** 200: the task has ended. */
 export const Finished = v.object({
   status: v.picklist(["success", "failed"]),
   result: v.record(v.string(), v.string()),
   task: TaskBody,
+  links: Links,
 });
 /** 200: the task has ended. */
 export type Finished = v.InferOutput<typeof Finished>;
@@ -58,6 +65,7 @@ export const Running = v.object({
   status: v.picklist(["pending", "running"]),
   task: TaskBody,
   retry_after: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  links: Links,
 });
 /** 202: the task goes on. */
 export type Running = v.InferOutput<typeof Running>;
@@ -108,3 +116,5 @@ export const ProblemBody = v.object({
   raw_status: v.optional(Text),
   task: v.optional(TaskBody),
 });
+/** Any error: RFC 9457. */
+export type ErrorBody = v.InferOutput<typeof ProblemBody>;

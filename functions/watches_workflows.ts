@@ -3,10 +3,12 @@
  * deliveries, and it sleeps between them; what a step gave is kept, so that an instance that is begun
  * again goes on where it was.
  */
+import { readCallbacks } from "./callback.ts";
 import { type Config, ConfigError, type Environment } from "./config.ts";
+import type { EntryOptions } from "./handler.ts";
 import { isOpen, newWatch, type Watch } from "./watch_state.ts";
 import { createStep, stepTime } from "./watch_step.ts";
-import type { WatchEngine, WatchOrder, WatchReport } from "./watches.ts";
+import { createWatches, type WatchEngine, type WatchOrder, type WatchReport } from "./watches.ts";
 
 /** The part of a Workflow's binding that is used. */
 export interface WorkflowBinding {
@@ -40,12 +42,18 @@ interface StepConfig {
 /** What the binding must be called. */
 export const BINDING = "WATCHES";
 
+/** What the entry needs for watches. */
+export const entryOptions: Required<EntryOptions> = {
+  callbacks: readCallbacks,
+  watches: (config, bindings) => createWatches(config, workflowWatches(bindings as Environment)),
+};
+
 /**
  * Finds the binding, and makes an engine of it.
  *
  * @throws {ConfigError} when there is none
  */
-export function workflowWatches(bindings: Environment): WatchEngine {
+function workflowWatches(bindings: Environment): WatchEngine {
   const binding = bindings[BINDING];
   if (isBinding(binding)) return createWorkflowWatches(binding);
   throw new ConfigError("RESOLVE_CALLBACKS", `needs a Workflow that is bound as ${BINDING}`);

@@ -87,12 +87,7 @@ export class DeepintHTTPError extends DeepintBaseError {
   /** The message becomes `Error on HTTP <METHOD> <url>: <message>`. */
   constructor(code: DeepintErrorCode, message: string, options: HTTPErrorOptions) {
     const { method, url, status, retryable, retryAfter } = options;
-    super(
-      code,
-      `Error on HTTP ${method} ${url}: ${message}`,
-      // not `options` itself: an own `cause: undefined` would print as one
-      options.cause === undefined ? undefined : { cause: options.cause },
-    );
+    super(code, `Error on HTTP ${method} ${url}: ${message}`, options);
     this.method = method;
     this.url = url;
     this.status = status;
@@ -168,42 +163,28 @@ export function quoteSafely(value: unknown): string {
   return text.includes("@") ? "…" : quote(text.replace(/[?#].*/s, ""));
 }
 
-/** The options of an error with this cause: without it when a print of it would show the token. */
+/** The options of an error with this cause: without it when a print of it might show the token. */
 export function withCause(cause: unknown, token: string | undefined): ErrorOptions {
   if (cause === undefined) return {};
   if (token === undefined || !holds(cause, token)) return { cause };
-  return { cause: new Error("left out, because it held the token") };
+  return { cause: new Error("left out, because it may hold the token") };
 }
 
-// Looks where a print would look. What can't be looked through, or is large, counts as holding it.
+// Looks through errors, plain objects and arrays, as a print would. Anything else with parts inside
+// (a Headers, a Map, a promise), and what is large, counts as holding it.
 function holds(value: unknown, text: string, seen = new Set<unknown>()): boolean {
-  if (typeof value === "string" || typeof value === "symbol" || value instanceof String) {
-    return String(value).includes(text);
-  }
   const composite = typeof value === "object" || typeof value === "function";
-  if (!composite || value === null || seen.has(value)) return false;
-  // bytes print as numbers; a promise prints what it has settled to, and can't be looked into
-  if (ArrayBuffer.isView(value)) return false;
-  if (value instanceof Promise || Array.isArray(value) && value.length > 500) return true;
+  if (!composite || value === null) return String(value).includes(text);
+  // bytes print as numbers
+  if (seen.has(value) || ArrayBuffer.isView(value)) return false;
   try {
-    const keys: PropertyKey[] = Reflect.ownKeys(value);
-    for (const key in value) keys.push(key); // a Request shows its headers by inherited getters
-    // not every iterable: some can be read but once
-    const listed = [Headers, URLSearchParams, Map, Set].some((kind) => value instanceof kind);
+    // by its tag: an error may come from another realm
+    const kind = Object.prototype.toString.call(value);
+    const keys = [...Reflect.ownKeys(value), "name", "message"]; // these two may be inherited
+    if (!/ (Error|DOMException|Object|Array)]/.test(kind)) return true;
     if (keys.length + seen.add(value).size > 500) return true;
-    return [...keys, ...listed ? value as Iterable<unknown> : []].some((part) =>
-      holds(part, text, seen)
-    ) ||
-      keys.some((key) => holds(property(value, key), text, seen));
+    return keys.some((key) => holds(key, text, seen) || holds(Reflect.get(value, key), text, seen));
   } catch {
     return true;
-  }
-}
-
-function property(value: object, key: PropertyKey): unknown {
-  try {
-    return (value as Record<PropertyKey, unknown>)[key];
-  } catch {
-    return undefined; // a getter that throws shows nothing
   }
 }

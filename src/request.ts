@@ -7,6 +7,7 @@ import {
   type DeepintErrorCode,
   DeepintHTTPError,
   DeepintTimeoutError,
+  type HTTPErrorOptions,
   outOfRange,
   printable,
   withCause,
@@ -191,26 +192,21 @@ async function send<T>(
   const token = await readToken(credentials);
   signal.throwIfAborted();
   const url = instanceOrigin(credentials.instance) + path;
+  let response: Response | undefined;
   const fail = (
     code: DeepintErrorCode,
     message: string,
-    { status = 0, retryable = false, cause, retryAfter }: {
-      status?: number;
-      retryable?: boolean;
-      cause?: unknown;
-      retryAfter?: number | undefined;
-    } = {},
+    { cause, retryable = false, retryAfter }: Partial<HTTPErrorOptions> = {},
   ) =>
     new DeepintHTTPError(code, message, {
       method,
       url: url.replace(/\?.*/, ""),
-      status,
+      status: response?.status ?? 0,
       retryable,
       retryAfter,
       ...withCause(cause, token),
     });
 
-  let response: Response;
   let body: unknown;
   try {
     response = await fetch(url, {
@@ -235,20 +231,20 @@ async function send<T>(
   if (redirects || signal.aborted) response.body?.cancel().catch(() => {});
   signal.throwIfAborted();
   if (redirects) {
-    throw fail("REDIRECT", "the server redirects, which is never followed", { status });
+    throw fail("REDIRECT", "the server redirects, which is never followed");
   }
   const retryAfter = parseRetryAfter(response.headers.get("retry-after"));
   try {
     const text = await readText(response, signal);
     if (text === undefined && response.ok) {
-      throw fail("BODY_TOO_LARGE", `the body is over ${BODY_LIMIT} bytes`, { status });
+      throw fail("BODY_TOO_LARGE", `the body is over ${BODY_LIMIT} bytes`);
     }
     body = readJson(text, token);
   } catch (cause) {
     if (cause instanceof DeepintHTTPError) throw cause;
     // a status that is an error says more than the cut body behind it
     if (response.ok) {
-      throw fail("NETWORK_ERROR", "the body broke off", { status, retryable: true, cause });
+      throw fail("NETWORK_ERROR", "the body broke off", { retryable: true, cause });
     }
   }
 
@@ -258,13 +254,13 @@ async function send<T>(
     const { code, message } = errorOf(body, status);
     const retryable = code === "LIMIT" || [429, 502, 503, 504].includes(status) ||
       status === 500 && method === "GET";
-    throw fail(code, message, { status, retryable, retryAfter });
+    throw fail(code, message, { retryable, retryAfter });
   }
   try {
     return parse(body, retryAfter);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : "the body is not as it must be";
-    throw fail("INVALID_RESPONSE", printable(message), { status, cause });
+    throw fail("INVALID_RESPONSE", printable(message), { cause });
   }
 }
 
@@ -333,15 +329,15 @@ function isErrorBody(body: unknown, method: string): boolean {
   return result === "error" && (method === "DELETE" || (id ?? status ?? null) === null);
 }
 
+const CODES: Record<number, DeepintErrorCode> = {
+  500: "UNKNOWN_ERROR",
+  502: "BAD_GATEWAY",
+  504: "TIMEOUT_ERROR",
+};
+
 function errorOf(body: unknown, status: number): { code: DeepintErrorCode; message: string } {
   const { code, message } = (body ?? {}) as Record<string, unknown>;
-  const ofStatus = status < 300 || status === 500
-    ? "UNKNOWN_ERROR"
-    : status === 502
-    ? "BAD_GATEWAY"
-    : status === 504
-    ? "TIMEOUT_ERROR"
-    : `HTTP_${status}`;
+  const ofStatus = status < 300 ? "UNKNOWN_ERROR" : CODES[status] ?? `HTTP_${status}`;
   return {
     code: typeof code === "string" && /^[A-Z0-9_]{1,64}$/.test(code) ? code : ofStatus,
     message: typeof message === "string" && message

@@ -1,10 +1,9 @@
 /** Waiting for many tasks at once, by the list of their workspace where that takes fewer requests. */
-import { DeepintBaseError, DeepintTimeoutError, outOfRange } from "./errors.ts";
+import { type DeepintBaseError, DeepintTimeoutError, outOfRange } from "./errors.ts";
 import { isTransient, within } from "./request.ts";
 import { elapsedTime, MAX_WAIT, nextDelay } from "./schedule.ts";
 import {
   checkWatchOptions,
-  DeepintTaskError,
   insideOf,
   isGoing,
   MAX_FAILURES,
@@ -52,9 +51,11 @@ interface Entry {
   created: Date | null;
   /** When to poll it next (epoch ms); `Infinity` while a request for it is due or under way. */
   due: number;
+  /** Until when the server asked not to (epoch ms). */
+  from: number;
   /** Failed polls in a row. */
   failures: number;
-  /** Whether the list leaves it out, although it is there. */
+  /** Whether the list leaves it, or its status, out. */
   unlisted?: boolean;
 }
 
@@ -119,21 +120,19 @@ async function* settle(
   const jobs: (() => Promise<void>)[] = [];
   let open = tasks.length;
   let active = 0;
-  let defect: { error: unknown } | undefined;
   let wake = () => {};
 
   for (const task of tasks) {
     const { created, status } = task.info;
     const { loadedAt, partial } = insideOf(task);
-    const entry: Entry = { task, created, due: 0, failures: 0 };
-    entry.due = loadedAt + delay(entry, task.retryAfter);
     const key = [task.credentials.instance, task.organizationId, task.workspaceId].join();
+    const from = loadedAt + (task.retryAfter ?? 0);
+    const entry: Entry = { task, created, due: 0, from, failures: 0 };
+    entry.due = loadedAt + delay(entry, task.retryAfter);
     const group = groups.get(key) ?? { entries: new Set(), due: 0, pages: 1, failures: 0 };
     groups.set(key, group);
     group.entries.add(entry);
-    if (!TaskStatus.isTerminal(status)) continue;
-    if (partial) load(group, entry);
-    else await close(group, entry);
+    if (TaskStatus.isTerminal(status)) load(group, entry, !partial);
   }
 
   while (open > 0) {
@@ -143,7 +142,12 @@ async function* settle(
       open--;
       yield settlement;
     }
-    if (defect) throw defect.error;
+    if (open > 0 && left() <= 0 && settled.length === 0) {
+      const elapsed = Date.now() - started;
+      const message =
+        `${open} of ${tasks.length} tasks had not ended after ${elapsed} ms; they go on`;
+      throw new DeepintTimeoutError(message, { elapsed });
+    }
     const now = Date.now();
     let due = Infinity;
     for (const group of groups.values()) {
@@ -151,7 +155,7 @@ async function* settle(
       due = Math.min(due, group.due);
     }
     for (; active < concurrency && jobs.length > 0; active++) {
-      jobs.shift()?.().catch((error) => defect = { error }).finally(() => {
+      jobs.shift()?.().finally(() => {
         active--;
         wake();
       });
@@ -159,22 +163,26 @@ async function* settle(
     if (open === 0 || settled.length > 0) continue;
     const woken = () => new Promise<void>((resolve) => wake = resolve);
     await within(Math.min(due - now, left()), signal, () => {}, woken);
-    if (left() <= 0 && settled.length === 0) {
-      const elapsed = Date.now() - started;
-      const message =
-        `${open} of ${tasks.length} tasks had not ended after ${elapsed} ms; they go on`;
-      throw new DeepintTimeoutError(message, { elapsed });
-    }
   }
 
   /** Milliseconds until the next poll of a task. */
   function delay({ created }: Entry, retryAfter?: number, random = Math.random()): number {
-    return nextDelay(pollInterval, { elapsed: elapsedTime(created, started), retryAfter, random });
+    const elapsed = elapsedTime(created, started);
+    // timers count whole milliseconds: one that fires too soon by a part of one would spin
+    return Math.ceil(nextDelay(pollInterval, { elapsed, retryAfter, random }));
   }
 
-  function postpone(group: Group, entry: Entry, ms: number): void {
-    entry.due = Date.now() + ms;
+  function postpone(group: Group, entry: Entry, retryAfter = 0, random?: number): void {
+    const now = Date.now();
+    entry.from = now + retryAfter;
+    entry.due = now + delay(entry, retryAfter, random);
     group.due = Math.min(group.due, entry.due);
+  }
+
+  /** Whether a failure is that of the whole wait, which says so itself. */
+  function isOver(error: unknown): boolean {
+    return signal.aborted || left() <= 0 ||
+      error instanceof DeepintTimeoutError && !error.retryable;
   }
 
   /** Whether a failed poll is no end. */
@@ -185,7 +193,9 @@ async function* settle(
 
   /** Has what is due of a workspace polled: by its list, or one by one. */
   function poll(group: Group, now: number): void {
-    const listed = [...group.entries].filter(({ due, unlisted }) => due < Infinity && !unlisted);
+    const listed = [...group.entries].filter(({ due, from, unlisted }) =>
+      due < Infinity && from <= now && !unlisted
+    );
     // requests per ms: one by one, and by a list as often as the most urgent needs it
     let alone = 0;
     let highest = 0;
@@ -194,11 +204,10 @@ async function* settle(
       alone += rate;
       highest = Math.max(highest, rate);
     }
-    if (
-      listed.length > 1 && group.pages * highest < alone && listed.some(({ due }) => due <= now)
-    ) {
+    const first = listed.find(({ due }) => due <= now);
+    if (first && listed.length > 1 && group.pages * highest < alone) {
       for (const entry of listed) entry.due = Infinity;
-      jobs.push(() => list(group, listed));
+      jobs.push(() => list(group, listed, first));
     }
     group.due = Infinity;
     for (const entry of group.entries) {
@@ -207,72 +216,66 @@ async function* settle(
     }
   }
 
-  async function list(group: Group, [first, ...others]: Entry[]): Promise<void> {
-    if (!first) return;
-    const missing = new Map([first, ...others].map((entry) => [entry.task.taskId, entry]));
+  async function list(group: Group, entries: Entry[], { task }: Entry): Promise<void> {
+    const missing = new Set(entries);
+    const going: Entry[] = [];
     const random = Math.random(); // one for all, so that they are due together again
-    let unread = Infinity;
+    let retryAfter = 0;
+    let unread = NaN;
+    let whole = true;
     try {
-      const { connection } = insideOf(first.task);
-      const pages = listPages(connection, first.task.workspaceId, bounds());
+      const { connection } = insideOf(task);
+      const pages = listPages(connection, task.workspaceId, bounds());
       for await (const page of pages) {
-        if (unread === Infinity) unread = group.pages = page.pages;
-        group.failures = 0;
-        for (const { taskId, created, status, rawStatus } of page.items) {
-          const entry = missing.get(taskId);
-          if (!entry) continue;
-          missing.delete(taskId);
-          entry.created = created;
-          if (rawStatus !== null && !isGoing(status)) load(group, entry);
-          else postpone(group, entry, delay(entry, page.retryAfter, random));
+        if (isNaN(unread)) unread = group.pages = page.pages;
+        retryAfter = Math.max(retryAfter, page.retryAfter ?? 0);
+        const infos = new Map(page.items.map((info) => [info.taskId, info]));
+        for (const entry of missing) {
+          const info = infos.get(entry.task.taskId);
+          if (!info || info.rawStatus === null) continue;
+          missing.delete(entry);
+          entry.created = info.created;
+          if (!isGoing(info.status)) load(group, entry);
+          else if (going.push(entry)) entry.failures = 0;
         }
-        if (--unread >= missing.size) break; // one by one, the rest takes no more
+        // one by one, the rest takes no more
+        whole = --unread < missing.size;
+        if (!whole) break;
       }
-      for (const entry of missing.values()) entry.unlisted = unread < 1;
+      group.failures = 0;
+      for (const entry of missing) entry.unlisted = whole;
     } catch (error) {
-      if (signal.aborted) return;
+      if (isOver(error)) return;
       if (goesOn(error, group)) {
-        for (const entry of missing.values()) {
-          postpone(group, entry, delay(entry, error.retryAfter, random));
-        }
-        return;
-      }
-      group.pages = Infinity;
+        retryAfter = Math.max(retryAfter, error.retryAfter ?? 0);
+        for (const entry of missing) going.push(entry);
+        missing.clear();
+      } else group.pages = Infinity;
     }
-    for (const entry of missing.values()) load(group, entry);
+    for (const entry of going) postpone(group, entry, retryAfter, random);
+    for (const entry of missing) load(group, entry);
   }
 
-  function load(group: Group, entry: Entry): void {
+  /** Has a task loaded, and settles it when it has ended; one that had ended before is not loaded. */
+  function load(group: Group, entry: Entry, ended = false): void {
     const { task } = entry;
     entry.due = Infinity;
+    wake(); // a list may have pages to go
     jobs.push(async () => {
+      const settlement: Settlement = { task };
       try {
-        await insideOf(task).poll(bounds(), started);
+        if (!ended) await insideOf(task).poll(bounds(), started);
         entry.failures = 0;
         entry.created = task.info.created;
-        if (isGoing(task.info.status)) postpone(group, entry, delay(entry, task.retryAfter));
-        else await close(group, entry);
+        if (isGoing(task.info.status)) return postpone(group, entry, task.retryAfter);
+        await task.resolve(); // no request: it throws what went wrong
       } catch (error) {
-        if (signal.aborted) return;
-        if (goesOn(error, entry)) postpone(group, entry, delay(entry, error.retryAfter));
-        else if (error instanceof DeepintBaseError) {
-          group.entries.delete(entry);
-          settled.push({ task, error });
-        } else throw error;
+        if (isOver(error)) return;
+        if (goesOn(error, entry)) return postpone(group, entry, error.retryAfter);
+        settlement.error = error as DeepintBaseError;
       }
+      group.entries.delete(entry);
+      settled.push(settlement);
     });
-  }
-
-  /** Settles a task that has ended, or whose status is unknown. */
-  async function close(group: Group, entry: Entry): Promise<void> {
-    group.entries.delete(entry);
-    const { task } = entry;
-    try {
-      await task.resolve();
-      settled.push({ task });
-    } catch (error) {
-      if (!(error instanceof DeepintTaskError)) throw error;
-      settled.push({ task, error });
-    }
   }
 }

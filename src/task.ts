@@ -631,11 +631,10 @@ export class Task {
 
   #expired(started: number, retryAfter?: number): DeepintTimeoutError {
     const elapsed = Date.now() - started;
-    const why = retryAfter === undefined
-      ? `had not ended after ${elapsed} ms`
-      : `has not ended, and the server asks to wait ${retryAfter} ms, past the deadline`;
+    const asked = retryAfter === undefined ? "" : `, the server asks to wait ${retryAfter} ms`;
     return new DeepintTimeoutError(
-      `${this.#title()} ${why} (status ${this.info.status}); it goes on: wait again to see its end`,
+      `${this.#title()} had not ended after ${elapsed} ms (status ${this.info.status}${asked}); ` +
+        "it goes on: wait again to see its end",
       { elapsed, info: this.info, retryAfter },
     );
   }
@@ -652,14 +651,10 @@ export class Task {
   }
 
   #parse(body: unknown): TaskInfo {
-    const dict = body as Record<string, unknown> | undefined;
-    if (typeof dict === "object" && dict !== null && (dict.id ?? dict.status ?? null) === null) {
-      throw new TypeError("Cannot read a task: it has neither id nor status");
-    }
+    const { id, status } = Object(body) as Record<string, unknown>;
+    const nameless = (id ?? null) === null;
     const info = TaskInfo.fromDict(
-      typeof dict === "object" && dict !== null && !Array.isArray(dict)
-        ? { ...dict, id: dict.id ?? this.taskId }
-        : dict,
+      nameless && (status ?? null) !== null ? { ...Object(body), id: this.taskId } : body,
     );
     if (info.taskId !== this.taskId) throw new TypeError("Cannot read a task: it is another one");
     return info;

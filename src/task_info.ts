@@ -89,7 +89,7 @@ export interface TaskInfoDict {
  * ```
  */
 export class TaskInfo {
-  // `declare`: the constructor assigns every field, and an empty definition before that is only weight
+  // `declare`: the constructor assigns every field of the table below
   /** Id of the task. */
   declare readonly taskId: string;
   /** Id of the user who created it. */
@@ -122,24 +122,12 @@ export class TaskInfo {
   declare readonly rawStatus: string | null;
 
   private constructor(dict: Record<string, unknown>) {
-    const id = dict.id ?? dict.task_id;
-    if (typeof id !== "string" || id === "") throw wrongKind("id", "a non-empty string", id);
-    this.taskId = id;
-    this.userId = text(dict, "user_id");
-    this.userName = text(dict, "user_name");
-    this.created = date(dict, "created");
-    this.rawStatus = text(dict, "status");
-    this.status = TaskStatus.fromString(this.rawStatus ?? "");
-    this.duration = number(dict, "duration");
-    this.name = text(dict, "name");
-    this.description = text(dict, "description");
-    this.progress = number(dict, "progress");
-    this.subtask = text(dict, "subtask");
-    this.result = text(dict, "result");
-    this.resultType = text(dict, "result_type");
-    const code = dict.error_code;
-    this.errorCode = typeof code === "number" ? String(code) : text(dict, "error_code");
-    this.errorDescription = text(dict, "error_description");
+    const own: Record<string, unknown> = {};
+    for (const [key, name, read] of FIELDS) {
+      const value = dict[key] ?? null;
+      own[name] = value === null ? null : read(value, key);
+    }
+    Object.assign(this, own, { status: TaskStatus.fromString(String(own.rawStatus)) });
   }
 
   /**
@@ -153,27 +141,17 @@ export class TaskInfo {
     if (typeof obj !== "object" || obj === null || Array.isArray(obj)) {
       throw new TypeError(`Cannot read a task: expected an object, got ${kindOf(obj)}`);
     }
-    return new TaskInfo(obj as Record<string, unknown>);
+    const dict = obj as Record<string, unknown>;
+    const id = dict.id ?? dict.task_id;
+    if (typeof id !== "string" || id === "") throw wrongKind("id", "a non-empty string", id);
+    return new TaskInfo({ ...dict, id });
   }
 
   /** The information in the wire's form: 14 keys in the wire's order, null where there is none. */
   toDict(): TaskInfoDict {
-    return {
-      id: this.taskId,
-      user_id: this.userId,
-      user_name: this.userName,
-      created: this.created?.toISOString() ?? null,
-      status: this.rawStatus === null ? null : this.status,
-      duration: this.duration,
-      name: this.name,
-      description: this.description,
-      progress: this.progress,
-      subtask: this.subtask,
-      result: this.result,
-      result_type: this.resultType,
-      error_code: this.errorCode,
-      error_description: this.errorDescription,
-    };
+    const dict = Object.fromEntries(FIELDS.map(([key, name]) => [key, this[name]]));
+    const status = this.rawStatus === null ? null : this.status;
+    return { ...dict, status, created: this.created?.toISOString() ?? null } as TaskInfoDict;
   }
 
   /** The same as {@linkcode TaskInfo.toDict}, for `JSON.stringify`. */
@@ -191,52 +169,66 @@ function wrongKind(key: string, expected: string, value: unknown): TypeError {
   return new TypeError(`Cannot read a task: ${key} must be ${expected}, got ${kindOf(value)}`);
 }
 
-function text(dict: Record<string, unknown>, key: string): string | null {
-  const value = dict[key] ?? null;
-  if (value === null || typeof value === "string") return value;
+function text(value: unknown, key: string): string {
+  if (typeof value === "string") return value;
   throw wrongKind(key, "a string or null", value);
 }
 
-function number(dict: Record<string, unknown>, key: string): number | null {
-  const value = dict[key] ?? null;
-  if (value === null) return null;
-  if (typeof value === "string") return decimal(value);
-  if (typeof value === "number") return Number.isFinite(value) ? value : null;
-  throw wrongKind(key, "a number, numeric text or null", value);
-}
-
-function decimal(value: string): number | null {
-  if (!/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) return null;
+function number(value: unknown, key: string): number | null {
+  if (typeof value === "string" && !/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) {
+    return null;
+  }
+  if (typeof value !== "string" && typeof value !== "number") {
+    throw wrongKind(key, "a number, numeric text or null", value);
+  }
   return Number.isFinite(Number(value)) ? Number(value) : null;
 }
 
-// date, time, fraction, offset; without an offset it is UTC, which `Date.parse` alone would take as
-// local time
-const ISO =
-  /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d)(?::?(\d\d)(?:[.,](\d+))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
+function code(value: unknown, key: string): string {
+  return text(typeof value === "number" ? String(value) : value, key);
+}
 
-function date(dict: Record<string, unknown>, key: string): Date | null {
-  const value = dict[key] ?? null;
-  if (value === null) return null;
-  if (typeof value !== "string" && typeof value !== "number") {
-    throw wrongKind(key, "ISO 8601 text, epoch seconds or milliseconds, or null", value);
-  }
-  const epoch = typeof value === "number" ? value : decimal(value);
+/** A time: ISO 8601, or epoch seconds or milliseconds. */
+function time(value: unknown, key: string): Date | null {
+  const epoch = number(value, key);
   const ms = epoch === null ? isoTime(String(value)) : epoch > 1e11 ? epoch : epoch * 1000;
   const result = new Date(ms);
   return Number.isNaN(result.getTime()) ? null : result;
 }
 
+// date, time, fraction, offset; without an offset it is UTC, which `Date.parse` alone would take as
+// local time
+const ISO =
+  /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d)(?::?(\d\d)(?:[.,](\d+))?)?\s*(?:Z|([+-]\d\d)(?::?(\d\d))?)?)?$/i;
+
 function isoTime(value: string): number {
-  const [, year, month, day, time = "00:00", seconds = "00", fraction = "0", zone = "Z"] =
+  const [, year, month, day, time = "00:00", seconds = "00", fraction = "", hours, minutes = "00"] =
     ISO.exec(value.trim()) ?? [];
+  const date = `${year}-${month}-${day}T`;
   // engines roll 31 April over to 1 May; a date that does not exist cannot be read
-  const midnight = new Date(`${year}-${month}-${day}T00:00:00Z`);
-  if (midnight.getUTCDate() !== Number(day)) return NaN;
-  const offset = zone.length === 3 ? `${zone}:00` : zone.replace(/^(...)(\d\d)$/, "$1:$2");
-  return Date.parse(
-    `${year}-${month}-${day}T${time}:${seconds}.${
-      fraction.padEnd(3, "0").slice(0, 3)
-    }${offset.toUpperCase()}`,
-  );
+  if (new Date(`${date}00:00:00Z`).getUTCDate() !== Number(day)) return NaN;
+  const offset = hours ? `${hours}:${minutes}` : "Z";
+  return Date.parse(`${date}${time}:${seconds}.${`${fraction}000`.slice(0, 3)}${offset}`);
 }
+
+/** Each field: the wire's key, in the wire's order; our name; what reads it. */
+const FIELDS = [
+  ["id", "taskId", text],
+  ["user_id", "userId", text],
+  ["user_name", "userName", text],
+  ["created", "created", time],
+  ["status", "rawStatus", text],
+  ["duration", "duration", number],
+  ["name", "name", text],
+  ["description", "description", text],
+  ["progress", "progress", number],
+  ["subtask", "subtask", text],
+  ["result", "result", text],
+  ["result_type", "resultType", text],
+  ["error_code", "errorCode", code],
+  ["error_description", "errorDescription", text],
+] as const satisfies [
+  keyof TaskInfoDict,
+  keyof TaskInfo,
+  (value: unknown, key: string) => unknown,
+][];

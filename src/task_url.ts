@@ -84,56 +84,35 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
   // `URL` repairs what it reads; a path that it had to change is not one that we wrote
   const [, authority = "", path = ""] = /^https?:\/\/([^/?#]*)([^?#]*)/i.exec(text) ?? [];
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
-  if (!parsed || authority === "") {
-    refuse(`${quoteSafely(text)} is not an http(s) URL`);
-  }
-  if (authority.includes("@") || parsed.username || parsed.password) {
-    refuse("the URL has user info; take it out");
-  }
-  if (parsed.pathname !== path) refuse(`the path ${quote(path)} is not in its plain form`);
-
-  const { organizationId } = options;
-  if (organizationId !== undefined) checkId("organizationId", organizationId);
+  if (!parsed || authority === "") refuse(`${quoteSafely(text)} is not an http(s) URL`);
+  if (authority.includes("@")) refuse("it has user info; take it out");
+  if (parsed.pathname !== path) refuse(`its path ${quote(path)} is not in its plain form`);
   const instance = instanceOf(parsed);
 
-  const [, apiWorkspace, apiTask] =
-    /^\/api\/v1\/workspace\/([^/]*)\/tasks?\/([^/]*)\/?$/.exec(path) ?? [];
-  if (apiWorkspace !== undefined) {
-    if (organizationId === undefined) {
-      throw new RangeError(
-        "Cannot read the task URL: an API URL does not name the organization; " +
-          "pass the option organizationId",
-      );
-    }
-    return {
-      instance,
-      organizationId,
-      workspaceId: checkId("workspace", apiWorkspace),
-      taskId: checkId("task", apiTask),
-    };
-  }
-
-  const [, webOrganization] = /^\/o\/([^/]*)\/workspace\/?$/.exec(path) ?? [];
-  if (webOrganization === undefined) {
+  const api = /^\/api\/v1\/workspace\/([^/]*)\/tasks?\/([^/]*)\/?$/.exec(path);
+  const web = /^\/o\/([^/]*)\/workspace\/?$/.exec(path);
+  if (!api && !web) {
     refuse(
-      `the path ${quote(path)} is neither /o/{organization}/workspace nor ` +
+      `its path ${quote(path)} is neither /o/{organization}/workspace nor ` +
         "/api/v1/workspace/{workspace}/task/{task}",
     );
   }
+  const named = web?.[1];
+  const { organizationId = named } = options;
+  if (organizationId === undefined) {
+    refuse("an API URL names no organization; pass the option organizationId");
+  }
   const location = {
     instance,
-    organizationId: checkId("organization", webOrganization),
-    workspaceId: checkId("parameter ws", only(parsed, "ws")),
-    taskId: checkId("parameter i", only(parsed, "i")),
+    organizationId: checkId("organizationId", organizationId),
+    workspaceId: checkId("workspace", api ? api[1] : only(parsed, "ws")),
+    taskId: checkId("task", api ? api[2] : only(parsed, "i")),
   };
-  const subject = only(parsed, "s");
-  if (subject !== "task") refuse(`the parameter s is ${quote(subject)}, not "task"`);
-  if (organizationId !== undefined && organizationId !== location.organizationId) {
-    throw new RangeError(
-      `Cannot read the task URL: it names the organization ${quote(location.organizationId)}, ` +
-        `the option organizationId is ${quote(organizationId)}`,
-    );
+  if (named !== undefined && named !== organizationId) {
+    refuse(`it is of organization ${quote(named)}, not of ${quote(organizationId)}`);
   }
+  const subject = web ? only(parsed, "s") : "task";
+  if (subject !== "task") refuse(`its parameter s is ${quote(subject)}, not "task"`);
   return location;
 }
 
@@ -167,8 +146,9 @@ export function webUrl(
 ): URL {
   const organization = checkId("organizationId", organizationId);
   const workspace = checkId("workspaceId", workspaceId);
+  const encoded = encodeURIComponent(id.replace(/\p{Cs}/gu, "\ufffd")); // it throws on half a pair
   return new URL(
-    `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encodeURIComponent(id)}`,
+    `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encoded}`,
     instanceOrigin(parseInstance(instance)),
   );
 }
@@ -178,7 +158,7 @@ function refuse(why: string): never {
 }
 
 function only(url: URL, name: string): string {
-  const values = url.searchParams.getAll(name);
-  if (values.length > 1) refuse(`the parameter ${name} is there ${values.length} times`);
-  return values[0] ?? refuse(`the parameter ${name} is missing`);
+  const [value, ...others] = url.searchParams.getAll(name);
+  if (value && others.length === 0) return value;
+  refuse(`its parameter ${name} must be there once, with a value`);
 }

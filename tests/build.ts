@@ -31,8 +31,8 @@ export interface BundleOptions {
   sourcemap?: boolean;
   /** What stands for `mod.ts`, which is then left out. @default {undefined} it is bundled */
   client?: string;
-  /** Modules that are left out: those whose specifiers match. @default {undefined} none */
-  without?: RegExp;
+  /** Whether what is imported by a call becomes a chunk of its own. @default {false} */
+  splitting?: boolean;
   /** What stands for a global, where it is no variable of the module. @default {{}} */
   define?: Record<string, string>;
 }
@@ -41,18 +41,21 @@ export interface BundleOptions {
 export interface Bundle {
   code: Uint8Array<ArrayBuffer>;
   map: Uint8Array<ArrayBuffer> | undefined;
+  /** All that was made, by the names in `metafile.outputs`. */
+  outputs: Readonly<Record<string, Uint8Array>>;
   /** What it was made of, by path in the project, or as `npm:name@version/path`. */
   metafile: esbuild.Metafile;
 }
 
 /** Bundles a module of the project. Whoever bundled calls {@linkcode endBundling} in the end. */
 export async function bundle(entry: string, options: BundleOptions = {}): Promise<Bundle> {
-  const { minify = true, sourcemap = false, define = {}, client, without } = options;
+  const { minify = true, sourcemap = false, splitting = false, define = {}, client } = options;
   const { outputFiles, metafile } = await esbuild.build({
     absWorkingDir: fileURLToPath(root),
     entryPoints: [entry],
-    outfile: `dist/${entry.replace(/^.*\//, "").replace(/ts$/, "js")}`, // for the source map's sake
+    outdir: "dist", // for the source map's sake
     bundle: true,
+    splitting,
     minify,
     sourcemap: sourcemap && "linked",
     define,
@@ -63,16 +66,15 @@ export async function bundle(entry: string, options: BundleOptions = {}): Promis
     write: false,
     metafile: true,
     logLevel: "error",
-    plugins: [
-      ...client === undefined ? [] : [replaceClient(client)],
-      ...without === undefined ? [] : [leaveOut(without)],
-      packages,
-    ],
+    plugins: [...client === undefined ? [] : [replaceClient(client)], packages],
   });
-  const output = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))?.contents;
-  const code = output(".js");
+  const outputs = Object.fromEntries(
+    outputFiles.map(({ path, contents }) => [`dist/${path.replace(/^.*[\\/]/, "")}`, contents]),
+  );
+  const name = `dist/${entry.replace(/^.*\//, "").replace(/ts$/, "js")}`;
+  const code = outputs[name];
   if (code === undefined) throw new Error(`Cannot bundle ${entry}: no output`);
-  return { code: Uint8Array.from(code), map: bytesOf(output(".map")), metafile };
+  return { code: Uint8Array.from(code), map: bytesOf(outputs[`${name}.map`]), outputs, metafile };
 }
 
 /** Ends the process that bundles. */
@@ -138,13 +140,6 @@ async function packageOf(file: URL): Promise<Package> {
     }
   }
   throw new Error(`Cannot bundle ${file.pathname}: it is in no package`);
-}
-
-function leaveOut(filter: RegExp): esbuild.Plugin {
-  return {
-    name: "leave-out",
-    setup: ({ onResolve }) => onResolve({ filter }, ({ path }) => ({ path, external: true })),
-  };
 }
 
 /** Leaves the client out: who imports it too must meet the same classes. */

@@ -50,6 +50,8 @@ Deno.test("readConfig() reads every setting, and trims white space around commas
       RESOLVE_PENDING: "retry",
       RESOLVE_BASE_PATH: "/a/resolve-task/",
       RESOLVE_CORS_ORIGINS: "https://app.example.com, http://localhost:5173",
+      RESOLVE_LINK_SECRET: `${secretOf(32)}, ${SECRET}`,
+      RESOLVE_LINK_TTL_S: "3600",
       RESOLVE_OPEN: "0",
       PORT: "0",
       UNRELATED: {},
@@ -66,6 +68,8 @@ Deno.test("readConfig() reads every setting, and trims white space around commas
       pending: "retry",
       basePath: "/a/resolve-task",
       corsOrigins: ["https://app.example.com", "http://localhost:5173"],
+      linkSecrets: [secretOf(32), SECRET],
+      linkTtl: 3_600_000,
       open: false,
       port: 0,
     },
@@ -85,6 +89,8 @@ Deno.test("SETTINGS names the settings of the contract in its order", () => {
     "RESOLVE_PENDING",
     "RESOLVE_BASE_PATH",
     "RESOLVE_CORS_ORIGINS",
+    "RESOLVE_LINK_SECRET",
+    "RESOLVE_LINK_TTL_S",
     "RESOLVE_OPEN",
     "RESOLVE_CALLBACKS",
     "RESOLVE_KV_PATH",
@@ -107,6 +113,8 @@ const GOOD: Record<string, string[]> = {
   RESOLVE_PENDING: ["accepted", "retry"],
   RESOLVE_BASE_PATH: ["/", "/a", "/a/", "/a.b/~c/...", "/.well-known"],
   RESOLVE_CORS_ORIGINS: ["https://a.example", "http://127.0.0.1:8000"],
+  RESOLVE_LINK_SECRET: [24, 64].map(secretOf),
+  RESOLVE_LINK_TTL_S: ["60", "86400", "2592000"],
   RESOLVE_OPEN: ["0"],
   RESOLVE_KV_PATH: ["watches.kv", "/var/lib/a b/watches.kv", "C:\\watches.kv"],
   RESOLVE_MAX_WATCHES: ["1", "1000000"],
@@ -133,6 +141,21 @@ const integers = [
   "Infinity",
 ];
 
+const badSecrets = [
+  secretOf(23),
+  secretOf(65),
+  SECRET.slice(6), // no prefix
+  SECRET.toUpperCase(),
+  SECRET + "=",
+  secretOf(25).replace("=", ""), // not padded
+  "whsec_" + btoa("\xff".repeat(24)).replaceAll("/", "_"), // not the standard alphabet
+  SECRET.slice(0, 20) + " " + SECRET.slice(20),
+  secretOf(25).slice(0, -3) + "x==", // unused bits that are not zero
+  `v1,${SECRET}`,
+  `${SECRET},whsec_`,
+  `${SECRET},`,
+];
+
 const BAD: Record<string, string[]> = {
   DEEPINT_TOKEN: ["", " ", " t", "t ", "t\n", "a\tb", "a\rb", "tökén", "a\0b", "\u2028"],
   DEEPINT_INSTANCE: [
@@ -157,20 +180,7 @@ const BAD: Record<string, string[]> = {
     `,${KEY}`,
     " ",
   ],
-  RESOLVE_WEBHOOK_SECRETS: [
-    secretOf(23),
-    secretOf(65),
-    SECRET.slice(6), // no prefix
-    SECRET.toUpperCase(),
-    SECRET + "=",
-    secretOf(25).replace("=", ""), // not padded
-    "whsec_" + btoa("\xff".repeat(24)).replaceAll("/", "_"), // not the standard alphabet
-    SECRET.slice(0, 20) + " " + SECRET.slice(20),
-    secretOf(25).slice(0, -3) + "x==", // unused bits that are not zero
-    `v1,${SECRET}`,
-    `${SECRET},whsec_`,
-    `${SECRET},`,
-  ],
+  RESOLVE_WEBHOOK_SECRETS: badSecrets,
   RESOLVE_ALLOWED_ORGANIZATIONS: [...ids.slice(0, -1), ...lists],
   RESOLVE_ALLOWED_WORKSPACES: [...ids.slice(0, -1), ...lists],
   RESOLVE_TIMEOUT_MS: [...integers, "99", "60001", "0", "-100"],
@@ -202,6 +212,8 @@ const BAD: Record<string, string[]> = {
     "ws://a.example",
     "https://a.example,*",
   ],
+  RESOLVE_LINK_SECRET: badSecrets,
+  RESOLVE_LINK_TTL_S: [...integers, "59", "2592001", "0", "-60"],
   RESOLVE_OPEN: ["true", "yes", "2", " 1", "1"],
   RESOLVE_CALLBACKS: [
     `hooks.example=${SECRET}`, // where nothing keeps watches
@@ -293,6 +305,7 @@ Deno.test("no ConfigError holds a secret, in whatever way it is malformed", asyn
     "DEEPINT_TOKEN",
     "RESOLVE_API_KEYS",
     "RESOLVE_WEBHOOK_SECRETS",
+    "RESOLVE_LINK_SECRET",
   );
   const prefix = fc.constantFrom("", "whsec_", "Bearer ", `${KEY},`, `${SECRET},`);
   let seen = 0;

@@ -17,6 +17,7 @@ import {
   WatchEvent,
   WatchRequest,
 } from "../functions/schemas.ts";
+import { answers } from "./openapi_examples.ts";
 
 type Json = Record<string, unknown>;
 
@@ -93,6 +94,19 @@ const parameter = (name: string, where: string, rest: Json) => ({
 });
 const ID = { schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,128}$" } };
 
+/** What a link answers, beside its status: it says who may read it, and that nobody may keep it. */
+const WATCH_HEADERS = { "Referrer-Policy": header(), "X-Robots-Tag": header(), "Vary": header() };
+const PAGE = { "text/html": { schema: { type: "string" } } };
+
+/** An answer that is JSON or a page. */
+function orPage<T extends { content: Json; headers: Json }>(answer: T): T {
+  return {
+    ...answer,
+    headers: { ...answer.headers, ...WATCH_HEADERS },
+    content: { ...answer.content, ...PAGE },
+  };
+}
+
 const document = {
   openapi: "3.1.0",
   info: {
@@ -137,6 +151,20 @@ const document = {
             headers: { ...ETAG, ...RETRY_AFTER },
           },
           ...problems(400, 401, 403, 404, 405, 424, 500, 502, 503, 504),
+        },
+      },
+    },
+    "/watch/{token}": {
+      get: {
+        operationId: "watchTask",
+        summary:
+          "A page for the person who waits, or the same as JSON. There when links are signed.",
+        security: [],
+        parameters: [parameter("token", "path", { schema: { type: "string" } })],
+        responses: {
+          200: orPage(finished()),
+          202: orPage(running()),
+          ...problems(403, 404, 405, 500, 502, 503, 504),
         },
       },
     },
@@ -230,8 +258,35 @@ const document = {
   },
 };
 
+interface Described {
+  content?: Record<string, Json>;
+}
+
+/** Says of every answer what it looks like, as the endpoint gives it right now. */
+async function withExamples(): Promise<Json> {
+  const shown = structuredClone(document) as Json & {
+    paths: Record<string, Record<string, { operationId: string; responses: Json }>>;
+    components: { responses: Json };
+  };
+  const operations = Object.values(shown.paths).flatMap((path) => Object.values(path));
+  const examples: Json = {};
+  for (const { name, operation, status, type, body } of await answers()) {
+    examples[name] = { value: body };
+    const responses = operation === undefined
+      ? shown.components.responses
+      : operations.find(({ operationId }) => operationId === operation)?.responses;
+    const content = (responses?.[status] as Described | undefined)?.content?.[type];
+    if (!content) throw new Error(`${operation ?? name} has no answer ${status} of ${type}`);
+    content.examples = {
+      ...content.examples as Json | undefined,
+      [name]: { $ref: `#/components/examples/${name}` },
+    };
+  }
+  return { ...shown, components: { ...shown.components, examples } };
+}
+
 /** The document's text: what `functions/openapi.json` must be. */
-export const openapi: string = JSON.stringify(document) + "\n";
+export const openapi: string = JSON.stringify(await withExamples()) + "\n";
 
 if (import.meta.main) {
   await Deno.writeTextFile(new URL("../functions/openapi.json", import.meta.url), openapi);

@@ -1,12 +1,91 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertArrayIncludes, assertEquals, assertMatch } from "@std/assert";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { createApp, readConfig } from "../functions/app.ts";
 import { PROBLEMS } from "../functions/problem.ts";
 import { openapi } from "./openapi.ts";
+
+interface Answer {
+  $ref?: string;
+  content?: Record<string, { schema: { $ref?: string }; examples?: Record<string, unknown> }>;
+}
+interface Document {
+  paths: Record<string, Record<string, { operationId: string; responses: Record<string, Answer> }>>;
+  components: {
+    responses: Record<string, Answer>;
+    examples: Record<string, { value: Record<string, unknown> }>;
+  };
+}
+
+const { paths, components }: Document = JSON.parse(openapi);
+
+/** Every answer of every operation with a body, a shared one by its reference. */
+const bodies = Object.values(paths).flatMap((path) => Object.values(path)).flatMap((operation) =>
+  Object.entries(operation.responses).flatMap(([status, answer]) => {
+    const name = `${operation.operationId} ${status}`;
+    const { content = {} } = answer.$ref ? components.responses[status] ?? {} : answer;
+    return Object.entries(content).map(([type, body]) => ({ name, type, ...body }));
+  })
+);
+
+/** What needs no example: this document, and pages, of which the JSON beside them says the same. */
+const UNSHOWN = ({ name, type }: typeof bodies[number]) =>
+  name === "openapi 200" || type === "text/html";
 
 const served = new URL("../functions/openapi.json", import.meta.url);
 
 Deno.test("functions/openapi.json is what `deno task openapi` generates", async () => {
   assertEquals(await Deno.readTextFile(served), openapi);
+});
+
+Deno.test("the document is valid OpenAPI 3.1", async () => {
+  const validator = new Validator();
+  const { valid, errors } = await validator.validate(JSON.parse(openapi));
+  assert(valid, JSON.stringify(errors, null, 2));
+  assertEquals(validator.version, "3.1");
+
+  const broken = JSON.parse(openapi);
+  broken.paths["/health"].get.responses = { 200: {} };
+  assertEquals((await new Validator().validate(broken)).valid, false, "it finds what is wrong");
+});
+
+Deno.test("every answer of every route has an example, which functions/openapi.json took from the app", () => {
+  const missing = bodies.filter((body) => !UNSHOWN(body) && !body.examples).map(({ name }) => name);
+  assertEquals(missing, [], "add them to ANSWERS in tests/openapi_examples.ts");
+  assert(bodies.length > 30);
+});
+
+Deno.test("every problem has an example of its type and status", () => {
+  assertArrayIncludes(Object.keys(components.examples), Object.keys(PROBLEMS));
+  for (const [name, { status, title }] of Object.entries(PROBLEMS)) {
+    const { value } = components.examples[name] ?? {};
+    assertEquals([value?.type, value?.status, value?.title], [`/problems/${name}`, status, title]);
+    const { examples } = components.responses[status]?.content?.["application/problem+json"] ?? {};
+    assertArrayIncludes(Object.keys(examples ?? {}), [name]);
+  }
+});
+
+Deno.test("every example matches the published schema of its answer", () => {
+  const ajv = new Ajv2020({ strict: false, formats: { "date-time": /^\d{4}-\d\d-\d\dT.+Z$/ } });
+  ajv.addSchema({ $id: "openapi", ...JSON.parse(openapi) });
+  let matched = 0;
+  for (const { name, schema, examples = {} } of bodies) {
+    const validate = ajv.compile(schema.$ref ? { $ref: `openapi${schema.$ref}` } : schema);
+    for (const example of Object.keys(examples)) {
+      assert(
+        validate(components.examples[example]?.value),
+        `${name}, ${example}: ${ajv.errorsText(validate.errors)}`,
+      );
+      matched++;
+    }
+    if (schema.$ref) assertEquals(validate({}), false, `${name} takes anything`);
+  }
+  assert(matched > bodies.length - 2, "the examples were looked at");
+});
+
+Deno.test("no example holds a secret", () => {
+  assertMatch(openapi, /"request_id":"request-1"/);
+  assert(!/canary|whsec_/.test(openapi));
 });
 
 Deno.test("every reference in the document leads somewhere", () => {

@@ -342,6 +342,8 @@ Deno.test("a wrong setting is 503 misconfigured, which names it to the caller wi
     ["RESOLVE_PENDING", { ...enough, RESOLVE_PENDING: "202" }],
     ["RESOLVE_BASE_PATH", { ...enough, RESOLVE_BASE_PATH: "a/.." }],
     ["RESOLVE_CORS_ORIGINS", { ...enough, RESOLVE_CORS_ORIGINS: "*" }],
+    ["RESOLVE_LINK_SECRET", { ...enough, RESOLVE_LINK_SECRET: "whsec_canary" }],
+    ["RESOLVE_LINK_TTL_S", { ...enough, RESOLVE_LINK_TTL_S: "59" }],
     ["RESOLVE_OPEN", { ...enough, RESOLVE_OPEN: "1" }],
     ["RESOLVE_CALLBACKS", { ...enough, RESOLVE_CALLBACKS: `canary.example=${SECRET}` }],
     ["RESOLVE_KV_PATH", { ...enough, RESOLVE_KV_PATH: ":memory:" }],

@@ -60,7 +60,11 @@ Deno.test("README: every TypeScript block type-checks and runs", async (t) => {
   await using server = platform();
   const folder = new URL("dist/readme/", root);
   await Deno.mkdir(folder, { recursive: true });
-  const outputs = ['{ source: "s-1" }\n', "TASK_QUOTA The quota is used up\n"];
+  const outputs = [
+    '{ source: "s-1" }\n',
+    "TASK_QUOTA The quota is used up\n",
+    't-1 { source: "s-1" }\nt-2 TASK_QUOTA\n',
+  ];
   for (const [i, { code }] of samples.entries()) {
     await t.step(`block ${i + 1}`, async () => {
       const file = new URL(`${i + 1}.ts`, folder);

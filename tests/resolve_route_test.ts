@@ -34,6 +34,9 @@ Deno.test("a finished task is answered to either caller with its result and its 
       status: "success",
       result: { source: "s-1" },
       task: { ...ids, info: INFO },
+      links: {
+        result: "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=source&i=s-1",
+      },
     });
   }
 });

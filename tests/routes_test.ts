@@ -64,6 +64,7 @@ Deno.test("/openapi.json describes OpenAPI 3.1 and the routes that there are", a
     "/organizations/{organization}/workspaces/{workspace}/tasks/{task}",
     "/problems/{name}",
     "/resolve",
+    "/watch/{token}",
     "/watches",
     "/watches/{id}",
   ]);

@@ -2,19 +2,21 @@
 // that nothing is in them that has no place there.
 // deno-lint-ignore-file no-console
 import { gzipSync } from "node:zlib";
-import { bundle, endBundling } from "./build.ts";
+import { type Bundle, bundle, endBundling } from "./build.ts";
 import { root } from "./deno.ts";
 import { closingLine } from "./run.ts";
 
-const CLIENT = { entry: "mod.ts", budget: 8 * 1024, home: /^(mod\.ts|src\/(?!cli\.ts)[^/]+)$/ };
+const HOME = /^(mod\.ts|tests\/task_alone\.ts|src\/(?!cli\.ts)[^/]+)$/;
+/** What a bundler leaves where `resolveAll` is not used: it weighs a kilobyte by itself. */
+const CLIENT = { entry: "tests/task_alone.ts", budget: 8 * 1024, home: HOME };
+/** All of it, as it comes by URL. Over the 8 KiB that were aimed at: see README, "Sizes". */
+const WHOLE = { entry: "mod.ts", budget: 9.25 * 1024, home: HOME };
+/** Of the Worker, what starts: the page and the API's document are chunks that few requests load. */
 const WORKER = {
   entry: "functions/cloudflare.ts",
   budget: 24 * 1024,
   home: /^(mod\.ts|src\/(?!cli\.ts)[^/]+|functions\/[^/]+|npm:(hono|valibot)@[^/]+\/.+)$/,
 };
-
-/** The watches and what keeps them: no part of the budget, since who has no use for them need not have them. */
-const ENGINE = /^\.\/(watch\w*|callback)\.ts$/;
 
 /** What must not be used as a global. */
 const NODE_GLOBALS = ["process", "Buffer", "require", "module", "__dirname", "setImmediate"];
@@ -29,33 +31,48 @@ function check(holds: boolean, claim: string, detail = ""): void {
 }
 
 async function weigh({ entry, budget, home }: typeof CLIENT): Promise<void> {
-  const made = await bundle(entry);
-  const whole = sizeOf(made.code);
-  const size = sizeOf((await bundle(entry, { without: ENGINE })).code);
-  const [output] = Object.values(made.metafile.outputs);
-  if (output === undefined) throw new Error(`Cannot weigh ${entry}: no output`);
-
-  console.log(`\n${entry}: ${bytes(made.code.length)} minified, ${bytes(whole)} with gzip`);
-  const weights = Object.entries(output.inputs)
-    .map(([path, { bytesInOutput }]) => ({ path, weight: bytesInOutput }))
-    .sort((a, b) => b.weight - a.weight);
-  for (const { path, weight } of weights) {
-    console.log(`${bytes(weight).padStart(10)}  ${path}`);
+  const made = await bundle(entry, { splitting: true });
+  const { outputs } = made.metafile;
+  const first = Object.keys(outputs).find((name) => outputs[name]?.entryPoint === entry);
+  if (first === undefined) throw new Error(`Cannot weigh ${entry}: no output`);
+  const eager = new Set([first]);
+  for (const name of eager) {
+    for (const { kind, path } of outputs[name]?.imports ?? []) {
+      if (kind === "import-statement" && path in outputs) eager.add(path);
+    }
+  }
+  const size = weighChunks(entry, made, [...eager]);
+  for (const name of Object.keys(outputs)) {
+    if (!eager.has(name)) weighChunks("loaded when it is asked for", made, [name]);
   }
 
-  const apart = size < whole ? ", without the watches" : "";
-  check(size <= budget, `${entry} weighs ${bytes(size)} of ${bytes(budget)} with gzip${apart}`);
+  check(size <= budget, `${entry} weighs ${bytes(size)} of ${bytes(budget)} with gzip`);
   const strangers = Object.keys(made.metafile.inputs).filter((path) => !home.test(path));
   check(strangers.length === 0, `${entry} bundles nothing but its own`, strangers.join(", "));
-  const outside = output.imports.map(({ path }) => path);
+  const outside = Object.values(outputs).flatMap(({ imports }) =>
+    imports.filter(({ external }) => external).map(({ path }) => path)
+  );
   check(outside.length === 0, `${entry} imports nothing at run time`, outside.join(", "));
   const users = await usesOfNode(entry, Object.keys(made.metafile.inputs));
   check(users.length === 0, `${entry} uses no global of Node`, users.join(", "));
 }
 
-/** As `gzip -9`, and tools for sizes. */
-function sizeOf(code: Uint8Array): number {
-  return gzipSync(code, { level: 9 }).length;
+/** Prints what some chunks weigh together, and gives that with gzip, which sees each by itself. */
+function weighChunks(title: string, { metafile, outputs }: Bundle, names: string[]): number {
+  const codes = names.map((name) => outputs[name] ?? new Uint8Array());
+  const plain = codes.reduce((sum, { length }) => sum + length, 0);
+  // as `gzip -9`, and tools for sizes
+  const size = codes.reduce((sum, code) => sum + gzipSync(code, { level: 9 }).length, 0);
+  const chunks = names.length > 1 ? ` in ${names.length} chunks` : "";
+  console.log(`\n${title}: ${bytes(plain)} minified, ${bytes(size)} with gzip${chunks}`);
+  const weights = names
+    .flatMap((name) => Object.entries(metafile.outputs[name]?.inputs ?? {}))
+    .map(([path, { bytesInOutput }]) => ({ path, weight: bytesInOutput }))
+    .sort((a, b) => b.weight - a.weight);
+  for (const { path, weight } of weights) {
+    console.log(`${bytes(weight).padStart(10)}  ${path}`);
+  }
+  return size;
 }
 
 /** The globals of Node that a bundle uses, free, as `globalThis.x` or as `{ x } = globalThis`. */
@@ -64,7 +81,7 @@ async function usesOfNode(entry: string, modules: string[]): Promise<string[]> {
   for (const name of NODE_GLOBALS) {
     define[name] = define[`globalThis.${name}`] = `globalOfNode_${name}`;
   }
-  const { code } = await bundle(entry, { define });
+  const { code } = await bundle(entry, { define }); // all of it in one
   const uses = [...new TextDecoder().decode(code).matchAll(/\bglobalOfNode_(\w+)/g)]
     .map(([, name = ""]) => name);
   for (const path of modules) {
@@ -82,6 +99,7 @@ function bytes(count: number): string {
 
 try {
   await weigh(CLIENT);
+  await weigh(WHOLE);
   await weigh(WORKER);
 } finally {
   await endBundling();

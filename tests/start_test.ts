@@ -168,6 +168,18 @@ Deno.test("a body over 20 kB is 413 over HTTP before it has arrived, declared or
   }
 });
 
+Deno.test("a body is cut at its declared length over HTTP, and one that stays behind it is 408", async () => {
+  await using server = run(["task", "start"], { ...READY, RESOLVE_TIMEOUT_MS: "100" });
+  const origin = await originOf(server);
+  const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
+    "content-type: application/json\r\nconnection: close\r\n";
+  const cut = await raw(origin, `${head}content-length: 2\r\n\r\n{}${" ".repeat(50_000)}`);
+  assertMatch(cut, /^HTTP\/1\.1 400 /);
+  assertStringIncludes(cut, "organization_id");
+  const late = await raw(origin, `${head}content-length: 3\r\n\r\n{}`);
+  assertMatch(late, /^HTTP\/1\.1 408 /);
+});
+
 const BAD: [variable: string, wrong: Settings][] = [
   ["DEEPINT_TOKEN", { DEEPINT_TOKEN: "" }],
   ["DEEPINT_TOKEN", { DEEPINT_TOKEN: "canary\ntoken" }],
@@ -187,6 +199,8 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
   ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
   ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
+  ["RESOLVE_LINK_SECRET", { RESOLVE_LINK_SECRET: "whsec_canary" }],
+  ["RESOLVE_LINK_TTL_S", { RESOLVE_LINK_TTL_S: "59" }],
   ["RESOLVE_CALLBACKS", { RESOLVE_CALLBACKS: "hooks.example=whsec_canary" }],
   ["RESOLVE_CALLBACKS", { RESOLVE_CALLBACKS: `10.0.0.1=${SECRET}` }],
   ["RESOLVE_KV_PATH", { RESOLVE_KV_PATH: ":memory:" }],

@@ -26,6 +26,7 @@ const UNLIMITED: Record<string, string[]> = {
   // they start Deno and other programs, which find their way by the environment, and read the project
   test: ["--allow-read", "--allow-run", "--allow-env"],
   ok: ["--allow-read", "--allow-run", "--allow-env"],
+  page: ["--allow-all"], // Playwright looks at all of the machine that it starts a browser on
   runtimes: ["--allow-read", "--allow-run", "--allow-env"],
   soak: ["--allow-read", "--allow-run", "--allow-env"],
   // esbuild is a program too, and hands the whole environment to it

@@ -84,6 +84,11 @@ Deno.test("resultUrl() puts no character of a result's id where it could mean so
   ]);
 });
 
+Deno.test("resultUrl() stands a result's id that is no well-formed text", async () => {
+  const { task } = await setUp({ status: "success", result: "a\ud800b😀", result_type: "source" });
+  assertEquals(task.resultUrl()?.searchParams.get("i"), "a\ufffdb😀");
+});
+
 Deno.test("resultUrl() is null without a result, and for a kind that has no page", async () => {
   for (
     const fields of [

@@ -43,8 +43,6 @@ export interface Round {
 const CRLF = "\r\n";
 const latin1 = new TextDecoder("latin1");
 const utf8 = new TextEncoder();
-/** A tick of `/proc/<pid>/stat` in ms: 100 a second on every Linux of today. */
-const TICK = 10;
 
 async function load(target: Target, ms: number): Promise<Round> {
   const took: number[] = [];
@@ -109,12 +107,12 @@ function isWhole(answer: string): boolean {
     : answer.length >= end + 4 + Number(length);
 }
 
-/** What a process has spent on all its threads, in ms. */
+/** What a process has spent on all its threads, in ms: to the nanosecond, where `stat` has ticks. */
 async function processorTime(pid: number): Promise<number> {
-  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/stat`] }).output();
-  // the name in the second field may hold anything, a parenthesis too
-  const fields = latin1.decode(stdout).replace(/^.*\) /, "").split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK;
+  const args = ["-c", 'cat /proc/"$0"/task/*/schedstat', String(pid)];
+  const { stdout } = await new Deno.Command("sh", { args }).output();
+  const lines = latin1.decode(stdout).trim().split("\n");
+  return lines.reduce((sum, line) => sum + Number(line.split(" ")[0]), 0) / 1e6;
 }
 
 const plan: Plan = JSON.parse(Deno.args[0] ?? "");

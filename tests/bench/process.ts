@@ -36,15 +36,18 @@ export async function startEndpoint(upstream: string): Promise<Server> {
 
 /** Runs the loader with a plan. */
 export async function load(plan: Plan): Promise<Record<string, Round[]>> {
-  const permissions = ["--allow-net=127.0.0.1", "--allow-run=cat"];
+  const permissions = ["--allow-net=127.0.0.1", "--allow-run=sh"];
   return JSON.parse(
     await outputOf(["run", ...permissions, "tests/bench/loader.ts", JSON.stringify(plan)]),
   );
 }
 
 /** What Deno printed. */
-export async function outputOf(args: string[]): Promise<string> {
-  await using child = start(Deno.execPath(), args, {}, "", PATIENCE);
+export async function outputOf(
+  args: string[],
+  settings: Record<string, string> = {},
+): Promise<string> {
+  await using child = start(Deno.execPath(), args, settings, "", PATIENCE);
   const { code } = await child.status;
   if (code !== 0) throw new Error(`deno ${args[0]} ended with ${code}: ${child.output.stderr}`);
   return child.output.stdout;

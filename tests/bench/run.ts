@@ -5,12 +5,22 @@
  */
 // deno-lint-ignore-file no-console
 import { root } from "../deno.ts";
+import { clientFigures, importFigures } from "./client.ts";
 import { endpointFigures } from "./endpoint.ts";
 import { type Figure, isWithin, row } from "./figure.ts";
+import { listFigures, waitFigures } from "./many.ts";
+import { sizeFigures } from "./sizes.ts";
 import { table } from "./table.ts";
+import { workerdFigures } from "./workerd.ts";
 
 const parts: Record<string, () => Promise<Figure[]>> = {
   endpoint: endpointFigures,
+  client: clientFigures,
+  import: importFigures,
+  workerd: workerdFigures,
+  list: listFigures,
+  wait: waitFigures,
+  sizes: sizeFigures,
 };
 
 const only = Deno.args.includes("--only") ? Deno.args[Deno.args.indexOf("--only") + 1] ?? "" : "";

@@ -3,6 +3,16 @@
 // deno-lint-ignore-file no-console
 import { deno, root } from "../deno.ts";
 import { closingLine } from "../run.ts";
+import {
+  binaryIn,
+  findChromium,
+  freePort,
+  install,
+  make,
+  output,
+  path,
+  workerdConfig,
+} from "./packages.ts";
 import { startServers } from "./server.ts";
 import { signWebhook, webhookVerifier } from "../../functions/auth.ts";
 import { KEY, SECRET, type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
@@ -23,18 +33,12 @@ interface Runtime {
   run(servers: ServerContext, signal: AbortSignal): Promise<Outcome>;
 }
 
-/** Milliseconds for the packages, for one runtime, and for all of it. */
-const INSTALL_DEADLINE = 90_000;
+/** Milliseconds for one runtime, and for all of it. */
 const RUNTIME_DEADLINE = 30_000;
 const DEADLINE = 170_000;
 
 const end = Date.now() + DEADLINE;
 let interrupted = false;
-
-const output = new URL("dist/runtimes/", root);
-const packages = new URL("tests/runtime/packages/", root);
-/** The children's HOME: what is found in a developer's own is none of theirs. */
-const home = new URL("home/", output);
 
 const WATCH =
   "functions/cloudflare.ts keeps a watch on Workflows, and calls back until it is taken";
@@ -95,8 +99,9 @@ const runtimes: Record<string, Runtime> = {
     endpoint: false,
     async run(servers, signal) {
       const script = await Deno.readTextFile(await bundle("chromium"));
-      const { name, version } = await findChromium();
-      return { version, ...await browse(name, script, servers, signal) };
+      const chromium = await findChromium();
+      const version = await versionOf(chromium, ["--version"]);
+      return { version, ...await browse(chromium, script, servers, signal) };
     },
   },
 };
@@ -116,7 +121,7 @@ function workerd(compatibilityDate: string): Runtime {
       const entry = await cloudflareEntry(binary, compatibilityDate, servers, signal);
       return {
         version: await packageVersion("workerd"),
-        results: [...suite.results, entry.result],
+        results: [...suite.results, ...entry.results],
         output: suite.output + entry.output,
       };
     },
@@ -129,7 +134,7 @@ async function cloudflareEntry(
   compatibilityDate: string,
   servers: ServerContext,
   signal: AbortSignal,
-): Promise<{ result: TestResult; output: string }> {
+): Promise<{ results: TestResult[]; output: string }> {
   await make("functions/cloudflare.ts", path("cloudflare.mjs"));
   const port = freePort();
   const config = path("cloudflare.capnp");
@@ -137,20 +142,69 @@ async function cloudflareEntry(
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: servers.server,
     RESOLVE_WEBHOOK_SECRETS: SECRET,
+    RESOLVE_LINK_SECRET: SECRET,
+    RESOLVE_TIMEOUT_MS: "2000",
   };
   const text = workerdConfig("cloudflare.mjs", port, compatibilityDate, bindings);
   await Deno.writeTextFile(config, text);
   const worker = start(binary, ["serve", config], signal);
-  const name = "functions/cloudflare.ts takes a signed request from 202 to 200";
-  let error: string | undefined;
-  try {
-    await signedJourney(`http://127.0.0.1:${port}`, servers, signal);
-  } catch (reason) {
-    error = String(reason);
-  } finally {
-    worker.end();
+  const origin = `http://127.0.0.1:${port}`;
+  const journeys = {
+    "functions/cloudflare.ts takes a signed request from 202 to 200, and shows its page":
+      signedJourney,
+    "functions/cloudflare.ts shares one poll of a platform that hangs among 20 callers": sharedPoll,
+  };
+  const results: TestResult[] = [];
+  for (const [name, journey] of Object.entries(journeys)) {
+    try {
+      await journey(origin, servers, signal);
+      results.push({ name });
+    } catch (error) {
+      results.push({ name, error: String(error) });
+    }
   }
-  return { result: error === undefined ? { name } : { name, error }, output: await worker.output };
+  worker.end();
+  return { results, output: await worker.output };
+}
+
+/** Sends a signed request to the endpoint. */
+async function deliver(origin: string, body: string, signal: AbortSignal): Promise<Response> {
+  const timestamp = Math.floor(Date.now() / 1000);
+  return await fetch(`${origin}/resolve`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "webhook-id": "msg_1",
+      "webhook-timestamp": String(timestamp),
+      "webhook-signature": await signWebhook(SECRET, "msg_1", timestamp, body),
+    },
+    body,
+    signal,
+  });
+}
+
+/** Many ask at once for a task of a platform that hangs: one poll for all of them, and all are answered. */
+async function sharedPoll(
+  origin: string,
+  { server }: ServerContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const ids = { organization_id: "o-1", workspace_id: "w-1", task_id: "hang-headers-1" };
+  let going = true;
+  let most = 0;
+  const answers = Promise.all(Array.from({ length: 20 }, async () => {
+    const response = await deliver(origin, JSON.stringify(ids), signal);
+    await response.body?.cancel();
+    return response.status;
+  })).finally(() => going = false);
+  while (going) {
+    const state = await (await fetch(`${server}/control/state`, { signal })).json();
+    most = Math.max(most, state.open);
+  }
+  const statuses = new Set(await answers);
+  if (most !== 1 || statuses.size !== 1 || !statuses.has(504)) {
+    throw new Error(`${most} polls at once, answers ${[...statuses]}`);
+  }
 }
 
 async function signedJourney(
@@ -165,23 +219,19 @@ async function signedJourney(
   const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
   const body = JSON.stringify({ ...ids, pending: "accepted" });
   await untilHealthy(origin, signal);
+  let answer = "";
   for (const expected of [202, 200]) {
-    const timestamp = Math.floor(Date.now() / 1000);
-    const response = await fetch(`${origin}/resolve`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "webhook-id": "msg_1",
-        "webhook-timestamp": String(timestamp),
-        "webhook-signature": await signWebhook(SECRET, "msg_1", timestamp, body),
-      },
-      body,
-      signal,
-    });
-    const text = await response.text();
+    const response = await deliver(origin, body, signal);
+    answer = await response.text();
     if (response.status !== expected) {
-      throw new Error(`${response.status}, not ${expected}: ${text}`);
+      throw new Error(`${response.status}, not ${expected}: ${answer}`);
     }
+  }
+  // what is loaded when it is asked for
+  for (const path of [JSON.parse(answer).links.watch, "/openapi.json"]) {
+    const response = await fetch(origin + path, { signal });
+    const text = await response.text();
+    if (!/<h1|"openapi"/.test(text)) throw new Error(`${path}: ${response.status}: ${text}`);
   }
 }
 
@@ -478,42 +528,6 @@ async function bundle(name: string, format: "esm" | "iife" = "esm"): Promise<str
   return file;
 }
 
-/** By Deno's own bundler: it takes the packages that deno.lock has, with nothing to install. */
-async function make(entry: string, file: string, format = "esm"): Promise<void> {
-  const args = ["bundle", "--quiet", "--frozen", "--minify", "--platform=browser"];
-  const { code, output } = await deno([...args, `--format=${format}`, "-o", file, entry], {
-    quiet: true,
-    timeout: RUNTIME_DEADLINE,
-  });
-  if (code !== 0) throw new Error(`cannot bundle ${entry}:\n${output}`);
-}
-
-/**
- * Installs the runtimes that are packages, by a lock of their own (made with npm's option
- * `omit-lockfile-registry-resolved`): hundreds of megabytes that no user needs, so deno.lock does
- * without. No package's script runs; each binary is in a package for its platform.
- */
-async function install(): Promise<void> {
-  await Deno.mkdir(home, { recursive: true });
-  const lock = await Deno.readTextFile(new URL("package-lock.json", packages));
-  const stamp = new URL("installed.json", output);
-  if (await Deno.readTextFile(stamp).catch(() => "") === lock) return;
-  for (const name of ["package.json", "package-lock.json"]) {
-    await Deno.copyFile(new URL(name, packages), new URL(name, output));
-  }
-  const { success, stdout, stderr } = await new Deno.Command("npm", {
-    args: ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-    cwd: output,
-    stdin: "null",
-    signal: AbortSignal.timeout(INSTALL_DEADLINE),
-  }).output();
-  if (!success) {
-    const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");
-    throw new Error(`npm cannot install the runtimes:\n${text}`);
-  }
-  await Deno.writeTextFile(stamp, lock);
-}
-
 /** The second copy of the module, for a test of errors that come from another bundle. */
 async function makeOtherCopy(): Promise<void> {
   await make("mod.ts", path("mod.js"));
@@ -521,53 +535,6 @@ async function makeOtherCopy(): Promise<void> {
     path("other_copy.js"),
     `import * as copy from "./mod.js";\nglobalThis.otherCopy = copy;\n`,
   );
-}
-
-/** What workerd runs: a module Worker on a port, whose network is loopback alone. */
-function workerdConfig(
-  module: string,
-  port: number,
-  compatibilityDate: string,
-  bindings: Record<string, string> = {},
-): string {
-  const texts = Object.entries(bindings).map(([name, text]) =>
-    `(name = "${name}", text = "${text}")`
-  );
-  return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    (name = "worker", worker = .worker),
-    (name = "loopback", network = (allow = ["local"])),
-  ],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "worker")],
-);
-const worker :Workerd.Worker = (
-  modules = [(name = "worker", esModule = embed "${module}")],
-  bindings = [${texts.join(", ")}],
-  compatibilityDate = "${compatibilityDate}",
-  globalOutbound = "loopback",
-);
-`;
-}
-
-/** The program itself, not the script that starts it: a script that is ended leaves it behind. */
-async function binaryIn(scope: string, name: string): Promise<string> {
-  for await (const entry of Deno.readDir(new URL(`node_modules/${scope}/`, output))) {
-    const binary = path(`node_modules/${scope}/${entry.name}/bin/${name}`);
-    if (await Deno.stat(binary).then(() => true, () => false)) return binary;
-  }
-  throw new Error(`npm has no ${name} for this platform`);
-}
-
-async function findChromium(): Promise<{ name: string; version: string }> {
-  for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
-    try {
-      return { name, version: await versionOf(name, ["--version"]) };
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  throw new Error("there is no chromium: apt-get install chromium");
 }
 
 /** Not `AbortSignal.timeout`: what listens to that one keeps the process until it is over. */
@@ -596,15 +563,6 @@ async function versionOf(command: string, args: string[]): Promise<string> {
 
 async function packageVersion(name: string): Promise<string> {
   return JSON.parse(await Deno.readTextFile(path(`node_modules/${name}/package.json`))).version;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-function path(name: string): string {
-  return decodeURIComponent(new URL(name, output).pathname);
 }
 
 /** The results of a runtime, with a failure for each test that is missing. */

@@ -1,0 +1,28 @@
+/**
+ * How the page writes times, on the server and, in the source of its script, in the browser. So each
+ * function here stands by itself: it uses nothing that is not its own.
+ */
+
+/** A time span in words: its two largest units. */
+export function span(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [d, h, m, s] = [86_400, 3_600, 60, 1].map((unit, i, units) =>
+    Math.floor(seconds % (units[i - 1] ?? Infinity) / unit)
+  );
+  if (d) return `${d} d ${h} h`;
+  if (h) return `${h} h ${m} min`;
+  return m ? `${m} min ${s} s` : `${s} s`;
+}
+
+/** A moment in words, in a time zone, by default the reader's own. */
+export function moment(date: Date, timeZone?: string): string {
+  return date.toLocaleString("en-GB", {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    timeZoneName: "short",
+    ...(timeZone && { timeZone }),
+  });
+}

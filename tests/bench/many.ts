@@ -1,0 +1,139 @@
+/** Many tasks: the requests that it takes to list them and to wait for them, and how that grows. */
+import { Credentials, type Fetch, pollDelay, resolveAll, Task } from "../../mod.ts";
+import { FakeClock } from "../fake_clock.ts";
+import { createStandIn } from "../stand_in.ts";
+import { type Figure, median } from "./figure.ts";
+import { wait } from "./study.ts";
+import { TOKEN } from "./task.ts";
+
+const MINUTE = 60_000;
+const SOME = 5_000;
+const GROWTH = [10, 100, 1_000, 10_000];
+const IDS = { organizationId: "organization-1", workspaceId: "workspace-1" };
+const credentials = new Credentials({ token: TOKEN });
+
+/** Lists 5,000 tasks, against the bare requests that it takes. */
+export async function listFigures(): Promise<Figure[]> {
+  const standIn = createStandIn({ token: TOKEN });
+  for (let at = 0; at < SOME; at++) standIn.add({ status: "running" });
+  const ratios: number[] = [];
+  let requests = 0;
+  let seconds = 0;
+  for (let round = 0; round < 5; round++) {
+    const before = standIn.count();
+    const began = performance.now();
+    let count = 0;
+    for await (const _ of Task.list({ ...IDS, credentials, fetch: standIn.fetch })) count++;
+    if (count !== SOME) throw new Error(`${count} tasks were listed, not ${SOME}`);
+    const listed = performance.now();
+    requests = standIn.count() - before;
+    for (let page = 0; page < requests; page++) {
+      const url = `https://app.deepint.net/api/v1/workspace/workspace-1/tasks?page=${page}`;
+      await (await standIn.fetch(url, { headers: HEADERS })).json();
+    }
+    ratios.push((listed - began) / (performance.now() - listed));
+    seconds = (listed - began) / 1_000;
+  }
+  return [
+    { what: "requests to list 5,000 tasks", value: requests, budget: { most: 10 } },
+    {
+      what: "list of 5,000 tasks / its bare pages",
+      value: median(ratios),
+      unit: "×",
+      detail: `${(1_000 * seconds).toFixed(0)} ms, without a network`,
+    },
+  ];
+}
+
+/** Waits for tasks of one length all at once, on a simulated clock. */
+export async function waitFigures(): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  await waitFor(100, MINUTE, "adaptive"); // so that what is compiled then is not counted
+  const many = await waitFor(SOME, 10 * MINUTE, "adaptive");
+  const apart = SOME * pollsOfOne(10 * MINUTE);
+  figures.push({
+    what: "5,000 tasks of 10 minutes: a poller each / resolveAll, before the first ends",
+    value: apart / many.before,
+    unit: "×",
+    budget: { least: 100 },
+    detail: `${apart.toLocaleString("en")} to ${many.before.toLocaleString("en")} requests`,
+  });
+  const short = await waitFor(1_000, 6_000, 1_000);
+  figures.push({
+    what: "1,000 tasks of 6 s, a poll a second: requests in all",
+    value: short.requests,
+    budget: { most: 1_060 },
+  });
+  for (const count of GROWTH) {
+    const { requests, before, ms, bytes } = await waitFor(count, 10 * MINUTE, "adaptive");
+    figures.push({
+      what: `resolveAll of ${count.toLocaleString("en")} tasks of 10 minutes: requests`,
+      value: requests,
+      detail: `${before} before the first ends; ${ms.toFixed(0)} ms of work, ` +
+        `keeps ${Math.max(0, bytes / 1_024).toFixed(0)} KiB`,
+    });
+  }
+  return figures;
+}
+
+const HEADERS = { "x-auth-token": TOKEN, "x-deepint-organization": "organization-1" };
+
+/** What a wait came to. */
+interface Cost {
+  /** Requests in all, and before the first task ended. */
+  requests: number;
+  before: number;
+  /** Real time in ms. */
+  ms: number;
+  /** What the wait itself keeps while all tasks go on, beside the tasks. */
+  bytes: number;
+}
+
+async function waitFor(
+  count: number,
+  duration: number,
+  pollInterval: number | "adaptive",
+): Promise<Cost> {
+  const real = performance.now.bind(performance);
+  using clock = new FakeClock();
+  const standIn = createStandIn({ token: TOKEN, record: false });
+  const steps = [{ status: "running", ms: duration }, { status: "success", result: "s-1" }];
+  const ended = clock.now + duration;
+  let requests = 0;
+  let before = 0;
+  const fetch: Fetch = (url, init) => {
+    requests++;
+    if (clock.now < ended) before++;
+    return standIn.fetch(url, init);
+  };
+  const tasks = Array.from({ length: count }, () => {
+    const { id, organization, workspace } = standIn.add({ steps });
+    const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
+    return Task.fromDict(ids, { credentials, fetch });
+  });
+  const heap = liveHeap();
+  let kept = 0;
+  setTimeout(() => kept = liveHeap() - heap, duration / 2);
+  const began = real();
+  let settled = 0;
+  await clock.runUntil((async () => {
+    for await (const { error } of resolveAll(tasks, { pollInterval })) {
+      if (error) throw error;
+      settled++;
+    }
+  })());
+  if (settled !== count) throw new Error(`${settled} tasks have settled, not ${count}`);
+  return { requests, before, ms: real() - began, bytes: kept };
+}
+
+/** Bytes of what is still in use: `deno task bench` exposes the collector. */
+function liveHeap(): number {
+  (globalThis as { gc?: () => void }).gc?.();
+  return Deno.memoryUsage().heapUsed;
+}
+
+/** Polls of a task by itself before it ends: as `resolve({ pollInterval: "adaptive" })` makes them. */
+function pollsOfOne(duration: number): number {
+  const { polls } = wait(duration, (elapsed) => pollDelay({ elapsed, random: 0.5 }));
+  return polls;
+}

@@ -1,0 +1,62 @@
+/**
+ * What `page.ts` uses of Playwright and of axe-core. Their own types are where the packages are: in a
+ * folder that the type check need not have.
+ */
+
+/** `playwright-core`. */
+export interface Playwright {
+  chromium: { launch(options: { executablePath: string; args: string[] }): Promise<Browser> };
+}
+
+/** A browser. */
+export interface Browser {
+  version(): string;
+  newContext(options: ContextOptions & { baseURL: string }): Promise<Context>;
+  close(): Promise<void>;
+}
+
+/** How a person has set up the browser. */
+export interface ContextOptions {
+  javaScriptEnabled?: boolean;
+  reducedMotion?: "reduce";
+  viewport?: { width: number; height: number };
+}
+
+interface Context {
+  newPage(): Promise<Page>;
+  setOffline(offline: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Answer {
+  url(): string;
+  status(): number;
+  headers(): Record<string, string>;
+}
+
+/** A page. */
+export interface Page {
+  readonly clock: { install(): Promise<void>; runFor(ms: number): Promise<void> };
+  readonly keyboard: { press(key: string): Promise<void> };
+  addInitScript(script: string): Promise<unknown>;
+  context(): Context;
+  emulateMedia(media: { colorScheme: "light" | "dark" }): Promise<void>;
+  evaluate<T>(expression: string): Promise<T>;
+  getAttribute(selector: string, name: string): Promise<string | null>;
+  goto(url: string): Promise<Answer | null>;
+  on(event: "pageerror", listener: (error: Error) => void): unknown;
+  on(event: "console", listener: (message: { text(): string }) => void): unknown;
+  on(event: "request", listener: (request: { resourceType(): string }) => void): unknown;
+  screenshot(options: { path: string; fullPage: boolean }): Promise<unknown>;
+  setDefaultTimeout(ms: number): void;
+  setViewportSize(size: { width: number; height: number }): Promise<void>;
+  textContent(selector: string): Promise<string | null>;
+  title(): Promise<string>;
+  waitForResponse(matches: (response: Answer) => boolean): Promise<Answer>;
+  waitForSelector(selector: string, options?: { state: "attached" }): Promise<unknown>;
+}
+
+/** What `axe.run()` gives. */
+export interface Axe {
+  violations: { id: string; nodes: { html: string }[] }[];
+}
