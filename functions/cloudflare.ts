@@ -10,34 +10,23 @@ let handler: Handler["fetch"] | undefined;
 
 export default {
   async fetch(request: Request, env: Environment, context: ExecutionContext): Promise<Response> {
-    handler ??= handlerOf(read, env.RESOLVE_CALLBACKS ? await loadWatches() : {});
+    handler ??= handlerOf(read, env.RESOLVE_CALLBACKS ? (await loadWatches()).entryOptions : {});
     return await handler(request, env, context);
   },
 };
 
-async function loadWatches() {
-  return (await import("./watches_workflows.ts")).entryOptions;
-}
-
-interface Entrypoint {
-  readonly env: Environment;
-}
+const loadWatches = () => import("./watches_workflows.ts"); // not every Worker has watches
 
 // a runtime that is not theirs has no such module; named by a variable, no bundler looks for it
 const MODULE = "cloudflare:workers";
-const Base: new (context: unknown, env: Environment) => Entrypoint = await import(MODULE).then(
-  ({ WorkflowEntrypoint }) => WorkflowEntrypoint,
-  () =>
-    class {
-      constructor(_context: unknown, readonly env: Environment) {}
-    },
-);
+const Entrypoint: new (...args: unknown[]) => { readonly env?: Environment } = await import(MODULE)
+  .then((module) => module.WorkflowEntrypoint, () => Object);
 
 /** The Workflow that keeps watches: an instance is a watch. */
-export class WatchWorkflow extends Base {
+export class WatchWorkflow extends Entrypoint {
   /** Takes a watch to its end. */
   async run({ payload }: { payload: Watch }, steps: WorkflowStep): Promise<Watch> {
-    const { entryOptions, runWatch } = await import("./watches_workflows.ts");
+    const { entryOptions, runWatch } = await loadWatches();
     const config = configOf((name) => read(name, this.env), entryOptions.callbacks);
     return await runWatch(config, payload, steps);
   }

@@ -33,6 +33,8 @@ export interface BundleOptions {
   client?: string;
   /** Whether what is imported by a call becomes a chunk of its own. @default {false} */
   splitting?: boolean;
+  /** The specifiers of modules that are left out. @default {undefined} none */
+  without?: RegExp | undefined;
   /** What stands for a global, where it is no variable of the module. @default {{}} */
   define?: Record<string, string>;
 }
@@ -49,7 +51,8 @@ export interface Bundle {
 
 /** Bundles a module of the project. Whoever bundled calls {@linkcode endBundling} in the end. */
 export async function bundle(entry: string, options: BundleOptions = {}): Promise<Bundle> {
-  const { minify = true, sourcemap = false, splitting = false, define = {}, client } = options;
+  const { minify = true, sourcemap = false, splitting = false, define = {}, client, without } =
+    options;
   const { outputFiles, metafile } = await esbuild.build({
     absWorkingDir: fileURLToPath(root),
     entryPoints: [entry],
@@ -66,7 +69,11 @@ export async function bundle(entry: string, options: BundleOptions = {}): Promis
     write: false,
     metafile: true,
     logLevel: "error",
-    plugins: [...client === undefined ? [] : [replaceClient(client)], packages],
+    plugins: [
+      ...client === undefined ? [] : [replaceClient(client)],
+      ...without === undefined ? [] : [leaveOut(without)],
+      packages,
+    ],
   });
   const outputs = Object.fromEntries(
     outputFiles.map(({ path, contents }) => [`dist/${path.replace(/^.*[\\/]/, "")}`, contents]),
@@ -140,6 +147,13 @@ async function packageOf(file: URL): Promise<Package> {
     }
   }
   throw new Error(`Cannot bundle ${file.pathname}: it is in no package`);
+}
+
+function leaveOut(filter: RegExp): esbuild.Plugin {
+  return {
+    name: "leave-out",
+    setup: ({ onResolve }) => onResolve({ filter }, ({ path }) => ({ path, external: true })),
+  };
 }
 
 /** Leaves the client out: who imports it too must meet the same classes. */
