@@ -347,19 +347,14 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 }
 
-function explain(c: Context<AppEnv>, name: string): Response {
-  if (!Object.hasOwn(PROBLEMS, name)) {
-    throw new Problem("not-found", undefined, NO_ROUTE);
-  }
-  const { status, title, about, action } = PROBLEMS[name as keyof typeof PROBLEMS];
-  return reply(
-    c.env.entry.request_id,
-    200,
-    `${title} (${status} ${name})\n\n${about}\n\n${action}\n`,
-    {
-      "content-type": "text/plain; charset=utf-8",
-    },
-  );
+async function explain(c: Context<AppEnv>, name: string): Promise<Response> {
+  if (!Object.hasOwn(PROBLEMS, name)) throw new Problem("not-found", undefined, NO_ROUTE);
+  const { EXPLANATIONS } = await import("./problem_page.ts"); // few requests have use for it
+  const { status, title } = PROBLEMS[name as keyof typeof PROBLEMS];
+  const text = [`${title} (${status} ${name})`, ...EXPLANATIONS[name as keyof typeof PROBLEMS]];
+  return reply(c.env.entry.request_id, 200, `${text.join("\n\n")}\n`, {
+    "content-type": "text/plain; charset=utf-8",
+  });
 }
 
 function asProblem(error: Error, c: Context<AppEnv>): Problem {

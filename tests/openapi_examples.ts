@@ -6,6 +6,7 @@ import { cancelled, newWatch, type Watch } from "../functions/watch_state.ts";
 import { createStep } from "../functions/watch_step.ts";
 import { createWatches, type WatchEngine } from "../functions/watches.ts";
 // loaded late by the app: while the clock stands still, a file would not come in time
+import "../functions/problem_page.ts";
 import "../functions/watch_page.ts";
 import {
   captureConsole,
