@@ -7,7 +7,7 @@ import { readCallbacks } from "./callback.ts";
 import { type Config, ConfigError, type Environment } from "./config.ts";
 import type { EntryOptions } from "./handler.ts";
 import { isOpen, newWatch, type Watch } from "./watch_state.ts";
-import { createStep, stepTime } from "./watch_step.ts";
+import { createStep, type StepOptions, stepTime } from "./watch_step.ts";
 import { createWatches, type WatchEngine, type WatchOrder, type WatchReport } from "./watches.ts";
 
 /** The part of a Workflow's binding that is used. */
@@ -107,8 +107,13 @@ export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
 }
 
 /** Takes a watch from its beginning to its end. */
-export async function runWatch(config: Config, begun: Watch, steps: WorkflowStep): Promise<Watch> {
-  const step = createStep(config);
+export async function runWatch(
+  config: Config,
+  begun: Watch,
+  steps: WorkflowStep,
+  options: StepOptions = {},
+): Promise<Watch> {
+  const step = createStep(config, options);
   const bounds: StepConfig = {
     // for what the platform itself does to a step: one of ours does not fail
     retries: { limit: 5, delay: 1_000, backoff: "exponential" },
