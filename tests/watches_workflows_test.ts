@@ -2,7 +2,7 @@
 // emulator. The binding here does what the hosted one is said to do and the emulator does not: it
 // throws when there is an instance of an id.
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import cloudflare, { WatchWorkflow } from "../functions/cloudflare.ts";
+import { type default as cloudflare, WatchWorkflow } from "../functions/cloudflare.ts";
 import { MAX_DEADLINE, type Watch } from "../functions/watch_state.ts";
 import {
   createWorkflowWatches,
