@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { Webhook } from "standardwebhooks";
 import config from "../deno.json" with { type: "json" };
 import { assertSilent, TOKEN } from "./client.ts";
+import { listen } from "./listen.ts";
 import { type Process, start } from "./process.ts";
 import { createStandIn, type StandIn, type StandInTask } from "./stand_in.ts";
 
@@ -22,16 +23,13 @@ const EVIL = "\x1b[31mred\x07\u202eline\nend";
 /** A stand-in that listens, and the settings that lead to it. */
 function serve(...tasks: StandInTask[]) {
   const standIn: StandIn = createStandIn({ token: TOKEN });
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    (request) => standIn.fetch(request),
-  );
-  standIn.origin = `http://127.0.0.1:${server.addr.port}`;
+  const server = listen(standIn.fetch);
+  standIn.origin = server.origin;
   for (const task of tasks) standIn.add(task);
   const settings = { DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: standIn.origin };
   const run = (args: string[], more: Record<string, string> = {}, input = "") =>
     start(Deno.execPath(), [...CLI, ...args], { ...settings, ...more }, input);
-  return { standIn, settings, run, [Symbol.asyncDispose]: () => server.shutdown() };
+  return { ...server, standIn, settings, run };
 }
 
 /** How a command ended; the token is in nothing that it wrote. */
