@@ -203,15 +203,7 @@ async function signedJourney(
     .json();
   const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
   const body = JSON.stringify({ ...ids, pending: "accepted" });
-  for (let attempts = 0;; attempts++) {
-    try {
-      await (await fetch(`${origin}/health`, { signal })).body?.cancel();
-      break;
-    } catch (error) {
-      if (attempts === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
+  await listening(origin, signal);
   let answer = "";
   for (const expected of [202, 200]) {
     const response = await deliver(origin, body, signal);
@@ -283,6 +275,20 @@ async function stub(
   return { results, output };
 }
 
+/** Waits until somebody listens there, for some ten seconds. */
+async function listening(url: string, signal: AbortSignal): Promise<void> {
+  const { hostname, port } = new URL(url);
+  for (let attempts = 0;; attempts++) {
+    try {
+      return (await Deno.connect({ hostname, port: Number(port), signal })).close();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (attempts === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
 /** Has a worker run the suite, as soon as it listens. */
 async function post(
   url: string,
@@ -293,19 +299,13 @@ async function post(
   let results: TestResult[] | undefined;
   let problem = "it does not listen";
   try {
-    for (let attempts = 0; attempts < 100 && !results; attempts++) {
-      try {
-        const init = { method: "POST", body: JSON.stringify(servers), signal };
-        const response = await fetch(url, init);
-        const text = await response.text();
-        problem = text;
-        if (!response.ok) break;
-        results = JSON.parse(text);
-      } catch {
-        signal.throwIfAborted();
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    }
+    await listening(url, signal);
+    const response = await fetch(url, { method: "POST", body: JSON.stringify(servers), signal });
+    problem = await response.text();
+    if (response.ok) results = JSON.parse(problem);
+  } catch (error) {
+    signal.throwIfAborted();
+    problem += `\n${error}`;
   } finally {
     worker.end();
   }
