@@ -1,6 +1,7 @@
 // What an answer may be: any 2xx with a task, read up to 1 MiB; what is anything else; redirects.
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { Credentials, DeepintHTTPError, type RequestOptions, Task, TaskInfo } from "../mod.ts";
+import { listen } from "./listen.ts";
 
 const TOKEN = "canary-token-0123456789";
 const LIMIT = 1_048_576;
@@ -213,9 +214,8 @@ Deno.test("an answer that a fetch has followed a redirect to is REDIRECT, and ca
 
 /** A real server on loopback, and a task at it. */
 function serve(handler: (request: Request) => Response) {
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, handler);
-  const task = taskAt(undefined, `http://127.0.0.1:${server.addr.port}`);
-  return { task, [Symbol.asyncDispose]: () => server.shutdown() };
+  const server = listen(handler);
+  return { ...server, task: taskAt(undefined, server.origin) };
 }
 
 async function gzip(parts: Iterable<Uint8Array<ArrayBuffer>>): Promise<ArrayBuffer> {

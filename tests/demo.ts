@@ -5,6 +5,7 @@
  */
 import { createApp, readConfig } from "../functions/app.ts";
 import { signWebhook, webhookVerifier } from "../functions/auth.ts";
+import { listen } from "./listen.ts";
 import { type Process, start } from "./process.ts";
 import { createStandIn } from "./stand_in.ts";
 
@@ -15,8 +16,8 @@ const CALLBACK_SECRET = `whsec_${btoa("another secret, for callbacks")}`;
 const STORE = "dist/demo.kv";
 
 const standIn = createStandIn({ token: TOKEN });
-const platform = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, standIn.fetch);
-const instance = `http://127.0.0.1:${platform.addr.port}`;
+await using platform = listen(standIn.fetch);
+const instance = platform.origin;
 
 const app = createApp(
   readConfig({
@@ -27,11 +28,11 @@ const app = createApp(
   }),
   { log: () => {} },
 );
-const endpoint = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.fetch);
-const origin = `http://127.0.0.1:${endpoint.addr.port}`;
+await using endpoint = listen((request) => app.fetch(request));
+const { origin } = endpoint;
 
 const called = Promise.withResolvers<string>();
-const callback = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+await using callback = listen(async (request) => {
   const body = await request.bytes();
   const genuine = await webhookVerifier([CALLBACK_SECRET]).verify(request.headers, body);
   if (genuine) called.resolve(new TextDecoder().decode(body));
@@ -78,7 +79,7 @@ answer = await send("POST", "/watches", authorization, {
   organization_id: nightly.organization,
   workspace_id: nightly.workspace,
   task_id: nightly.id,
-  callback_url: `http://127.0.0.1:${callback.addr.port}/ended`,
+  callback_url: `${callback.origin}/ended`,
 }, watching);
 expect(answer, 202);
 const watch = new URL(answer.headers.get("location") ?? "", watching);
@@ -126,9 +127,6 @@ await originOf(again);
 await again.end("SIGTERM");
 await forgetStore();
 
-await callback.shutdown();
-await endpoint.shutdown();
-await platform.shutdown();
 say("\nDone.");
 
 async function send(
@@ -164,7 +162,7 @@ function serve(): Process {
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: instance,
     RESOLVE_API_KEYS: KEY,
-    RESOLVE_CALLBACKS: `127.0.0.1:${callback.addr.port}=${CALLBACK_SECRET}`,
+    RESOLVE_CALLBACKS: `127.0.0.1:${callback.port}=${CALLBACK_SECRET}`,
     RESOLVE_KV_PATH: STORE,
     PORT: "0",
   });

@@ -9,6 +9,7 @@ import supabase from "../functions/supabase/index.ts";
 import vercel from "../functions/vercel.ts";
 import { deno, root } from "./deno.ts";
 import { captureConsole, IDS, post, SECRET, type Settings, signed, TOKEN } from "./endpoint.ts";
+import { listen } from "./listen.ts";
 import { start } from "./process.ts";
 import { createStandIn, type StandIn } from "./stand_in.ts";
 
@@ -27,14 +28,13 @@ const PORTLESS = { PORT: "an odd one" };
 /** A stand-in that listens, and what an entry needs to reach it. */
 function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
   const standIn = createStandIn({ token: TOKEN });
-  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
-  const server = Deno.serve(options, (request) => standIn.fetch(request));
+  const server = listen(standIn.fetch);
   const settings = {
     DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: `http://127.0.0.1:${server.addr.port}`,
+    DEEPINT_INSTANCE: server.origin,
     RESOLVE_WEBHOOK_SECRETS: SECRET,
   };
-  return { standIn, settings, [Symbol.asyncDispose]: () => server.shutdown() };
+  return { ...server, standIn, settings };
 }
 
 /** Takes a signed delivery from 202 to 200, and an unsigned one nowhere. */

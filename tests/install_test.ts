@@ -8,6 +8,7 @@ import config from "../deno.json" with { type: "json" };
 import * as client from "../mod.ts";
 import { build, endBundling } from "./build.ts";
 import { deno, root } from "./deno.ts";
+import { listen } from "./listen.ts";
 import { createStandIn } from "./stand_in.ts";
 
 const TOKEN = "the-token-of-the-platform";
@@ -74,22 +75,18 @@ function serve(files: URL, typeOf: (path: string) => string) {
   const own = { organization: "o-1", workspace: "w-1" };
   standIn.add({ ...own, id: "t-1", status: "success", result: "s-1", result_type: "source" });
   const asked = new Set<string>();
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    async (request) => {
-      const { pathname } = new URL(request.url);
-      if (pathname.startsWith("/api/")) return await standIn.fetch(request);
-      asked.add(pathname);
-      const headers = { "content-type": typeOf(pathname) };
-      try {
-        return new Response(await Deno.readFile(new URL(`.${pathname}`, files)), { headers });
-      } catch {
-        return new Response(null, { status: 404 });
-      }
-    },
-  );
-  const host = `127.0.0.1:${server.addr.port}`;
-  return { asked, host, origin: `http://${host}`, [Symbol.asyncDispose]: () => server.shutdown() };
+  const server = listen(async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/api/")) return await standIn.fetch(request);
+    asked.add(pathname);
+    const headers = { "content-type": typeOf(pathname) };
+    try {
+      return new Response(await Deno.readFile(new URL(`.${pathname}`, files)), { headers });
+    } catch {
+      return new Response(null, { status: 404 });
+    }
+  });
+  return { ...server, asked, host: new URL(server.origin).host };
 }
 
 /** What a user writes: it has types, it reads a task, and it tells one error from another. */

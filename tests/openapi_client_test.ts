@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import project from "../deno.json" with { type: "json" };
 import { IDS, KEY, TOKEN } from "./endpoint.ts";
 import { root } from "./deno.ts";
+import { listen } from "./listen.ts";
 import { start } from "./process.ts";
 import { createStandIn } from "./stand_in.ts";
 
@@ -72,13 +73,10 @@ Deno.test("a client generated from the served document compiles, and works again
     name: "train",
     steps: [{ status: "running" }, { status: "success", result: "m-1", result_type: "model" }],
   });
-  await using platform = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    (request) => standIn.fetch(request),
-  );
+  await using platform = listen(standIn.fetch);
   await using endpoint = start(Deno.execPath(), ["task", "start"], {
     DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: `http://127.0.0.1:${platform.addr.port}`,
+    DEEPINT_INSTANCE: platform.origin,
     RESOLVE_API_KEYS: KEY,
     PORT: "0",
   });

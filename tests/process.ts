@@ -23,14 +23,14 @@ export interface Process extends AsyncDisposable {
 }
 
 /**
- * Runs a command with no settings in its environment but these, and a text on its input. It is ended by
+ * Runs a command with no settings in its environment but these, and this on its input. It is ended by
  * SIGTERM, which `deno task` hands on: SIGKILL would leave its child behind.
  */
 export function start(
   command: string,
   args: string[],
   settings: Record<string, string>,
-  input = "",
+  input: string | ReadableStream<Uint8Array<ArrayBuffer>> = "",
   patience = PATIENCE,
 ): Process {
   const kept = KEPT.map((name) => [name, Deno.env.get(name)]).filter(([, value]) => value);

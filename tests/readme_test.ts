@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { SETTINGS } from "../functions/app.ts";
 import { PROBLEMS } from "../functions/problem.ts";
+import { listen } from "./listen.ts";
 import { createStandIn } from "./stand_in.ts";
 
 const root = new URL("../", import.meta.url);
@@ -23,9 +24,7 @@ function platform() {
     error_code: "QUOTA",
     error_description: "The quota is used up",
   });
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, standIn.fetch);
-  const origin = `http://127.0.0.1:${server.addr.port}`;
-  return { origin, standIn, [Symbol.asyncDispose]: () => server.shutdown() };
+  return { ...listen(standIn.fetch), standIn };
 }
 
 async function run(command: string, args: string[], env: Record<string, string> = {}) {

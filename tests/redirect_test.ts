@@ -2,22 +2,18 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../mod.ts";
 import { assertSilent, TOKEN } from "./client.ts";
+import { listen } from "./listen.ts";
 
 const KINDS = [301, 302, 303, 307, 308];
 
 /** A server on a free port of loopback that counts its requests. */
 function serve(handler: (request: Request) => Response) {
   const seen: string[] = [];
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+  const server = listen((request) => {
     seen.push(`${request.method} ${new URL(request.url).pathname}`);
     return handler(request);
   });
-  return {
-    seen,
-    port: server.addr.port,
-    origin: `http://127.0.0.1:${server.addr.port}`,
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
+  return { ...server, seen };
 }
 
 /** What a token thief would like to be asked for: it answers with the task. */

@@ -6,11 +6,14 @@
 // deno-lint-ignore-file no-console
 import { PROBLEMS } from "../functions/problem.ts";
 import config from "../deno.json" with { type: "json" };
+import { table } from "./bench/table.ts";
 import { KEY } from "./fault_table.ts";
 import { TOKEN } from "./client.ts";
 import { FAULTS, startFaultServer } from "./faults.ts";
+import { listen } from "./listen.ts";
 import { type Process, start } from "./process.ts";
 import { closingLine } from "./run.ts";
+import { seeded } from "./seeded.ts";
 import type { Load, Report } from "./soak_load.ts";
 import { createStandIn } from "./stand_in.ts";
 
@@ -22,13 +25,13 @@ const PATIENCE = 900_000;
 
 const requests = option("requests", 100_000);
 const seed = option("seed", Math.floor(Math.random() * 2 ** 32));
-const rows: string[][] = [["phase", "what", "measured", "wanted", ""]];
+const rows: string[][] = [];
 
 console.log(`soak: ${requests} requests, seed ${seed}`);
 await steady();
 await hanging();
 await flapping();
-print(rows);
+console.log(table(["phase", "what", "measured", "wanted", ""], rows));
 const failed = rows.filter((row) => row.at(-1) === "FAILED").length;
 const passed = rows.filter((row) => row.at(-1) === "ok").length;
 console.log(`\n${closingLine({ passed, failed })}`);
@@ -43,7 +46,7 @@ async function steady(): Promise<void> {
   const cold = ids("cold", 1_000);
   for (const id of ended) standIn.add({ id, status: "success" });
   for (const id of [...cold, "hot-0"]) standIn.add({ id, status: "running" });
-  await using platform = serve(async (request) => {
+  await using platform = listen(async (request) => {
     const kind = kindOf(request);
     count[kind] = (count[kind] ?? 0) + 1;
     await new Promise((resolve) => setTimeout(resolve, LATENCY));
@@ -77,7 +80,7 @@ async function hanging(): Promise<void> {
   const callers = 200;
   let held = 0;
   let full = Promise.withResolvers<void>();
-  await using platform = serve(async (request) => {
+  await using platform = listen(async (request) => {
     if (kindOf(request) !== "hangs") {
       return Response.json({ id: request.url.replace(/^.*\//, ""), status: "running" });
     }
@@ -121,7 +124,7 @@ async function hanging(): Promise<void> {
 /** A platform that fails one request in five, in any way that the fault matrix has. */
 async function flapping(): Promise<void> {
   const { note, check } = phase("flapping");
-  const next = random(seed);
+  const next = seeded(seed);
   let faults = 0;
   const served = FAULTS.filter(({ name }) => name !== "connection refused");
   await using platform = await startFaultServer({
@@ -225,14 +228,6 @@ async function load(
   return JSON.parse(child.output.stdout);
 }
 
-function serve(handler: (request: Request) => Promise<Response>) {
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, handler);
-  return {
-    origin: `http://127.0.0.1:${server.addr.port}`,
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
-}
-
 function kindOf({ url }: Request): string {
   return /([a-z]+)-\d+$/.exec(url)?.[1] ?? "";
 }
@@ -250,17 +245,6 @@ function figures({ p50, p99, max }: Report): string {
   return [p50, p99, max].map((ms) => ms.toFixed(1)).join(", ");
 }
 
-/** Mulberry32: the same numbers for the same seed. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 function option(name: string, unset: number): number {
   const at = Deno.args.indexOf(`--${name}`);
   if (at < 0) return unset;
@@ -268,11 +252,4 @@ function option(name: string, unset: number): number {
   if (Number.isInteger(value) && value >= 0) return value;
   console.error(`--${name} takes a whole number, not "${Deno.args[at + 1]}"`);
   Deno.exit(2);
-}
-
-function print(rows: string[][]): void {
-  const widths = rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
-  for (const row of rows) {
-    console.log(row.map((cell, at) => cell.padEnd(widths?.[at] ?? 0)).join("  ").trimEnd());
-  }
 }

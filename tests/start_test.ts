@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { SETTINGS } from "../functions/app.ts";
 import { captureConsole, IDS, KEY, objectOf, outcomeOf, post, RUNNING } from "./endpoint.ts";
 import { SECRET, type Settings, signed, TASK_PATH, TOKEN } from "./endpoint.ts";
+import { listen } from "./listen.ts";
 import { type Process, start } from "./process.ts";
 import { createStandIn, type StandIn } from "./stand_in.ts";
 
@@ -26,11 +27,10 @@ function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
   const standIn = createStandIn({ token: TOKEN });
   // what breaks off is no error to print
   const onError = () => new Response(null, { status: 500 });
-  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {}, onError };
-  const server = Deno.serve(options, (request) => standIn.fetch(request));
-  standIn.origin = `http://127.0.0.1:${server.addr.port}`;
+  const server = listen(standIn.fetch, { onError });
+  standIn.origin = server.origin;
   const settings = { ...READY, DEEPINT_INSTANCE: standIn.origin, RESOLVE_WEBHOOK_SECRETS: SECRET };
-  return { standIn, settings, [Symbol.asyncDispose]: () => server.shutdown() };
+  return { ...server, standIn, settings };
 }
 
 /** Sends text as it is and reads the answer, up to the end of its body of JSON. */

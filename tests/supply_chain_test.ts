@@ -20,8 +20,7 @@ function permissionsOf(command: string): Map<string, string[] | undefined> {
 /** The permissions without limits that a task has, each for a reason. */
 const UNLIMITED: Record<string, string[]> = {
   start: ["--allow-net"], // who listens, and the platform, are settings
-  // the file of the credentials, the body to sign, the platform, and what a terminal can do
-  cli: ["--allow-read", "--allow-net", "--allow-env"],
+  cli: ["--allow-net", "--allow-read"], // the platform, and the file of a body, are arguments
   demo: ["--allow-run"], // one server is a process, to be killed
   // they start Deno and other programs, which find their way by the environment, and read the project
   test: ["--allow-read", "--allow-run", "--allow-env"],

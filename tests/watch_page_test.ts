@@ -5,6 +5,7 @@ import { assertStringIncludes } from "@std/assert";
 import { linksOf } from "../functions/link.ts";
 import { type Endpoint, IDS, KEY, objectOf, outcomeOf, problemOf, setUp } from "./endpoint.ts";
 import { retryAfterOf, RUNNING, SUCCESS, TASK_PATH, textOf, TOKEN } from "./endpoint.ts";
+import { FakeClock } from "./fake_clock.ts";
 import type { StandInTask } from "./stand_in.ts";
 
 const LINK_SECRET = `whsec_${btoa("canary-link-secret-of-32-bytes..")}`;
@@ -461,11 +462,16 @@ Deno.test("the log names the route and the kind of caller, and never the token o
 });
 
 Deno.test("all who look at one task at once share one poll", async () => {
+  using clock = new FakeClock();
   const endpoint = setUp(WITH_LINKS);
-  endpoint.standIn.add(RUNNING);
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  endpoint.standIn.inject(() => promise);
   const link = await linkWith(LINK_SECRET);
-  const pages = await Promise.all(Array.from({ length: 20 }, () => endpoint.send(link, HTML)));
-  for (const { status, body } of pages) {
+  const pages = Array.from({ length: 20 }, () => endpoint.send(link, HTML));
+  // until all have come: one that comes after the answer polls for itself
+  await clock.tick(0);
+  resolve(Response.json(RUNNING));
+  for (const { status, body } of await Promise.all(pages)) {
     assertEquals(status, 200);
     await body?.cancel();
   }

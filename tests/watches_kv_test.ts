@@ -4,6 +4,7 @@ import { Problem } from "../functions/problem.ts";
 import { createKvWatches, type KvWatches, type KvWatchesOptions } from "../functions/watches_kv.ts";
 import type { WatchOrder } from "../functions/watches.ts";
 import { KEY, objectOf, outcomeOf, post, type Settings, TOKEN } from "./endpoint.ts";
+import { listen } from "./listen.ts";
 import { type Process, start } from "./process.ts";
 import { createStandIn, type StandIn, type StandInTask } from "./stand_in.ts";
 import { CALLBACK_SECRET, configWith, createReceiver, type Receiver } from "./watches.ts";
@@ -309,23 +310,22 @@ Deno.test("a store that is broken fails each request and begins nothing", async 
 /** A platform and a receiver that listen, and the settings of a server that reaches them. */
 function serve(receiver: Receiver) {
   const standIn = createStandIn({ token: TOKEN });
-  const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
-  const platform = Deno.serve(options, (request) => standIn.fetch(request));
-  const hooks = Deno.serve(options, (request) => receiver.answer(request));
+  const platform = listen((request) => standIn.fetch(request));
+  const hooks = listen((request) => receiver.answer(request));
   const settings: Settings = {
     DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: `http://127.0.0.1:${platform.addr.port}`,
+    DEEPINT_INSTANCE: platform.origin,
     RESOLVE_API_KEYS: KEY,
-    RESOLVE_CALLBACKS: `127.0.0.1:${hooks.addr.port}=${CALLBACK_SECRET}`,
+    RESOLVE_CALLBACKS: `127.0.0.1:${hooks.port}=${CALLBACK_SECRET}`,
     RESOLVE_TIMEOUT_MS: "1000",
     PORT: "0",
   };
   return {
     standIn,
     settings,
-    hook: `http://127.0.0.1:${hooks.addr.port}/end`,
+    hook: `${hooks.origin}/end`,
     async [Symbol.asyncDispose]() {
-      await Promise.all([platform.shutdown(), hooks.shutdown()]);
+      await Promise.all([platform, hooks].map((server) => server[Symbol.asyncDispose]()));
     },
   };
 }

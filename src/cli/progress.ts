@@ -1,82 +1,123 @@
-/** How a wait looks while it lasts: a bar a task on a terminal, a line a change elsewhere. */
+/** How a wait shows itself: bars on a terminal, lines elsewhere, or not at all. Internal. */
+// deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
-import cliProgress from "cli-progress";
-import { printable, type Task, type TaskInfo } from "../../mod.ts";
-import { durationText, isTerminal, statusText } from "./text.ts";
+import { createLogUpdate } from "npm:log-update@^8.0.0";
+import { elapsedTime, type Task, TaskStatus } from "../../mod.ts";
+import {
+  align,
+  failureOf,
+  formatDuration,
+  isInteractive,
+  paint,
+  resultOf,
+  show,
+  style,
+  truncate,
+  writeLine,
+} from "./output.ts";
 
-/** Characters of a bar. */
-const SIZE = 24;
-
-/** Shows how tasks go on, on standard error. */
+/** Shows how tasks go on. */
 export interface Progress {
-  /** Shows what is known of a task now. */
-  show(task: Task, info: TaskInfo): void;
-  /** Leaves the terminal as it was found, with the last state above the cursor. */
+  /** Something of a task has changed. */
+  update(task: Task): void;
+  /** A task is waited for no longer, for this reason when it has not ended. */
+  settle(task: Task, reason?: string): void;
+  /** The wait is over: leaves the terminal as it was, below what was shown. */
   end(): void;
 }
 
-/** Starts to show the progress of tasks. */
-export function showProgress(tasks: Task[], quiet: boolean): Progress {
-  if (quiet) return { show() {}, end() {} };
-  return isTerminal(process.stderr) ? bars(tasks) : lines();
+const { stderr } = process;
+
+/** The kind of progress that fits where standard error goes. */
+export function showProgress(tasks: Task[], { quiet = false } = {}): Progress {
+  if (quiet) return { update() {}, settle() {}, end() {} };
+  const started = Date.now();
+  return isInteractive(stderr) && stderr.columns > 0 ? bars(tasks, started) : lines(started);
 }
 
-function lines(): Progress {
+function lines(started: number): Progress {
   return {
-    show(task, info) {
-      process.stderr.write(
-        [task.taskId, info.status, percent(info), printable(info.subtask ?? "")].filter(Boolean)
-          .join(" ") + "\n",
-      );
+    update(task) {
+      const { taskId, info: { name, status } } = task;
+      const parts = new Set([status, percent(task), outcome(task), elapsed(task, started)]);
+      const text = `${[taskId, show(name)].filter(Boolean).join(" ")}: ${
+        [...parts].filter(Boolean).join(", ")
+      }`;
+      writeLine(text, stderr);
     },
+    settle() {},
     end() {},
   };
 }
 
-function bars(tasks: Task[]): Progress {
-  const began = Date.now();
-  const all = new cliProgress.MultiBar({
-    stream: process.stderr,
-    hideCursor: true,
-    clearOnComplete: false,
-    emptyOnZero: true,
-    fps: 4,
-    gracefulExit: false, // an interrupt is ours to handle
-    format: (
-      _options: unknown,
-      { progress }: { progress: number },
-      { task, ended }: { task: Task; ended?: number },
-    ) => {
-      const { info } = task;
-      const full = Math.round(progress * SIZE);
-      const from = info.created?.getTime() ?? began;
-      return [
-        "█".repeat(full) + "░".repeat(SIZE - full),
-        percent(info).padStart(5),
-        statusText(info.status, process.stderr),
-        durationText((ended ?? Date.now()) - from),
-        printable(info.name ?? task.taskId, 40),
-        printable(info.subtask ?? "", 40),
-      ].filter(Boolean).join("  ");
-    },
-  });
-  const shown = new Map(tasks.map((task) => [task, all.create(100, 0, { task })]));
+/** How a task stands that is waited for no longer. */
+interface Ending {
+  time: string;
+  reason: string | undefined;
+}
+
+function bars(tasks: Task[], started: number): Progress {
+  const screen = createLogUpdate(stderr);
+  const endings = new Map<Task, Ending>();
+  const draw = () => screen(frame(tasks, endings, started));
+  const timer = setInterval(draw, 1_000); // the time goes on where nothing else does
+  draw();
   return {
-    show(task, info) {
-      const ended = info.status === "success" || info.status === "failed";
-      const value = info.status === "success"
-        ? 100
-        : Math.min(Math.max(info.progress ?? 0, 0), 100);
-      shown.get(task)?.update(value, { task, ...ended && { ended: Date.now() } });
+    update: draw,
+    settle(task, reason) {
+      endings.set(task, { time: elapsed(task, started), reason });
+      draw();
     },
     end() {
-      all.update();
-      all.stop();
+      clearInterval(timer);
+      draw();
+      screen.done();
     },
   };
 }
 
-function percent({ status, progress }: TaskInfo): string {
-  if (status === "success") return "100 %";
-  return progress === null ? "" : `${Math.round(progress)} %`;
+/** A line a task, as many as there is room for: those that go on come before those that ended. */
+function frame(tasks: Task[], endings: Map<Task, Ending>, started: number): string {
+  const { columns = 80, rows = 24 } = stderr;
+  const room = Math.max(2, rows - 1);
+  const shown = tasks.length <= room ? tasks : [
+    ...tasks.filter((task) => !endings.has(task)),
+    ...tasks.filter((task) => endings.has(task)),
+  ].slice(0, room - 1);
+  const cells = shown.map((task) => {
+    const { time = elapsed(task, started), reason } = endings.get(task) ?? {};
+    return [
+      truncate(show(task.info.name) || task.taskId, Math.max(8, Math.floor(columns / 4))),
+      bar(task, Math.min(20, Math.max(4, Math.floor(columns / 5)))),
+      percent(task).padStart(5),
+      time,
+      reason === undefined ? outcome(task) : style("red", reason, stderr),
+    ];
+  });
+  // a full line makes some terminals begin another
+  const text = align(cells).map((line) => truncate(line, columns - 1));
+  if (shown.length < tasks.length) text.push(`… and ${tasks.length - shown.length} more`);
+  return text.join("\n");
+}
+
+function bar({ info: { status, progress } }: Task, length: number): string {
+  const done = status === "success" ? 1 : Math.min(Math.max(progress ?? 0, 0), 100) / 100;
+  const full = Math.floor(done * length);
+  return paint(status, "█".repeat(full), stderr) + "░".repeat(length - full);
+}
+
+function percent({ info: { status, progress } }: Task): string {
+  return status === "success" || progress === null ? "" : `${Math.floor(progress)} %`;
+}
+
+function outcome(task: Task): string {
+  const { status, rawStatus, subtask } = task.info;
+  if (rawStatus === null) return ""; // nothing is known yet
+  if (!TaskStatus.isTerminal(status)) return show(subtask) || status;
+  return paint(status, failureOf(task) || resultOf(task) || status, stderr);
+}
+
+function elapsed({ info }: Task, started: number): string {
+  const ended = TaskStatus.isTerminal(info.status) ? info.duration : null;
+  return formatDuration(ended ?? elapsedTime(info.created, started));
 }

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { createApp, readConfig } from "../../functions/app.ts";
 import { linksOf } from "../../functions/link.ts";
 import { root } from "../deno.ts";
+import { listen } from "../listen.ts";
 import { closingLine } from "../run.ts";
 import { createStandIn, type StandInTask } from "../stand_in.ts";
 import type { Axe, Browser, ContextOptions, Page, Playwright } from "./browser.ts";
@@ -336,14 +337,11 @@ async function run(browser: Browser, origin: string): Promise<void> {
 try {
   await install();
   await Deno.mkdir(SCREENS, { recursive: true });
-  await using server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    (request) => app.fetch(request),
-  );
+  await using server = listen((request) => app.fetch(request));
   const browser = await launch();
   try {
     console.log(`Chromium ${browser.version()}`);
-    await run(browser, `http://127.0.0.1:${server.addr.port}`);
+    await run(browser, server.origin);
   } finally {
     await browser.close();
   }

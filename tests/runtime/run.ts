@@ -2,6 +2,7 @@
 // and minified, as a user has it. Names of runtimes as arguments run only those.
 // deno-lint-ignore-file no-console
 import { deno, root } from "../deno.ts";
+import { listen } from "../listen.ts";
 import { closingLine } from "../run.ts";
 import {
   binaryIn,
@@ -218,7 +219,7 @@ async function signedJourney(
     .json();
   const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
   const body = JSON.stringify({ ...ids, pending: "accepted" });
-  await untilHealthy(origin, signal);
+  await listening(origin, signal);
   let answer = "";
   for (const expected of [202, 200]) {
     const response = await deliver(origin, body, signal);
@@ -244,14 +245,11 @@ async function keepWatch(
   const secret = `whsec_${btoa("a secret for callbacks of the watches")}`;
   const { verify } = webhookVerifier([secret]);
   const deliveries: string[] = [];
-  await using receiver = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    async (request) => {
-      const genuine = await verify(request.headers, await request.bytes());
-      deliveries.push(genuine ? request.headers.get("webhook-id") ?? "none" : "not signed");
-      return new Response(null, { status: deliveries.length < 3 ? 500 : 204 });
-    },
-  );
+  await using receiver = listen(async (request) => {
+    const genuine = await verify(request.headers, await request.bytes());
+    deliveries.push(genuine ? request.headers.get("webhook-id") ?? "none" : "not signed");
+    return new Response(null, { status: deliveries.length < 3 ? 500 : 204 });
+  });
   const options = {
     host: "127.0.0.1",
     port,
@@ -262,7 +260,7 @@ async function keepWatch(
       DEEPINT_TOKEN: TOKEN,
       DEEPINT_INSTANCE: servers.server,
       RESOLVE_API_KEYS: KEY,
-      RESOLVE_CALLBACKS: `127.0.0.1:${receiver.addr.port}=${secret}`,
+      RESOLVE_CALLBACKS: `127.0.0.1:${receiver.port}=${secret}`,
     },
     cf: false, // which would be downloaded
   };
@@ -272,7 +270,7 @@ async function keepWatch(
   const child = start(Deno.execPath(), args, signal);
   let error: string | undefined;
   try {
-    await watchJourney(`http://127.0.0.1:${port}`, servers, `http://${hostOf(receiver)}/`, signal);
+    await watchJourney(`http://127.0.0.1:${port}`, servers, `${receiver.origin}/`, signal);
     const [id] = deliveries;
     const expected = JSON.stringify([id, id, id]);
     if (JSON.stringify(deliveries) !== expected) throw new Error(`it was told ${deliveries}`);
@@ -283,10 +281,6 @@ async function keepWatch(
   }
   const result = error === undefined ? { name: WATCH } : { name: WATCH, error };
   return { result, output: await child.output };
-}
-
-function hostOf({ addr }: Deno.HttpServer<Deno.NetAddr>): string {
-  return `${addr.hostname}:${addr.port}`;
 }
 
 /** Watches a task until its end has been told, and another one until it is cancelled. */
@@ -318,7 +312,7 @@ async function watchJourney(
   const expect = (actual: unknown, expected: unknown) => {
     if (actual !== expected) throw new Error(`${actual}, not ${expected}`);
   };
-  await untilHealthy(origin, signal);
+  await listening(origin, signal);
 
   const running = { ...await add({ status: "running" }), callback_url: callback };
   const { location } = await ask("POST", "/watches", running);
@@ -337,18 +331,6 @@ async function watchJourney(
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   expect((await ask("POST", "/watches", order)).state, "delivered");
-}
-
-async function untilHealthy(origin: string, signal: AbortSignal): Promise<void> {
-  for (let attempts = 0;; attempts++) {
-    try {
-      await (await fetch(`${origin}/health`, { signal })).body?.cancel();
-      return;
-    } catch (error) {
-      if (attempts === 100) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
 }
 
 /** A child that runs; all that it writes, once it has ended. */
@@ -406,6 +388,20 @@ async function stub(
   return { results, output };
 }
 
+/** Waits until somebody listens there, for some ten seconds. */
+async function listening(url: string, signal: AbortSignal): Promise<void> {
+  const { hostname, port } = new URL(url);
+  for (let attempts = 0;; attempts++) {
+    try {
+      return (await Deno.connect({ hostname, port: Number(port), signal })).close();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (attempts === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
 /** Has a worker run the suite, as soon as it listens. */
 async function post(
   url: string,
@@ -416,19 +412,13 @@ async function post(
   let results: TestResult[] | undefined;
   let problem = "it does not listen";
   try {
-    for (let attempts = 0; attempts < 100 && !results; attempts++) {
-      try {
-        const init = { method: "POST", body: JSON.stringify(servers), signal };
-        const response = await fetch(url, init);
-        const text = await response.text();
-        problem = text;
-        if (!response.ok) break;
-        results = JSON.parse(text);
-      } catch {
-        signal.throwIfAborted();
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    }
+    await listening(url, signal);
+    const response = await fetch(url, { method: "POST", body: JSON.stringify(servers), signal });
+    problem = await response.text();
+    if (response.ok) results = JSON.parse(problem);
+  } catch (error) {
+    signal.throwIfAborted();
+    problem += `\n${error}`;
   } finally {
     worker.end();
   }

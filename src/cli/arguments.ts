@@ -1,0 +1,130 @@
+/** What the words of a command mean: tasks, workspaces, durations, statuses. Internal. */
+// deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
+import { InvalidArgumentError } from "npm:commander@^15.1.0";
+import {
+  Credentials,
+  parseTaskUrl,
+  type PollInterval,
+  printable,
+  Task,
+  type TaskLocation,
+  TaskStatus,
+} from "../../mod.ts";
+
+/** Options of every command that asks the platform. */
+export interface ConnectionFlags {
+  instance?: string;
+  organization?: string;
+  /** Milliseconds. */
+  timeout?: number;
+}
+
+const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * Reads a duration, such as `90s`, `10m` or `1h30m`; a number without a unit is refused, since it may
+ * mean seconds or milliseconds.
+ *
+ * @returns milliseconds
+ * @throws {InvalidArgumentError} when it is no duration, or nothing
+ */
+export function parseDuration(text: string): number {
+  const parts = /^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)
+    ? [...text.matchAll(/([\d.]+)([a-z]+)/g)]
+    : [];
+  const sum = parts.reduce((sum, [, n, unit = ""]) => sum + Number(n) * (UNITS[unit] ?? NaN), 0);
+  if (sum > 0 && Number.isFinite(sum)) return sum;
+  throw new InvalidArgumentError("It must be a duration such as 500ms, 90s, 10m, 1h30m or 2d");
+}
+
+/**
+ * Reads an interval between polls.
+ *
+ * @throws {InvalidArgumentError} when it is neither `adaptive` nor a duration from 250 ms to a day
+ */
+export function parseInterval(text: string): PollInterval {
+  if (text === "adaptive") return text;
+  const interval = parseDuration(text);
+  if (interval >= 250 && interval <= 86_400_000) return interval;
+  throw new InvalidArgumentError("It must be adaptive, or from 250ms to 1d");
+}
+
+/**
+ * Reads a list of statuses, such as `running,failed`.
+ *
+ * @throws {InvalidArgumentError} when one is none
+ */
+export function parseStatuses(text: string): TaskStatus[] {
+  return text.split(",").map((word) => {
+    const status = TaskStatus.fromString(word.trim());
+    if (status === word.trim()) return status;
+    throw new InvalidArgumentError(`It must be of ${TaskStatus.all().join(", ")}`);
+  });
+}
+
+/**
+ * Reads how many.
+ *
+ * @throws {InvalidArgumentError} when it is no whole number from 1
+ */
+export function parseLimit(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a whole number from 1");
+}
+
+/**
+ * Reads `organization/workspace`.
+ *
+ * @throws {InvalidArgumentError} when it is not of that form
+ */
+export function parseWorkspace(text: string): { organizationId: string; workspaceId: string } {
+  const [, organizationId, workspaceId] = /^([^/]+)\/([^/]+)$/.exec(text) ?? [];
+  if (organizationId && workspaceId) return { organizationId, workspaceId };
+  throw new InvalidArgumentError("It must be organization/workspace");
+}
+
+/** Where a word says that a task is; without an instance, on that of the credentials. */
+function locate(
+  word: string,
+  ofApiUrl: string | undefined,
+): Omit<TaskLocation, "instance"> & { instance?: string } {
+  if (word.includes("://")) return parseTaskUrl(word, { organizationId: ofApiUrl });
+  const [, organizationId = "", workspaceId = "", taskId] =
+    /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(word) ?? [];
+  if (taskId === undefined) {
+    throw new RangeError(
+      `Cannot tell which task "${printable(word)}" is: pass its web URL, its API URL with ` +
+        "--organization, or organization/workspace/task",
+    );
+  }
+  if (ofApiUrl !== undefined && ofApiUrl !== organizationId) {
+    throw new RangeError(
+      `Cannot use --organization "${printable(ofApiUrl)}": the task "${printable(word)}" ` +
+        "names another",
+    );
+  }
+  return { organizationId, workspaceId, taskId };
+}
+
+/**
+ * The tasks that the words name, each once. No request.
+ *
+ * @throws {RangeError} when a word names no task, or one on another instance than the token's
+ * @throws {DeepintCredentialsError} when there is no token
+ */
+export async function openTasks(words: string[], flags: ConnectionFlags): Promise<Task[]> {
+  const locations = words.map((word) => locate(word, flags.organization));
+  const credentials = await Credentials.build({ instance: flags.instance });
+  const tasks = new Map<string, Task>();
+  for (const { instance, organizationId, workspaceId, taskId } of locations) {
+    if (instance !== undefined && instance !== credentials.instance) {
+      throw new RangeError(
+        `Cannot ask "${instance}" for the task "${taskId}": the token is for ` +
+          `"${credentials.instance}"; if it is for the other, pass --instance ${instance}`,
+      );
+    }
+    const dict = { organization_id: organizationId, workspace_id: workspaceId, task_id: taskId };
+    tasks.set(`${organizationId}/${workspaceId}/${taskId}`, Task.fromDict(dict, { credentials }));
+  }
+  return [...tasks.values()];
+}

@@ -1,0 +1,74 @@
+/** How a command ends: one line a person understands, one code a program does. Internal. */
+// deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
+import process from "node:process";
+import { CommanderError } from "npm:commander@^15.1.0";
+import {
+  DeepintBaseError,
+  DeepintCredentialsError,
+  DeepintHTTPError,
+  DeepintTaskError,
+  DeepintTimeoutError,
+  printable,
+} from "../../mod.ts";
+import { writeLine } from "./output.ts";
+
+/** A signal ended the command. */
+export class Interruption extends Error {
+  /** By the habit of shells: 128 and the signal's number. */
+  readonly exitCode: number;
+
+  /** Makes the reason for which a command is aborted. */
+  constructor(signal: "SIGINT" | "SIGTERM") {
+    super("Interrupted");
+    this.exitCode = signal === "SIGINT" ? 130 : 143;
+  }
+}
+
+/** The exit code of a command that failed so. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Interruption) return error.exitCode;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof RangeError) return 2; // an argument; the client throws it before any request
+  if (error instanceof DeepintTimeoutError) return 4;
+  if (isRefused(error)) return 5;
+  return error instanceof DeepintTaskError && error.info.status === "failed" ? 3 : 1;
+}
+
+/** Writes an error on one line: what failed, on what, what to do. */
+export async function reportError(error: unknown): Promise<void> {
+  if (error instanceof CommanderError) return; // has been written
+  const text = error instanceof DeepintBaseError
+    ? String(error)
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  const advice = adviceFor(error);
+  await writeLine(printable(`error: ${text}${advice && `; ${advice}`}`, 4_000), process.stderr);
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof DeepintCredentialsError ||
+    error instanceof DeepintHTTPError && error.status === 401;
+}
+
+function adviceFor(error: unknown): string {
+  if (error instanceof DeepintTaskError && error.code === "TASK_NOT_FINISHED") {
+    return "wait for it with: deepint-task wait";
+  }
+  if (error instanceof DeepintTimeoutError) {
+    return error.message.includes("wait again") ? "" : "allow more with --timeout";
+  }
+  if (!(error instanceof DeepintHTTPError)) return "";
+  switch (error.status) {
+    case 0:
+      return "check the network and the instance";
+    case 401:
+      return "check the token, and that it is of this instance";
+    case 403:
+      return "check that the token may see this organization";
+    case 404:
+      return "check the ids of organization, workspace and task";
+    default:
+      return error.retryable ? "try again later" : "";
+  }
+}

@@ -1,0 +1,159 @@
+/** Text for people and for programs; nothing that a task says can act on the terminal. Internal. */
+// deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
+import process from "node:process";
+import { styleText } from "node:util";
+import sliceAnsi from "npm:slice-ansi@^9.0.1";
+import stringWidth from "npm:string-width@^8.3.0";
+import { printable, type Task, type TaskDict, type TaskStatus, taskUrl } from "../../mod.ts";
+
+/** One of the two outputs. */
+export type Output = typeof process.stdout | typeof process.stderr;
+
+/** A cell of a table, or what may be none: a task's fields may all be null. */
+export type Cell = string | number | Date | null | undefined;
+
+const COLOURS = {
+  pending: "yellow",
+  running: "cyan",
+  success: "green",
+  failed: "red",
+  unknown: "magenta",
+} as const;
+
+/** Whether what is written can be written over, which a pipe and a dumb terminal cannot. */
+export function isInteractive(output: Output): boolean {
+  return output.isTTY === true && process.env.TERM !== "dumb";
+}
+
+/** Emphasis, for a terminal with colours alone; `NO_COLOR` is heard. */
+export function style(format: Parameters<typeof styleText>[0], text: string, output: Output) {
+  return isInteractive(output) && !process.env.NO_COLOR
+    ? styleText(format, text, { validateStream: false })
+    : text;
+}
+
+/** Text in the colour of a status. */
+export function paint(status: TaskStatus, text: string, output: Output): string {
+  return style(COLOURS[status], text, output);
+}
+
+/** Writes a line, and waits until it is written: lost data is an error, a lost remark is none. */
+export function writeLine(text: string, output: Output = process.stdout): Promise<void> {
+  return new Promise((resolve, reject) => {
+    output.write(
+      `${text}\n`,
+      (error) => error && output === process.stdout ? reject(error) : resolve(),
+    );
+  });
+}
+
+/** Writes a JSON document on one line. */
+export function writeJson(value: unknown): Promise<void> {
+  return writeLine(JSON.stringify(value).replace(UNPRINTABLE, escape));
+}
+
+// within the strings of a JSON document these are the same escaped, and a terminal acts on none
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+function escape(character: string): string {
+  return character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .join("");
+}
+
+/** A cell as text. */
+export function show(cell: Cell): string {
+  if (cell instanceof Date) return cell.toISOString().replace("T", " ").replace(/\.\d+Z/, "Z");
+  return printable(String(cell ?? ""), 2_000).trim();
+}
+
+/** A duration as people read it: `45 s`, `3 min 05 s`, `2 h 07 min`. */
+export function formatDuration(ms: number | null): string {
+  if (ms === null) return "";
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  const two = (value: number) => String(value).padStart(2, "0");
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3_600)} h ${two(Math.floor(seconds / 60) % 60)} min`;
+}
+
+/** Text filled up with spaces to so many columns of a terminal. */
+function pad(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - stringWidth(text)));
+}
+
+/** Text that takes so many columns of a terminal at most. */
+export function truncate(text: string, width: number): string {
+  return stringWidth(text) <= width ? text : `${sliceAnsi(text, 0, width - 1)}…`;
+}
+
+/** Rows as lines, with the columns below each other. */
+export function align(rows: string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) =>
+    rows.reduce((widest, row) => Math.max(widest, stringWidth(row[i] ?? "")), 0)
+  );
+  return rows.map((row) => row.map((cell, i) => pad(cell, widths[i] ?? 0)).join("  ").trimEnd());
+}
+
+/** Writes a table with a heading; one that is to fit has its lines cut off at a terminal's edge. */
+export async function writeTable(
+  heading: string[],
+  rows: string[][],
+  { fit = false } = {},
+): Promise<void> {
+  const { stdout } = process;
+  const lines = align([heading.map((title) => style("bold", title, stdout)), ...rows]);
+  const width = fit && isInteractive(stdout) ? stdout.columns || 80 : Infinity;
+  for (const line of lines) await writeLine(truncate(line, width));
+}
+
+/** What a task made, in words: `source s-1`. */
+export function resultOf({ info }: Task): string {
+  if (info.status !== "success" || info.result === null) return "";
+  return `${show(info.resultType ?? "unknown")} ${show(info.result)}`;
+}
+
+/** What a task made, in words, and its web address. */
+export function resultLine(task: Task): string {
+  return [resultOf(task) || "no result", show(task.resultUrl()?.href)].filter(Boolean).join("  ");
+}
+
+/** A task for programs: as `Task.fromDict` takes it back, with the web address of its result. */
+export function toJson(task: Task): TaskDict & { result_url: string | null } {
+  return { ...task.toDict(), result_url: task.resultUrl()?.href ?? null };
+}
+
+/** Why a task failed, in words. */
+export function failureOf({ info }: Task): string {
+  if (info.status !== "failed") return "";
+  return `${show(info.errorCode || "UNKNOWN")}: ${show(info.errorDescription || "no description")}`;
+}
+
+/** All that is known of a task. */
+export function describe(task: Task): string[][] {
+  const { info, organizationId, workspaceId, taskId, credentials: { instance } } = task;
+  const { status } = info;
+  const cells: [string, Cell][] = [
+    ["task", taskId],
+    ["name", info.name],
+    ["description", info.description],
+    ["status", status === "unknown" ? `unknown (${show(info.rawStatus)})` : status],
+    ["progress", info.progress === null ? null : `${info.progress} %`],
+    ["subtask", info.subtask],
+    ["result", resultOf(task)],
+    ["result at", resultOf(task) && task.resultUrl()?.href],
+    ["error", failureOf(task)],
+    ["created", info.created],
+    ["duration", formatDuration(info.duration)],
+    ["by", info.userName ?? info.userId],
+    ["organization", organizationId],
+    ["workspace", workspaceId],
+    ["task at", taskUrl({ instance, organizationId, workspaceId, taskId }).href],
+  ];
+  return cells
+    .map(([name, cell]) => [name, show(cell)] as const)
+    .filter(([, text]) => text !== "")
+    .map(([name, text]) => [
+      style("dim", name, process.stdout),
+      name === "status" ? paint(status, text, process.stdout) : text,
+    ]);
+}
