@@ -433,8 +433,9 @@ Deno.test("a store that is full is a clear 503, what was asked for is not half m
   await using world = serve(createReceiver());
   const args = ["run", "--no-prompt", "--allow-net", "--allow-env"];
   args.push(`--allow-read=${place.file}`, `--allow-write=${place.file}`, "functions/start.ts");
-  // no file of over 64 kB; the signal that would say so is ignored, as by a full disk
-  const script = `trap '' XFSZ; ulimit -f 64; exec "$0" "$@"`;
+  // no file of over 64 kB, so none of coverage either; the signal that would say so is ignored, as by
+  // a full disk
+  const script = `trap '' XFSZ; unset DENO_COVERAGE_DIR; ulimit -f 64; exec "$0" "$@"`;
   const command = ["-c", script, Deno.execPath(), ...args];
   const settings = { ...world.settings, RESOLVE_KV_PATH: place.file };
   await using full = start("bash", command, settings);
