@@ -17,16 +17,17 @@ const MAX_URL = 2_000;
  */
 export function readCallbacks(
   entries: readonly string[],
-  config: Pick<Config, "token" | "instance" | "webhookSecrets" | "linkSecrets">,
+  config: Pick<Config, "token" | "instance" | "apiKeys" | "webhookSecrets" | "linkSecrets">,
 ): Callback[] {
   const refuse = (problem: string) => new ConfigError("RESOLVE_CALLBACKS", problem);
   const local = isLocal(config);
+  const { apiKeys, webhookSecrets, linkSecrets = [] } = config;
+  // whoever has a secret can forge what it signs: requests and links, or events to another host
+  const uses = new Map(
+    [...apiKeys, ...webhookSecrets, ...linkSecrets].map((it) => [it, "inbound"]),
+  );
   return entries.map((entry) => {
     const [, given = "", secret = ""] = /^([^=]*?)\s*=\s*(.*)$/.exec(entry) ?? [];
-    // one secret for both ways would let a receiver of events sign requests, or links
-    if ([...config.webhookSecrets, ...config.linkSecrets ?? []].includes(secret)) {
-      throw refuse("a secret has another use too: webhooks, links and each host need their own");
-    }
     const url = /^[^/?#@\\\s]+$/.test(given) && URL.canParse(`https://${given}`)
       ? new URL(`https://${given}`)
       : undefined;
@@ -37,7 +38,12 @@ export function readCallbacks(
         `${hostname} is refused: name a public host (loopback with a loopback instance)`,
       );
     }
-    return { host: hostOf(url), secret };
+    const host = hostOf(url);
+    if ((uses.get(secret) ?? host) !== host) {
+      throw refuse("a secret has another use too: callers, links and each host need their own");
+    }
+    uses.set(secret, host);
+    return { host, secret };
   });
 }
 
