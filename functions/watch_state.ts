@@ -33,7 +33,7 @@ export interface Watch {
   readonly changed: number;
   /** How many polls there were. */
   readonly polls: number;
-  /** How many polls in a row found no such task, or an unknown status. */
+  /** How many polls running found no such task, or an unknown status. */
   readonly misses: number;
   /** What the last poll that got an answer was told. */
   readonly last?: Finished | Running;
@@ -98,8 +98,7 @@ export function afterPoll(watch: Watch, outcome: Outcome, moment: Moment): Watch
   const { now } = moment;
   const problem = "problem" in outcome ? outcome.problem : undefined;
   const missed = problem === "not-found" || problem === "unknown-status";
-  // an answer that says nothing of the task neither counts nor begins the count anew
-  const misses = missed ? watch.misses + 1 : problem ? watch.misses : 0;
+  const misses = missed ? watch.misses + 1 : 0;
   const polled: Watch = {
     ...watch,
     ...("answer" in outcome && { last: cut(outcome.answer) }),
