@@ -30,8 +30,8 @@ export interface WorkflowInstance {
 export interface WorkflowStep {
   /** Runs a step, or gives what it gave before. */
   do(name: string, config: StepConfig, run: () => Promise<Watch>): Promise<Watch>;
-  /** Waits. */
-  sleepUntil(name: string, time: Date): Promise<void>;
+  /** Waits, in ms. */
+  sleep(name: string, time: number): Promise<void>;
 }
 
 interface StepConfig {
@@ -98,10 +98,13 @@ export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
     async cancel(id) {
       const instance = await find(id);
       if (!instance) return undefined;
+      const before = await reportOf(id, instance);
+      if (before.state !== "watching") return before;
+      const failed = await instance.terminate().catch((error) => ({ error }));
       const report = await reportOf(id, instance);
-      if (report.state !== "watching") return report;
-      await instance.terminate();
-      return await reportOf(id, instance);
+      // it may have ended by itself at the same time, and that is no failure
+      if (failed && report.state === "watching") throw failed.error;
+      return report;
     },
   };
 }
@@ -122,7 +125,8 @@ export async function runWatch(
   let watch = begun;
   for (let count = 1; isOpen(watch); count++) {
     const { due, changed } = watch;
-    if (due > changed) await steps.sleepUntil(`wait ${count}`, new Date(due));
+    // not until a time: an instance that goes on begins anew, and a time that has passed is an error
+    if (due > changed) await steps.sleep(`wait ${count}`, due - changed);
     const before = watch;
     watch = await steps.do(
       `${before.event ? "deliver" : "poll"} ${count}`,

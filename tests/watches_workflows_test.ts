@@ -43,12 +43,22 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
     },
     get: async (id) => await get(id),
   };
+  const done = new Map<string, Watch | undefined>();
   const step: WorkflowStep = {
     async do(name, _config, run) {
+      const before = done.get(name);
+      if (before) return before;
+      if (steps.length === setup.stopAt) throw new Error("the platform begins it anew");
       steps.push(name);
-      return structuredClone(await run());
+      const watch = structuredClone(await run());
+      done.set(name, watch);
+      return watch;
     },
-    sleepUntil: (_name, time) => new Promise((resolve) => setTimeout(resolve, +time - Date.now())),
+    async sleep(name, time) {
+      if (done.has(name)) return;
+      await new Promise((resolve) => setTimeout(resolve, time));
+      done.set(name, undefined);
+    },
   };
   /** Runs an instance to its end, and gives its watch. */
   async function run(id: string): Promise<Watch> {
@@ -69,7 +79,8 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
     const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
     return watches.start({ key: "c".repeat(64), ids, callbackUrl: HOOK, deadline });
   };
-  return { watches, begin, run, steps, receiver, standIn, instances, binding };
+  const setup = { watches, begin, run, steps, receiver, standIn, instances, binding, stopAt: -1 };
+  return setup;
 }
 
 Deno.test("an instance polls on the schedule and calls back until its event is taken", async () => {
@@ -85,6 +96,45 @@ Deno.test("an instance polls on the schedule and calls back until its event is t
   assertEquals(new Set(setup.receiver.received.map((one) => one.id)), new Set([id]));
   assertEquals((await setup.watches.status(id))?.state, "delivered");
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("an instance that is begun anew goes on where it was", async () => {
+  using clock = new FakeClock();
+  const setup = setUp();
+  const { id } = await setup.begin({ steps: [{ status: "running", ms: 100_000 }, DONE] });
+  for (setup.stopAt of [1, 7, 28]) {
+    await assertRejects(() => clock.runUntil(setup.run(id)), Error, "begins it anew");
+  }
+  setup.stopAt = -1;
+  const watch = await clock.runUntil(setup.run(id));
+  assertEquals([watch.state, watch.attempts, watch.polls], ["delivered", 1, 28]);
+  assertEquals([setup.standIn.count(), setup.steps.length], [28, 29]);
+});
+
+Deno.test("a watch that ends by itself while it is cancelled is no failure", async () => {
+  const setup = setUp();
+  const { id } = await setup.begin(DONE);
+  const racing = createWorkflowWatches({
+    ...setup.binding,
+    async get(id) {
+      const instance = await setup.binding.get(id);
+      const terminate = async () => {
+        await setup.run(id);
+        throw new Error("instance is not running");
+      };
+      return { ...instance, terminate };
+    },
+  });
+  assertEquals((await racing.cancel(id))?.state, "delivered");
+  const failing = createWorkflowWatches({
+    ...setup.binding,
+    get: async (id) => ({
+      ...await setup.binding.get(id),
+      status: () => Promise.resolve({ status: "running" }),
+      terminate: () => Promise.reject(new Error("internal error")),
+    }),
+  });
+  await assertRejects(() => failing.cancel(id), Error, "internal error");
 });
 
 Deno.test("the longest watch has fewer steps than a free Workflow may have", async () => {
