@@ -33,7 +33,7 @@ import { type AppEnv, type LogEntry, logLine } from "./app_env.ts";
 import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
-import { type Links, linksOf } from "./link.ts";
+import { type Links, linksFor } from "./link.ts";
 import { isLoopback } from "./loopback.ts";
 import { createPolls, type TaskIds } from "./polls.ts";
 import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
@@ -97,8 +97,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const credentials = new Credentials(config);
   const isKey = bearerVerifier(config.apiKeys);
   const webhooks = webhookVerifier(config.webhookSecrets, now);
-  const { linkSecrets = [], linkTtl = 86_400_000 } = config;
-  const links = linkSecrets.length > 0 ? linksOf(linkSecrets, linkTtl, now) : undefined;
+  const links = linksFor(config, now);
   const poll = createPolls({ credentials, timeout: config.timeout, fetch, now });
 
   const app = new Hono<AppEnv>();

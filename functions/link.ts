@@ -1,5 +1,6 @@
 /** Signed links to one task: `v1.<payload>.<mac>`, good until they expire, for reading alone. */
 import { fromBase64, hmac, keyRing, toBytes, utf8 } from "./auth.ts";
+import type { Config } from "./config.ts";
 import type { TaskIds } from "./polls.ts";
 import type { ResolveRequest } from "./request_schema.ts";
 
@@ -15,6 +16,14 @@ export interface Links {
    * of ours, was tampered with, or is too old.
    */
   read(token: string): Promise<ResolveRequest | undefined>;
+}
+
+/** The links of a configuration that has a secret for them. */
+export function linksFor(
+  { linkSecrets = [], linkTtl = 86_400_000 }: Pick<Config, "linkSecrets" | "linkTtl">,
+  now: () => number,
+): Links | undefined {
+  return linkSecrets.length > 0 ? linksOf(linkSecrets, linkTtl, now) : undefined;
 }
 
 /** Tokens that are remembered: some 300 kB at most. */

@@ -97,6 +97,7 @@ export const WatchEvent = v.object({
     result: v.optional(v.record(v.string(), v.string())),
     task: TaskBody,
     retry_after: v.optional(v.number()),
+    links: Links,
     code: v.optional(v.string()),
   }),
 });

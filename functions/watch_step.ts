@@ -3,6 +3,7 @@ import { Credentials, DeepintHTTPError, type Fetch, Task } from "../mod.ts";
 import { answerOf, upstreamProblem } from "./answer.ts";
 import { deliver } from "./callback.ts";
 import type { Config } from "./config.ts";
+import { linksFor } from "./link.ts";
 import { Problem } from "./problem.ts";
 import { afterDelivery, afterPoll, type Outcome, type Watch } from "./watch_state.ts";
 
@@ -29,13 +30,20 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
   const { fetch, callbackFetch, now = Date.now, random = Math.random } = options;
   const { timeout, basePath, callbacks = [] } = config;
   const credentials = new Credentials(config);
+  const links = linksFor(config, now);
 
   async function poll(watch: Watch): Promise<Outcome> {
     const task = bareTask(watch, credentials, fetch);
     try {
       await task.load({ timeout, requestTimeout: timeout, retries: 0 });
-      const answer = { raiseOnError: false, pending: "accepted", basePath, now: now() } as const;
-      return { answer: (await answerOf(task, answer)).body, retryAfter: task.retryAfter };
+      const { body } = await answerOf(task, {
+        raiseOnError: false,
+        pending: "accepted",
+        basePath,
+        watch: links && `${basePath}/watch/${await links.mint(task)}`,
+        now: now(),
+      });
+      return { answer: body, retryAfter: task.retryAfter };
     } catch (error) {
       const problem = error instanceof Problem ? error : upstreamProblem(error);
       const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter : undefined;

@@ -104,7 +104,7 @@ Deno.test("a watch is begun, found, told of, and there when it is asked for agai
 });
 
 Deno.test("what is told is what /resolve answers with raise_on_error: false", async () => {
-  using setup = await setUp();
+  using setup = await setUp("hooks.example", { RESOLVE_LINK_SECRET: OTHER_SECRET });
   setup.standIn.add({
     id: "t-1",
     status: "failed",
@@ -118,6 +118,7 @@ Deno.test("what is told is what /resolve answers with raise_on_error: false", as
   const answer = await objectOf(await setup.app.request("/resolve", init));
   const [received] = setup.receiver.received;
   assertEquals([received?.event.type, received?.event.data], ["task.failed", answer]);
+  assert(v.parse(WatchEvent, received?.event).data.links?.watch);
 });
 
 Deno.test("a watch whose task can't be followed is told of with a code", async () => {
@@ -407,6 +408,9 @@ const CALLBACKS: [wrong: string, setting: string][] = [
   ["user info", `user@hooks.example=${CALLBACK_SECRET}`],
   ["a bad port", `hooks.example:65536=${CALLBACK_SECRET}`],
   ["an inbound secret", `hooks.example=${SECRET}`],
+  ["the secret of a link", `hooks.example=${OTHER_SECRET}`],
+  ["one secret for two hosts", `a.example=${CALLBACK_SECRET},b.example=${CALLBACK_SECRET}`],
+  ["one secret for two ports", `a.example=${CALLBACK_SECRET},a.example:8443=${CALLBACK_SECRET}`],
   ["loopback", `127.0.0.1:80=${CALLBACK_SECRET}`],
   ["localhost", `localhost=${CALLBACK_SECRET}`],
   ["a name of loopback", `app.localhost=${CALLBACK_SECRET}`],
@@ -417,7 +421,12 @@ const CALLBACKS: [wrong: string, setting: string][] = [
 
 for (const [wrong, setting] of CALLBACKS) {
   Deno.test(`RESOLVE_CALLBACKS is refused with ${wrong}, and not quoted`, () => {
-    const env = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY, RESOLVE_WEBHOOK_SECRETS: SECRET };
+    const env = {
+      DEEPINT_TOKEN: TOKEN,
+      RESOLVE_API_KEYS: KEY,
+      RESOLVE_WEBHOOK_SECRETS: SECRET,
+      RESOLVE_LINK_SECRET: OTHER_SECRET,
+    };
     const error = assertThrows(
       () => readConfig({ ...env, RESOLVE_CALLBACKS: setting }, { callbacks: readCallbacks }),
       ConfigError,
