@@ -1,9 +1,13 @@
 /** Runs every code block of the README, in order, against the stand-in. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Webhook } from "standardwebhooks";
 import config from "../deno.json" with { type: "json" };
 import { SETTINGS } from "../functions/app.ts";
+import { WatchWorkflow } from "../functions/cloudflare.ts";
 import { PROBLEMS } from "../functions/problem.ts";
+import { BINDING } from "../functions/watches_workflows.ts";
 import { listen } from "./listen.ts";
+import { start } from "./process.ts";
 import { createStandIn } from "./stand_in.ts";
 
 const root = new URL("../", import.meta.url);
@@ -82,13 +86,13 @@ Deno.test("README: every TypeScript block type-checks and runs", async (t) => {
 Deno.test("README: the endpoint starts as it says, and answers both curl blocks", async () => {
   await using server = platform();
   const shell = blocks.filter(({ language }) => language === "sh").map(({ code }) => code);
-  const start = shell.find((code) => code.includes("deno task start"));
-  const asks = shell.filter((code) => code.includes("curl"));
-  assert(start);
+  const settings = shell.find((code) => code.includes("deno task start"));
+  const asks = shell.filter((code) => /curl .*\/resolve /.test(code));
+  assert(settings);
   assertEquals(asks.length, 2);
 
   // in a shell of its own that becomes the task, and on a free port
-  const script = start.replace("deno task", `exec "${Deno.execPath()}" task`);
+  const script = settings.replace("deno task", `exec "${Deno.execPath()}" task`);
   const process = new Deno.Command("bash", {
     args: ["-c", script],
     cwd: root,
@@ -111,6 +115,54 @@ Deno.test("README: the endpoint starts as it says, and answers both curl blocks"
     process.kill("SIGTERM");
     await process.status;
   }
+});
+
+Deno.test("README: a watch is kept and begun as it says, and its callback arrives signed", async () => {
+  await using server = platform();
+  const shell = blocks.filter(({ language }) => language === "sh").map(({ code }) => code);
+  const settings = shell.find((code) => code.includes("deno task start")) ?? "";
+  const keep = shell.find((code) => code.includes("RESOLVE_KV_PATH")) ?? "";
+  const [ask, ...more] = shell.filter((code) => /curl .*\/watches /.test(code));
+  assert(ask);
+  assertEquals(more, []);
+
+  const arrived = Promise.withResolvers<{ headers: Record<string, string>; body: string }>();
+  await using hooks = listen(async (request) => {
+    arrived.resolve({ headers: Object.fromEntries(request.headers), body: await request.text() });
+    return new Response(null, { status: 204 });
+  });
+  const store = await Deno.makeTempDir();
+  const here = (code: string) =>
+    code.replaceAll("https://hooks.example.com", hooks.origin)
+      .replaceAll("hooks.example.com", `127.0.0.1:${hooks.port}`)
+      .replaceAll("/data/", `${store}/`);
+  const script = settings.replace("deno task start\n", "") +
+    here(keep).replace("deno run", `exec "${Deno.execPath()}" run`);
+  const kept = start("bash", ["-euc", script], { PORT: "0", DEEPINT_INSTANCE: server.origin });
+  try {
+    const url = await kept.saw(/"listening":"([^"]+)\/"/);
+    const script = here(ask).replaceAll("http://localhost:8000", url);
+    const ran = await run("bash", ["-euo", "pipefail", "-c", script]);
+    assertEquals(ran.code, 0, ran.stderr);
+    assert(/^HTTP\/1.1 202 /.test(ran.stdout), ran.stdout);
+    const [, id] = /"id":"([^"]+)","state":"watching"/.exec(ran.stdout) ?? [];
+    const { headers, body } = await arrived.promise;
+    const [, secret = ""] = /hooks\.example\.com=(whsec_[^"]+)/.exec(keep) ?? [];
+    const event = new Webhook(secret).verify(body, headers) as Record<string, unknown>;
+    assertEquals([headers["webhook-id"], event.type], [id, "task.success"]);
+    assertStringIncludes(body, '"data":{"status":"success","result":{"source":"s-1"}');
+  } finally {
+    await kept.end("SIGTERM");
+    await Deno.remove(store, { recursive: true });
+  }
+});
+
+Deno.test("README: the Workflow of wrangler's settings is the one that the Worker has", () => {
+  const [text, ...more] = blocks.filter(({ language }) => language === "jsonc");
+  assertEquals(more, []);
+  const { workflows } = JSON.parse((text?.code ?? "").replace(/^\/\/.*$/m, ""));
+  const [{ binding, class_name }] = workflows;
+  assertEquals([binding, class_name], [BINDING, WatchWorkflow.name]);
 });
 
 Deno.test("README: the demo shows every answer that it promises, and ends well", async () => {

@@ -345,6 +345,15 @@ const A_MINUTE_LATER = `
   await import("./functions/start.ts");
 `;
 
+/** `functions/main.ts` on a platform that has a cron and no timers, where a minute passes quickly. */
+const BY_CRON = `
+  const cron = (_name, schedule, sweep) => schedule === "* * * * *" && setInterval(sweep, 50);
+  Object.defineProperty(Deno, "cron", { value: cron });
+  const { default: main } = await import("./functions/main.ts");
+  const onListen = ({ port }) => console.log(\`"listening":"http://localhost:\${port}/"\`);
+  Deno.serve({ port: 0, onListen }, main.fetch);
+`;
+
 async function originOf(process: Process): Promise<string> {
   return (await process.saw(/"listening":"(http:\/\/[^"]+)\/"/)).replace("localhost", "127.0.0.1");
 }
@@ -426,6 +435,16 @@ Deno.test("two processes on one file share the work, and poll no watch more ofte
     assert(Math.min(...gaps) > 1_500, `${path}: ${gaps} ms`);
   }
   assertEquals([await first.end("SIGTERM"), await second.end("SIGTERM")], [0, 0]);
+});
+
+Deno.test("where there are no timers, a cron sweeps", async () => {
+  await using place = await folder();
+  const receiver = createReceiver();
+  await using world = serve(receiver);
+  await using process = server(place.file, world.settings, BY_CRON);
+  const ids = await beginMany(await originOf(process), world, [DONE, DONE]);
+  await receiver.until(2);
+  assertEquals([...receiver.taken().keys()].toSorted(), ids.toSorted());
 });
 
 Deno.test("a store that is full is a clear 503, what was asked for is not half made, and the log says why", async () => {
