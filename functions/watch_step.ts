@@ -5,7 +5,13 @@ import { deliver } from "./callback.ts";
 import type { Config } from "./config.ts";
 import { linksFor } from "./link.ts";
 import { Problem } from "./problem.ts";
-import { afterDelivery, afterPoll, type Outcome, type Watch } from "./watch_state.ts";
+import {
+  afterDelivery,
+  afterPoll,
+  type Outcome,
+  type Watch,
+  type WatchEvent,
+} from "./watch_state.ts";
 
 /** What {@linkcode createStep} takes beside the configuration. */
 export interface StepOptions {
@@ -53,7 +59,8 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
 
   return async (watch) => {
     if (watch.event) {
-      const delivery = { url: watch.callbackUrl, id: watch.id, event: eventOf(watch), now: now() };
+      const event = eventOf(watch, watch.event);
+      const delivery = { url: watch.callbackUrl, id: watch.id, event, now: now() };
       const status = await deliver(delivery, callbacks, callbackFetch);
       return afterDelivery(watch, status, { now: now(), random: random() });
     }
@@ -62,8 +69,7 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
   };
 
   /** What the callback is told: the answer of `/resolve`, as a Standard Webhooks event. */
-  function eventOf(watch: Watch): unknown {
-    const { type, code, at } = watch.event ?? { type: "task.expired", at: watch.begun };
+  function eventOf(watch: Watch, { type, code, at }: WatchEvent): unknown {
     const task = bareTask(watch, credentials, fetch).toDict();
     const data = watch.last ?? { status: "unknown", task };
     return { type, timestamp: new Date(at).toISOString(), data: code ? { ...data, code } : data };

@@ -8,12 +8,13 @@ import {
   type LogEntry,
   readConfig,
 } from "../functions/app.ts";
-import { readCallbacks } from "../functions/callback.ts";
+import { deliver, readCallbacks } from "../functions/callback.ts";
 import { WatchBody, WatchEvent } from "../functions/schemas.ts";
 import { createWatches } from "../functions/watches.ts";
 import { createKvWatches, type KvWatches } from "../functions/watches_kv.ts";
 import { IDS, KEY, objectOf, outcomeOf, post, problemOf, SECRET } from "./endpoint.ts";
 import { type Settings, signed, textOf, TOKEN, withHeaders } from "./endpoint.ts";
+import { FakeClock } from "./fake_clock.ts";
 import { createStandIn, type StandIn } from "./stand_in.ts";
 import { CALLBACK_SECRET, configWith, createReceiver, type Receiver } from "./watches.ts";
 
@@ -361,6 +362,28 @@ Deno.test("a redirect is not followed, and its body is not read", async () => {
   assertEquals(setup.calls, [HOOK]);
   const { state, attempts, last_status } = await objectOf(await setup.ask("GET", String(location)));
   assertEquals([state, attempts, last_status, cancelled], ["watching", 1, 307, true]);
+});
+
+Deno.test("no answer within 10 s, no connection and a host that is listed no more are no answer", async () => {
+  using clock = new FakeClock();
+  const { callbacks = [] } = configWith("hooks.example");
+  const delivery = { url: HOOK, id: "id-0", event: {}, now: clock.now };
+  const began = clock.now;
+  let given: AbortSignal | undefined;
+  const hanging = deliver(delivery, callbacks, (_input, init) => {
+    given = init?.signal ?? undefined;
+    return new Promise(() => {});
+  });
+  assertEquals([await clock.runUntil(hanging), clock.now - began], [0, 10_000]);
+  assertEquals([given?.aborted, clock.pending], [true, 0]);
+  const refused = () => Promise.reject(new TypeError("connection refused"));
+  assertEquals(await deliver(delivery, callbacks, refused), 0);
+  let calls = 0;
+  const counted = () => Promise.resolve(new Response(null, { status: 200 + calls++ }));
+  for (const url of ["https://gone.example/end", "https://hooks.example:8443/end"]) {
+    assertEquals(await deliver({ ...delivery, url }, callbacks, counted), 0);
+  }
+  assertEquals([await deliver(delivery, callbacks, counted), calls], [200, 1]);
 });
 
 Deno.test("a host that is listed twice gets a signature by each of its secrets", async () => {

@@ -179,6 +179,8 @@ Deno.test("what Workflows fail with is no missing watch", async () => {
     get: () => Promise.reject(new Error("internal error")),
   });
   await assertRejects(() => failing.status(`${"d".repeat(64)}-0`), Error, "internal error");
+  setup.binding.create = () => Promise.reject(new Error("too many instances"));
+  await assertRejects(() => setup.begin(DONE), Error, "too many instances");
 });
 
 Deno.test("cloudflare.ts with callbacks and without a Workflow is 503 misconfigured", async () => {
