@@ -28,6 +28,7 @@ const UNLIMITED: Record<string, string[]> = {
   page: ["--allow-all"], // Playwright looks at all of the machine that it starts a browser on
   runtimes: ["--allow-read", "--allow-run", "--allow-env"],
   soak: ["--allow-read", "--allow-run", "--allow-env"],
+  docs: [],
   // esbuild is a program too, and hands the whole environment to it
   build: ["--allow-read", "--allow-run", "--allow-env"],
   sizes: ["--allow-read", "--allow-run", "--allow-env"],
