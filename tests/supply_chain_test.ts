@@ -22,6 +22,7 @@ const UNLIMITED: Record<string, string[]> = {
   start: ["--allow-net"], // who listens, and the platform, are settings
   cli: ["--allow-net", "--allow-read"], // the platform, and the file of a body, are arguments
   demo: [],
+  playground: [],
   // they start Deno and other programs, which find their way by the environment, and read the project
   test: ["--allow-read", "--allow-run", "--allow-env"],
   ok: ["--allow-read", "--allow-run", "--allow-env"],
