@@ -93,6 +93,26 @@ Deno.test("a bar moves on a terminal; the cursor is hidden meanwhile, and comes 
   assertEquals(hidden, false);
 });
 
+Deno.test("the README shows what a terminal shows", async () => {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const [, command = "", shown = ""] =
+    /```console\n\$ deepint-task ([^\n]+)\n([^]*?)```/.exec(readme) ??
+      [];
+  const place = { organization: "o-1", workspace: "w-1" };
+  const running = { id: "t-1", name: "train churn model", status: "running", progress: 20 };
+  await using server = platform(
+    { ...place, ...running, subtask: "reading source" },
+    { ...place, id: "t-2", name: "import orders", ...RESULT, result: "s-2" },
+  );
+  await using terminal = open(server, command.split(" "));
+  await terminal.saw(/20 %[^]*source s-2/);
+  const { lines } = await terminal.screen();
+  // the time goes on
+  const still = (text: string) => text.replace(/ +\d+ s {2}/g, " … s  ");
+  assertEquals(still(lines.join("\n")), still(shown.trimEnd()));
+  assertEquals(await terminal.end("\x03"), 130);
+});
+
 Deno.test("bars fit a terminal that is narrow, or has fewer lines than there are tasks", async () => {
   const ids = Array.from({ length: 9 }, (_, i) => `t-${i + 1}`);
   const running = { status: "running", progress: 5, subtask: "x".repeat(90) };

@@ -1,5 +1,5 @@
 /** Runs every code block of the README, in order, against the stand-in. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Webhook } from "standardwebhooks";
 import config from "../deno.json" with { type: "json" };
 import { SETTINGS } from "../functions/app.ts";
@@ -40,6 +40,12 @@ async function run(command: string, args: string[], env: Record<string, string> 
   }).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code: ran.code, stdout: decode(ran.stdout), stderr: decode(ran.stderr) };
+}
+
+/** A block with this Deno for `deno`, and the stand-in for the platform. */
+function runnable(code: string, origin: string): string {
+  return code.replaceAll(/^deno /gm, `"${Deno.execPath()}" `)
+    .replaceAll("https://app.deepint.net", origin);
 }
 
 /** The first line of a process's standard output that matches; the rest is read to its end. */
@@ -83,13 +89,14 @@ Deno.test("README: every TypeScript block type-checks and runs", async (t) => {
   }
 });
 
-Deno.test("README: the endpoint starts as it says, and answers both curl blocks", async () => {
+Deno.test("README: the endpoint starts as it says, and answers each curl block", async () => {
   await using server = platform();
   const shell = blocks.filter(({ language }) => language === "sh").map(({ code }) => code);
   const settings = shell.find((code) => code.includes("deno task start"));
   const asks = shell.filter((code) => /curl .*\/resolve /.test(code));
   assert(settings);
-  assertEquals(asks.length, 2);
+  assertEquals(asks.length, 3);
+  await Deno.mkdir(new URL("dist/", root), { recursive: true });
 
   // in a shell of its own that becomes the task, and on a free port
   const script = settings.replace("deno task", `exec "${Deno.execPath()}" task`);
@@ -104,8 +111,7 @@ Deno.test("README: the endpoint starts as it says, and answers both curl blocks"
   try {
     const url = await firstMatch(process.stdout, /"listening":"([^"]+)\/"/);
     for (const ask of asks) {
-      const script = ask.replaceAll("https://app.deepint.net", server.origin)
-        .replaceAll("http://localhost:8000", url);
+      const script = runnable(ask, server.origin).replaceAll("http://localhost:8000", url);
       const ran = await run("bash", ["-euo", "pipefail", "-c", script]);
       assertEquals(ran.code, 0, ran.stderr);
       assert(/^HTTP\/1.1 200 /.test(ran.stdout), ran.stdout);
@@ -163,6 +169,39 @@ Deno.test("README: the Workflow of wrangler's settings is the one that the Worke
   const { workflows } = JSON.parse((text?.code ?? "").replace(/^\/\/.*$/m, ""));
   const [{ binding, class_name }] = workflows;
   assertEquals([binding, class_name], [BINDING, WatchWorkflow.name]);
+});
+
+Deno.test("README: the command line does what its blocks say, and installs", async () => {
+  await using server = platform();
+  const bin = await Deno.makeTempDir({ prefix: "readme-" });
+  const env = { DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: server.origin, DENO_INSTALL_ROOT: bin };
+  try {
+    const shell = blocks.filter(({ code }) => /^deno (task cli|install)/.test(code));
+    assertEquals(shell.length, 2);
+    const script = shell.map(({ code }) => runnable(code, server.origin)).join("");
+    const ran = await run("bash", ["-euo", "pipefail", "-c", script], env);
+    assertEquals(ran.code, 0, ran.stderr);
+    assertMatch(ran.stdout, /^TASK[^]*\bt-1\b[^]*\bt-2\b[^]*source s-1[^]*"result":"s-1"/);
+    const { stdout } = await run(`${bin}/bin/deepint-task`, ["result", "o-1/w-1/t-1"], env);
+    assertMatch(stdout, /^source s-1 {2}http/);
+  } finally {
+    await Deno.remove(bin, { recursive: true });
+  }
+});
+
+Deno.test("README: the API reference has a page for everything that is exported", async () => {
+  const ran = await run(Deno.execPath(), ["task", "docs"]);
+  assertEquals(ran.code, 0, ran.stderr);
+  const exported = {
+    "": await import("../mod.ts"),
+    "endpoint/": await import("../functions/app.ts"),
+  };
+  for (const [folder, module] of Object.entries(exported)) {
+    for (const name of Object.keys(module)) {
+      const page = await Deno.readTextFile(new URL(`dist/docs/${folder}~/${name}.html`, root));
+      assertStringIncludes(page, name);
+    }
+  }
 });
 
 Deno.test("README: the demo shows every answer that it promises, and ends well", async () => {

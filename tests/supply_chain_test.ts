@@ -22,12 +22,14 @@ const UNLIMITED: Record<string, string[]> = {
   start: ["--allow-net"], // who listens, and the platform, are settings
   cli: ["--allow-net", "--allow-read"], // the platform, and the file of a body, are arguments
   demo: ["--allow-run"], // one server is a process, to be killed
+  playground: [],
   // they start Deno and other programs, which find their way by the environment, and read the project
   test: ["--allow-read", "--allow-run", "--allow-env"],
   ok: ["--allow-read", "--allow-run", "--allow-env"],
   page: ["--allow-all"], // Playwright looks at all of the machine that it starts a browser on
   runtimes: ["--allow-read", "--allow-run", "--allow-env"],
   soak: ["--allow-read", "--allow-run", "--allow-env"],
+  docs: [],
   // esbuild is a program too, and hands the whole environment to it
   build: ["--allow-read", "--allow-run", "--allow-env"],
   sizes: ["--allow-read", "--allow-run", "--allow-env"],
