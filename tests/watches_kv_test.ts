@@ -356,6 +356,7 @@ const BY_CRON = `
   const { default: main } = await import("./functions/main.ts");
   const onListen = ({ port }) => console.log(\`"listening":"http://localhost:\${port}/"\`);
   Deno.serve({ port: 0, onListen }, main.fetch);
+  Deno.addSignalListener("SIGTERM", () => Deno.exit(0));
 `;
 
 async function originOf(process: Process): Promise<string> {
@@ -449,6 +450,7 @@ Deno.test("where there are no timers, a cron sweeps", async () => {
   const ids = await beginMany(await originOf(process), world, [DONE, DONE]);
   await receiver.until(2);
   assertEquals([...receiver.taken().keys()].toSorted(), ids.toSorted());
+  assertEquals(await process.end("SIGTERM"), 0);
 });
 
 Deno.test("a store that is full is a clear 503, what was asked for is not half made, and the log says why", async () => {
