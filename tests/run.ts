@@ -35,7 +35,9 @@ export async function runTests(args: string[], { args: common }: StdAssert): Pro
     if (/^(DEEPINT|RESOLVE)_/.test(name)) Deno.env.delete(name);
   }
   const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
-  const { code, output } = await deno(["test", ...common, ...PERMISSIONS, ...sanitizers, ...args]);
+  // many tests wait for a process, so that files side by side take little more than half the time
+  const fixed = ["--parallel", ...common, ...PERMISSIONS, ...sanitizers];
+  const { code, output } = await deno(["test", ...fixed, ...args]);
   const [, passed, failed] = [...output.matchAll(SUMMARY)].at(-1) ?? [];
   const fine = code === 0 && !EXITED.test(output);
   return {
