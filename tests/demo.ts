@@ -6,7 +6,7 @@
 import { createApp, readConfig } from "../functions/app.ts";
 import { signWebhook, webhookVerifier } from "../functions/auth.ts";
 import { listen } from "./listen.ts";
-import { type Process, start } from "./process.ts";
+import { type Process, serverArgs, start } from "./process.ts";
 import { createStandIn } from "./stand_in.ts";
 
 const TOKEN = "demo-token-of-the-platform";
@@ -152,13 +152,7 @@ async function send(
 
 /** A server of its own, as `deno task start`, whose watches are in a file. */
 function serve(): Process {
-  const permissions = [
-    "--allow-net",
-    "--allow-env",
-    `--allow-read=${STORE}`,
-    `--allow-write=${STORE}`,
-  ];
-  return start(Deno.execPath(), ["run", "--quiet", ...permissions, "functions/start.ts"], {
+  return start(Deno.execPath(), serverArgs(STORE), {
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: instance,
     RESOLVE_API_KEYS: KEY,

@@ -143,7 +143,7 @@ Deno.test("README: a watch is kept and begun as it says, and its callback arrive
       .replaceAll("hooks.example.com", `127.0.0.1:${hooks.port}`)
       .replaceAll("/data/", `${store}/`);
   const script = settings.replace("deno task start\n", "") +
-    here(keep).replace("deno run", `exec "${Deno.execPath()}" run`);
+    here(keep).replace("deno task", `exec "${Deno.execPath()}" task`);
   const kept = start("bash", ["-euc", script], { PORT: "0", DEEPINT_INSTANCE: server.origin });
   try {
     const url = await kept.saw(/"listening":"([^"]+)\/"/);

@@ -5,13 +5,12 @@
  */
 // deno-lint-ignore-file no-console
 import { PROBLEMS } from "../functions/problem.ts";
-import config from "../deno.json" with { type: "json" };
 import { table } from "./bench/table.ts";
 import { KEY } from "./fault_table.ts";
 import { TOKEN } from "./client.ts";
 import { FAULTS, startFaultServer } from "./faults.ts";
 import { listen } from "./listen.ts";
-import { type Process, start } from "./process.ts";
+import { type Process, serverArgs, start } from "./process.ts";
 import { closingLine } from "./run.ts";
 import { seeded } from "./seeded.ts";
 import type { Load, Report } from "./soak_load.ts";
@@ -197,7 +196,6 @@ interface Endpoint extends AsyncDisposable {
 
 /** The endpoint, with the permissions of `deno task start`. */
 async function startEndpoint(instance: string, timeout: number): Promise<Endpoint> {
-  const [, ...args] = config.tasks.start.split(" ");
   const settings = {
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: instance,
@@ -205,7 +203,7 @@ async function startEndpoint(instance: string, timeout: number): Promise<Endpoin
     RESOLVE_TIMEOUT_MS: String(timeout),
     PORT: "0",
   };
-  const process = start(Deno.execPath(), args, settings, "", PATIENCE);
+  const process = start(Deno.execPath(), serverArgs(), settings, "", PATIENCE);
   const port = await process.saw(/Listening on http:\/\/localhost:(\d+)/);
   return {
     process,

@@ -57,8 +57,11 @@ for (const [name, command] of TASKS) {
   });
 }
 
-Deno.test("deno task start may read the settings in the environment, and nothing else", () => {
-  const permissions = permissionsOf(config.tasks.start);
+Deno.test("deno task start may read the settings, and use the file that one of them names", () => {
+  const file = `$(deno eval -p "Deno.env.get('RESOLVE_KV_PATH')||'dist/watches.kv'")`;
+  const files = ` "--allow-read=${file}" "--allow-write=${file}" `;
+  assertEquals(config.tasks.start.split(files).length, 2);
+  const permissions = permissionsOf(config.tasks.start.replace(files, " "));
   assertEquals([...permissions.keys()], ["--allow-net", "--allow-env"]);
   assertEquals(permissions.get("--allow-env"), [...SETTINGS]);
 });

@@ -6,7 +6,7 @@ import type { WatchOrder } from "../functions/watches.ts";
 import { captureConsole, KEY, objectOf, outcomeOf, post, TOKEN } from "./endpoint.ts";
 import type { Settings } from "./endpoint.ts";
 import { listen } from "./listen.ts";
-import { type Process, start } from "./process.ts";
+import { type Process, serverArgs, start } from "./process.ts";
 import { createStandIn, type StandIn, type StandInTask } from "./stand_in.ts";
 import { CALLBACK_SECRET, configWith, createReceiver, type Receiver } from "./watches.ts";
 
@@ -336,9 +336,7 @@ function serve(receiver: Receiver) {
 
 /** `functions/start.ts` on a file, which it may read and write. */
 function server(file: string, settings: Settings, script?: string): Process {
-  const args = ["run", "--no-prompt", "--allow-net", "--allow-env"];
-  const entry = script ? "-" : "functions/start.ts";
-  args.push(`--allow-read=${file}`, `--allow-write=${file}`, entry);
+  const args = serverArgs(file, script && "-");
   return start(Deno.execPath(), args, { ...settings, RESOLVE_KV_PATH: file }, script);
 }
 
@@ -456,12 +454,10 @@ Deno.test("where there are no timers, a cron sweeps", async () => {
 Deno.test("a store that is full is a clear 503, what was asked for is not half made, and the log says why", async () => {
   await using place = await folder();
   await using world = serve(createReceiver());
-  const args = ["run", "--no-prompt", "--allow-net", "--allow-env"];
-  args.push(`--allow-read=${place.file}`, `--allow-write=${place.file}`, "functions/start.ts");
   // no file of over 64 kB, so none of coverage either; the signal that would say so is ignored, as by
   // a full disk
   const script = `trap '' XFSZ; unset DENO_COVERAGE_DIR; ulimit -f 64; exec "$0" "$@"`;
-  const command = ["-c", script, Deno.execPath(), ...args];
+  const command = ["-c", script, Deno.execPath(), ...serverArgs(place.file)];
   const settings = { ...world.settings, RESOLVE_KV_PATH: place.file };
   await using full = start("bash", command, settings);
   const origin = await originOf(full);

@@ -1,6 +1,5 @@
 /** The processes that are measured. */
-import config from "../../deno.json" with { type: "json" };
-import { type Process, start } from "../process.ts";
+import { type Process, serverArgs, start } from "../process.ts";
 import type { Plan, Round } from "./loader.ts";
 import { TOKEN } from "./task.ts";
 
@@ -25,8 +24,7 @@ export async function startServer(kind: string, upstream = ""): Promise<Server> 
 
 /** Starts the endpoint as `deno task start` does. */
 export async function startEndpoint(upstream: string): Promise<Server> {
-  const [, ...args] = config.tasks.start.split(" ");
-  return await listening(args, {
+  return await listening(serverArgs(), {
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: upstream,
     RESOLVE_API_KEYS: KEY,
