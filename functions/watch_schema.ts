@@ -1,6 +1,9 @@
 /** The valibot schema of what is asked of `POST /watches`, beside the task; apart, as `request_schema.ts` is. */
 import * as v from "valibot";
-import { MAX_DEADLINE } from "./watch_state.ts";
+
+/** The longest deadline, and the one of who names none: a month and a day, in seconds. */
+export const MAX_DEADLINE = 2_592_000;
+export const DEFAULT_DEADLINE = 86_400;
 
 const DEADLINE = `must be a whole number of seconds from 1 to ${MAX_DEADLINE}`;
 

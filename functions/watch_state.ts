@@ -68,10 +68,6 @@ export interface Moment {
   random: number;
 }
 
-/** The longest deadline, and the one of who names none: a month and a day, in seconds. */
-export const MAX_DEADLINE = 2_592_000;
-export const DEFAULT_DEADLINE = 86_400;
-
 /** No task, or no known status, so many times running: it will not be found any more. */
 const MAX_MISSES = 5;
 

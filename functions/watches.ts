@@ -9,8 +9,8 @@ import type { TaskIds } from "./polls.ts";
 import { Problem } from "./problem.ts";
 import { readGiven, readQuestion } from "./question.ts";
 import type { WatchBody } from "./schemas.ts";
-import { WatchRequest } from "./watch_schema.ts";
-import { DEFAULT_DEADLINE, type Watch } from "./watch_state.ts";
+import { DEFAULT_DEADLINE, WatchRequest } from "./watch_schema.ts";
+import type { Watch } from "./watch_state.ts";
 
 /** A watch that is asked for. */
 export type WatchOrder = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {

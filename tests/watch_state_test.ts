@@ -1,12 +1,12 @@
 // What becomes of a watch, step by step, on times that the tests choose.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { MAX_DEADLINE } from "../functions/watch_schema.ts";
 import {
   afterDelivery,
   afterPoll,
   cancelled,
   isOpen,
-  MAX_DEADLINE,
   newWatch,
   type Outcome,
   pollInterval,

@@ -3,7 +3,8 @@
 // throws when there is an instance of an id.
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type default as cloudflare, WatchWorkflow } from "../functions/cloudflare.ts";
-import { MAX_DEADLINE, type Watch } from "../functions/watch_state.ts";
+import { MAX_DEADLINE } from "../functions/watch_schema.ts";
+import type { Watch } from "../functions/watch_state.ts";
 import {
   createWorkflowWatches,
   runWatch,
