@@ -15,6 +15,11 @@ const SECRET = `whsec_${btoa("a demo secret of 28 bytes...")}`;
 const CALLBACK_SECRET = `whsec_${btoa("another secret, for callbacks")}`;
 const STORE = "dist/demo.kv";
 
+const guard = setTimeout(() => {
+  say("It has not ended within 60 s");
+  Deno.exit(1);
+}, 60_000);
+
 const standIn = createStandIn({ token: TOKEN });
 await using platform = listen(standIn.fetch);
 const instance = platform.origin;
@@ -126,6 +131,7 @@ say(`→ POST /ended\n  ${await called.promise}\n`);
 await originOf(again);
 await again.end("SIGTERM");
 await forgetStore();
+clearTimeout(guard);
 
 say("\nDone.");
 
