@@ -154,11 +154,13 @@ export function within<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const controller = new AbortController();
+    // first: where it throws, there is nothing yet that would have to be cleared
+    const working = signal?.aborted ? undefined : work?.(controller.signal);
     const end = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     };
-    const stop = (reason: unknown) => {
+    const stop = (reason?: unknown) => {
       end();
       reject(reason);
       controller.abort(reason);
@@ -167,14 +169,14 @@ export function within<T>(
     const timer = setTimeout(() => {
       try {
         resolve(expire());
-        end();
+        stop();
       } catch (error) {
         stop(error);
       }
     }, Math.min(ms, MAX_TIMER));
     signal?.addEventListener("abort", abort);
+    working?.then(resolve, reject).finally(end);
     if (signal?.aborted) abort();
-    else work?.(controller.signal).then(resolve, reject).finally(end);
   });
 }
 
