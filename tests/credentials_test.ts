@@ -8,9 +8,10 @@ import {
 } from "@std/assert";
 import { Credentials, DeepintBaseError, DeepintCredentialsError, Task, TaskInfo } from "../mod.ts";
 import { assertSilent as assertNone, prints } from "./client.ts";
+import { environment } from "./environment.ts";
+import { start } from "./process.ts";
 
 const CANARY = "CANARY_0123456789_TOKEN";
-const VARIABLES = ["DEEPINT_TOKEN", "DEEPINT_INSTANCE", "HOME", "USERPROFILE"];
 
 /** What a test of `Credentials.build` finds on its machine. */
 interface Machine {
@@ -20,21 +21,17 @@ interface Machine {
 }
 
 /** Runs `work` on a machine of its own: a temporary home, and only the given variables. */
-async function on<T>({ env = {}, ini }: Machine, work: (home: string) => Promise<T>): Promise<T> {
-  const before = VARIABLES.map((name) => [name, Deno.env.get(name)] as const);
-  const home = await Deno.makeTempDir();
-  try {
-    for (const name of VARIABLES) Deno.env.delete(name);
-    for (const [name, value] of Object.entries({ HOME: home, ...env })) Deno.env.set(name, value);
-    if (ini !== undefined) await Deno.writeTextFile(`${home}/.deepint.ini`, ini);
-    return await work(home);
-  } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) Deno.env.delete(name);
-      else Deno.env.set(name, value);
-    }
-    await Deno.remove(home, { recursive: true });
-  }
+async function on<T>(machine: Machine, work: (home: string) => Promise<T>): Promise<T> {
+  await using home = await homeWith(machine);
+  using _set = environment({ HOME: home.path, ...machine.env });
+  return await work(home.path);
+}
+
+/** A temporary home, with a settings file where there is one. */
+async function homeWith({ ini }: Machine): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempDir();
+  if (ini !== undefined) await Deno.writeTextFile(`${path}/.deepint.ini`, ini);
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
 /** The token that a request of these credentials carries; the only way to see it. */
@@ -227,7 +224,7 @@ Deno.test("the ini file's section [DEFAULT] alone counts", async () => {
 });
 
 /** What a child with these permissions says of `Credentials.build`; never a prompt. */
-async function childSays(permissions: string[], { env = {}, ini }: Machine): Promise<string> {
+async function childSays(permissions: string[], machine: Machine): Promise<string> {
   const script = `
     import { Credentials } from ${JSON.stringify(import.meta.resolve("../mod.ts"))};
     try {
@@ -236,20 +233,11 @@ async function childSays(permissions: string[], { env = {}, ini }: Machine): Pro
     } catch (error) {
       console.log(error.name, error.code);
     }`;
-  return await on({ ini: ini ?? "" }, async (home) => {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--no-config", "--no-lock", "--quiet", ...permissions, "-"],
-      env: { HOME: home, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const stdin = child.stdin.getWriter();
-    await stdin.write(new TextEncoder().encode(script));
-    await stdin.close();
-    const { stdout, stderr } = await child.output();
-    return new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr);
-  });
+  await using home = await homeWith(machine);
+  const args = ["run", "--no-prompt", "--no-config", "--no-lock", "--quiet", ...permissions, "-"];
+  await using child = start(Deno.execPath(), args, { HOME: home.path, ...machine.env }, script);
+  await child.status;
+  return child.output.stdout.trim() || child.output.stderr;
 }
 
 const NOT_FOUND = "DeepintCredentialsError CREDENTIALS_NOT_FOUND";

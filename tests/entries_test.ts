@@ -9,6 +9,7 @@ import supabase from "../functions/supabase/index.ts";
 import vercel from "../functions/vercel.ts";
 import { deno, root } from "./deno.ts";
 import { captureConsole, IDS, post, SECRET, type Settings, signed, TOKEN } from "./endpoint.ts";
+import { environment } from "./environment.ts";
 import { listen } from "./listen.ts";
 import { start } from "./process.ts";
 import { createStandIn, type StandIn } from "./stand_in.ts";
@@ -78,20 +79,6 @@ function over(origin: string): Send {
 function calling(fetch: (request: Request) => Response | Promise<Response>): Send {
   return async (path, init) =>
     await answerOf(await fetch(new Request(`https://endpoint.example${path}`, init)));
-}
-
-/** Sets variables of the environment until it is disposed of. */
-function environment(settings: Settings): Disposable {
-  const before = Object.keys(settings).map((name) => [name, Deno.env.get(name)] as const);
-  for (const [name, value] of Object.entries(settings)) Deno.env.set(name, value);
-  return {
-    [Symbol.dispose]() {
-      for (const [name, value] of before) {
-        if (value === undefined) Deno.env.delete(name);
-        else Deno.env.set(name, value);
-      }
-    },
-  };
 }
 
 /** An event of an API Gateway's HTTP API, in the format 2.0, which function URLs share. */

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { SETTINGS } from "../functions/app.ts";
 import { captureConsole, IDS, KEY, objectOf, outcomeOf, post, RUNNING } from "./endpoint.ts";
 import { SECRET, type Settings, signed, TASK_PATH, TOKEN } from "./endpoint.ts";
+import { environment } from "./environment.ts";
 import { listen } from "./listen.ts";
 import { type Process, start } from "./process.ts";
 import { createStandIn, type StandIn } from "./stand_in.ts";
@@ -275,22 +276,14 @@ Deno.test("deno serve functions/main.ts answers, and refuses a wrong setting in 
 });
 
 Deno.test("main.ts hands the settings of the environment, and the connection, to the app", async () => {
-  const before = SETTINGS.map((name) => [name, Deno.env.get(name)] as const);
   const set = { DEEPINT_TOKEN: TOKEN, RESOLVE_OPEN: "1", RESOLVE_BASE_PATH: "/base" };
-  try {
-    for (const [name, value] of Object.entries(set)) Deno.env.set(name, value);
-    const { default: main, config } = await import("../functions/main.ts");
-    assertEquals([config.open, config.basePath, config.port], [true, "/base", 8000]);
-    using output = captureConsole();
-    const request = new Request(`http://127.0.0.1/base${TASK_PATH}`);
-    const response = await main.fetch(request, { remoteAddr: { hostname: "10.0.0.1" } });
-    assertEquals(await outcomeOf(response), [403, "forbidden"]);
-    const [line, ...more] = output.log;
-    assertEquals([JSON.parse(String(line)).status, more], [403, []], "one line of JSON");
-  } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) Deno.env.delete(name);
-      else Deno.env.set(name, value);
-    }
-  }
+  using _set = environment(set);
+  const { default: main, config } = await import("../functions/main.ts");
+  assertEquals([config.open, config.basePath, config.port], [true, "/base", 8000]);
+  using output = captureConsole();
+  const request = new Request(`http://127.0.0.1/base${TASK_PATH}`);
+  const response = await main.fetch(request, { remoteAddr: { hostname: "10.0.0.1" } });
+  assertEquals(await outcomeOf(response), [403, "forbidden"]);
+  const [line, ...more] = output.log;
+  assertEquals([JSON.parse(String(line)).status, more], [403, []], "one line of JSON");
 });

@@ -8,6 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../mod.ts";
+import { environment } from "./environment.ts";
 import { createStandIn } from "./stand_in.ts";
 
 const TOKEN = "canary-token-0123456789";
@@ -96,23 +97,12 @@ Deno.test("build() rejects with the server's error when there is no such task", 
 
 Deno.test("build() and fromUrl() without credentials take them from the environment", async () => {
   const { standIn, handle, options } = setUp();
-  const names = ["DEEPINT_TOKEN", "DEEPINT_INSTANCE"];
-  const before = names.map((name) => Deno.env.get(name));
-  try {
-    Deno.env.set("DEEPINT_TOKEN", TOKEN);
-    Deno.env.set("DEEPINT_INSTANCE", "app.deepint.net");
-    const { organizationId, workspaceId, taskId, fetch } = options;
-    const built = await Task.build({ organizationId, workspaceId, taskId, fetch });
-    const fromUrl = await Task.fromUrl(handle.webUrl, { fetch });
-    assertEquals([built.info.status, fromUrl.info.status], ["running", "running"]);
-    assertEquals(standIn.requests.map(({ headers }) => headers["x-auth-token"]), [TOKEN, TOKEN]);
-  } finally {
-    for (const [index, name] of names.entries()) {
-      const value = before[index];
-      if (value === undefined) Deno.env.delete(name);
-      else Deno.env.set(name, value);
-    }
-  }
+  using _set = environment({ DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: "app.deepint.net" });
+  const { organizationId, workspaceId, taskId, fetch } = options;
+  const built = await Task.build({ organizationId, workspaceId, taskId, fetch });
+  const fromUrl = await Task.fromUrl(handle.webUrl, { fetch });
+  assertEquals([built.info.status, fromUrl.info.status], ["running", "running"]);
+  assertEquals(standIn.requests.map(({ headers }) => headers["x-auth-token"]), [TOKEN, TOKEN]);
 });
 
 Deno.test("fromUrl() loads the task of a web URL with one request", async () => {
