@@ -1,6 +1,7 @@
 /** Reads a request's body: JSON alone, up to 20 kB, within a deadline. */
 import { within } from "../mod.ts";
 import { Problem } from "./problem.ts";
+import { invalid } from "./question.ts";
 
 const BODY_LIMIT = 20_000;
 
@@ -36,7 +37,8 @@ export interface ReadBodyOptions {
  * Reads the body's bytes, counting them: nothing beyond the limit is read, whatever the declared
  * length.
  *
- * @throws {Problem} `content-too-large`, or `request-timeout` when it has not arrived in time
+ * @throws {Problem} `content-too-large`, `request-timeout` when it has not arrived in time, or
+ * `invalid-request` when it breaks off
  */
 export async function readBody(
   request: Request,
@@ -48,17 +50,17 @@ export async function readBody(
   };
   const length = headers.get("content-length");
   if (Number(length) > BODY_LIMIT) throw tooLarge(request.body);
-  if (received && length !== null && !headers.has("content-encoding")) {
-    // a stream of its own would cost more than all the rest of reading
-    return new Uint8Array(await within(timeout, signal, late, () => request.arrayBuffer()));
-  }
-  const reader = request.body?.getReader();
-  if (!reader) return new Uint8Array();
+  // a stream of its own would cost more than all the rest of reading
+  const whole = received && length !== null && !headers.has("content-encoding");
+  const reader = whole ? undefined : request.body?.getReader();
+  if (!whole && !reader) return new Uint8Array();
+  const read = async () => reader ? readAll(reader) : new Uint8Array(await request.arrayBuffer());
   try {
-    return await within(timeout, signal, late, () => readAll(reader));
+    return await within(timeout, signal, late, read);
   } catch (error) {
-    reader.cancel().catch(() => {});
-    throw error;
+    reader?.cancel().catch(() => {});
+    if (error instanceof Problem || signal.aborted) throw error;
+    throw invalid([{ pointer: "#", detail: "broke off" }]);
   }
 }
 

@@ -37,6 +37,8 @@ const endless = (head: string) =>
   new ReadableStream({
     start: (controller) => controller.enqueue(new TextEncoder().encode(head)),
   });
+const broken = () =>
+  new ReadableStream({ start: (controller) => controller.error(new TypeError("canary")) });
 const over = `{"id":"t-1","status":"running","name":"${"x".repeat(1_048_576)}"}`;
 
 const resolve = (init: RequestInit) => ({ bearer }: Endpoint) => bearer(BODY, init);
@@ -90,6 +92,11 @@ const cases: Case[] = [
     expect: [405, "method-not-allowed"],
     ask: ({ get }) => get("/resolve", { headers }),
     header: ["allow", /^POST$/],
+  },
+  {
+    when: "the body breaks off",
+    expect: [400, "invalid-request"],
+    ask: resolve({ body: broken() }),
   },
   {
     when: "the body never ends",
@@ -170,11 +177,7 @@ const cases: Case[] = [
   unavailable("sends an error with 200", upstream(200, { ...TEXT, result: "error" })),
   unavailable("sends over 1 MiB", upstream(200, over)),
   unavailable("declares over 1 MiB", upstream(200, RUNNING, { "content-length": "1048577" })),
-  unavailable("breaks off", () => {
-    const start = (controller: ReadableStreamDefaultController) =>
-      controller.error(new TypeError("canary"));
-    return new Response(new ReadableStream({ start }));
-  }),
+  unavailable("breaks off", () => new Response(broken())),
   { when: "upstream hangs", expect: [504, "upstream-timeout"], upstream: hang },
   {
     when: "upstream hangs in the body",

@@ -34,14 +34,15 @@ function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
   return { ...server, standIn, settings };
 }
 
-/** Sends text as it is and reads the answer, up to the end of its body of JSON. */
-async function raw(origin: string, text: string): Promise<string> {
+/** Sends text as it is, and no more if it `breaks`; reads the answer, up to the end of its body of JSON. */
+async function raw(origin: string, text: string, breaks = false): Promise<string> {
   using connection = await Deno.connect({
     hostname: "127.0.0.1",
     port: Number(new URL(origin).port),
   });
   // the server may answer, and read no further, before all of it is sent
-  connection.write(new TextEncoder().encode(text)).catch(() => {});
+  const sent = connection.write(new TextEncoder().encode(text)).catch(() => {});
+  if (breaks) await sent.then(() => connection.closeWrite());
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(65_536);
   let answer = "";
@@ -179,6 +180,22 @@ Deno.test("a body is cut at its declared length over HTTP, and one that stays be
   assertStringIncludes(cut, "organization_id");
   const late = await raw(origin, `${head}content-length: 3\r\n\r\n{}`);
   assertMatch(late, /^HTTP\/1\.1 408 /);
+});
+
+Deno.test("a body that breaks off over HTTP is 400, declared or chunked, and no defect in the log", async () => {
+  await using server = run(["task", "start"], READY);
+  const origin = await originOf(server);
+  const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
+    "content-type: application/json\r\nconnection: close\r\n";
+  for (
+    const body of ["content-length: 9\r\n\r\n{", "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n"]
+  ) {
+    const answer = await raw(origin, head + body, true);
+    assertMatch(answer, /^HTTP\/1\.1 400 /);
+    assertStringIncludes(answer, '"errors":[{"pointer":"#","detail":"broke off"}]');
+  }
+  assertEquals(await server.end("SIGTERM"), 0);
+  assert(!/internal-error|hint/.test(server.output.stdout), server.output.stdout);
 });
 
 const BAD: [variable: string, wrong: Settings][] = [
