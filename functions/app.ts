@@ -104,11 +104,11 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   app.onError(failWith);
   app.notFound((c) => fail(c, new Problem("not-found", undefined, NO_ROUTE)));
 
-  route("/health", ["GET", "HEAD"], (c) => reply(c.env.entry.request_id, 200, { status: "ok" }));
+  route("/health", ["GET", "HEAD"], (c) => send(c, { status: 200, body: { status: "ok" } }));
   route("/openapi.json", ["GET", "HEAD"], async (c) => {
     const { default: openapi } = await import("./openapi.json", { with: { type: "json" } });
     const servers = [{ url: config.basePath || "/" }];
-    return reply(c.env.entry.request_id, 200, { ...openapi, servers });
+    return send(c, { status: 200, body: { ...openapi, servers } });
   });
   route("/problems/:name", ["GET", "HEAD"], (c) => explain(c, c.req.param("name") ?? ""));
 
@@ -138,12 +138,8 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       if (c.req.header("access-control-request-method") === undefined) return await next();
       c.env.entry.route = TASK_ROUTE;
       const preflight = await share(c, next);
-      return reply(
-        c.env.entry.request_id,
-        204,
-        null,
-        Object.fromEntries(preflight?.headers ?? []),
-      );
+      const headers = Object.fromEntries(preflight?.headers ?? []);
+      return send(c, { status: 204, body: null, headers });
     });
   }
   route(TASK_ROUTE, ["GET", "HEAD"], async (c) => {
@@ -209,7 +205,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   function failWith(error: Error, c: Context<AppEnv>): Response {
     if (error instanceof Problem || !c.req.raw.signal.aborted) return fail(c, asProblem(error, c));
-    return reply(c.env.entry.request_id, 499, null); // the caller went away; for the log alone
+    return send(c, { status: 499, body: null }); // the caller went away; for the log alone
   }
 
   /** Adds a route, and 405 for it with any other method. */
@@ -233,10 +229,6 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
         throw thrown instanceof Error ? thrown : new Error("aborted", { cause: thrown });
       }
     });
-  }
-
-  function send(c: Context<AppEnv>, { status, body, headers }: Answer | WatchAnswer): Response {
-    return reply(c.env.entry.request_id, status, body, headers);
   }
 
   /** Reads the body of whoever may call. */
@@ -319,7 +311,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const question = readQuestion(asked, credentials.instance, config);
     const { status, body, headers } = await resolve(c, question, c.req.path);
     const location = headers && { location: c.req.path }; // the task route would want a key
-    return reply(c.env.entry.request_id, status, body, { ...headers, ...location });
+    return send(c, { status, body, headers: { ...headers, ...location } });
   }
 
   /** Polls once, and notes in the log entry how that went. */
@@ -351,9 +343,16 @@ async function explain(c: Context<AppEnv>, name: string): Promise<Response> {
   const { EXPLANATIONS } = await import("./problem_page.ts"); // few requests have use for it
   const { status, title } = PROBLEMS[name as keyof typeof PROBLEMS];
   const text = [`${title} (${status} ${name})`, ...EXPLANATIONS[name as keyof typeof PROBLEMS]];
-  return reply(c.env.entry.request_id, 200, `${text.join("\n\n")}\n`, {
-    "content-type": "text/plain; charset=utf-8",
-  });
+  const headers = { "content-type": "text/plain; charset=utf-8" };
+  return send(c, { status: 200, body: `${text.join("\n\n")}\n`, headers });
+}
+
+/** Sends an answer that is no problem. */
+function send(
+  c: Context<AppEnv>,
+  { status, body, headers }: Pick<WatchAnswer, "body" | "headers"> & { status: number },
+): Response {
+  return reply(c.env.entry.request_id, status, body, headers);
 }
 
 function asProblem(error: Error, c: Context<AppEnv>): Problem {
