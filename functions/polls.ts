@@ -4,6 +4,7 @@ import {
   DeepintTimeoutError,
   type Fetch,
   Task,
+  TaskInfo,
   type TaskLocation,
   TaskStatus,
   within,
@@ -67,11 +68,8 @@ export function createPolls(
 
   function start(key: string, ids: TaskIds, waitUntil: Caller["waitUntil"]): Flight {
     const controller = new AbortController();
-    const task = Task.fromDict({
-      organization_id: ids.organizationId,
-      workspace_id: ids.workspaceId,
-      task_id: ids.taskId,
-    }, { credentials, fetch });
+    const info = TaskInfo.fromDict({ id: ids.taskId });
+    const task = new Task({ ...ids, credentials, info, fetch });
     // callers end their own waits, and the last to go ends the poll; where they can't, it ends itself
     const bound = waitUntil ? timeout : 2 * timeout;
     const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
