@@ -6,16 +6,19 @@ import { SETTINGS } from "../functions/app.ts";
 import { WatchWorkflow } from "../functions/cloudflare.ts";
 import { PROBLEMS } from "../functions/problem.ts";
 import { BINDING } from "../functions/watches_workflows.ts";
+import { root } from "./deno.ts";
 import { listen } from "./listen.ts";
 import { start } from "./process.ts";
 import { createStandIn } from "./stand_in.ts";
 
-const root = new URL("../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", root));
 const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
   .map(([, language = "", code = ""]) => ({ language, code }));
 
 const TOKEN = "the-token-of-the-platform";
+
+/** A block or a task takes so many ms at most: some check types, the demo alone takes 10 s. */
+const PATIENCE = 120_000;
 
 function platform() {
   const standIn = createStandIn({ token: TOKEN });
@@ -31,36 +34,16 @@ function platform() {
   return { ...listen(standIn.fetch), standIn };
 }
 
-async function run(command: string, args: string[], env: Record<string, string> = {}) {
-  const ran = await new Deno.Command(command, {
-    args,
-    cwd: root,
-    env: { ...env, NO_COLOR: "1" },
-    stdin: "null",
-  }).output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: ran.code, stdout: decode(ran.stdout), stderr: decode(ran.stderr) };
+async function run(command: string, args: string[], settings: Record<string, string> = {}) {
+  await using child = start(command, args, settings, "", PATIENCE);
+  const { code } = await child.status;
+  return { code, ...child.output };
 }
 
 /** A block with this Deno for `deno`, and the stand-in for the platform. */
 function runnable(code: string, origin: string): string {
   return code.replaceAll(/^deno /gm, `"${Deno.execPath()}" `)
     .replaceAll("https://app.deepint.net", origin);
-}
-
-/** The first line of a process's standard output that matches; the rest is read to its end. */
-async function firstMatch(stream: ReadableStream<Uint8Array>, pattern: RegExp): Promise<string> {
-  let text = "";
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) throw new Error(`no ${pattern} in ${text}`);
-    const found = pattern.exec(text += value)?.[1];
-    if (found !== undefined) {
-      await reader.cancel();
-      return found;
-    }
-  }
 }
 
 Deno.test("README: every TypeScript block type-checks and runs", async (t) => {
@@ -100,26 +83,15 @@ Deno.test("README: the endpoint starts as it says, and answers each curl block",
 
   // in a shell of its own that becomes the task, and on a free port
   const script = settings.replace("deno task", `exec "${Deno.execPath()}" task`);
-  const process = new Deno.Command("bash", {
-    args: ["-c", script],
-    cwd: root,
-    env: { PORT: "0", DEEPINT_INSTANCE: server.origin, NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  try {
-    const url = await firstMatch(process.stdout, /"listening":"([^"]+)\/"/);
-    for (const ask of asks) {
-      const script = runnable(ask, server.origin).replaceAll("http://localhost:8000", url);
-      const ran = await run("bash", ["-euo", "pipefail", "-c", script]);
-      assertEquals(ran.code, 0, ran.stderr);
-      assert(/^HTTP\/1.1 200 /.test(ran.stdout), ran.stdout);
-      assertStringIncludes(ran.stdout, '{"status":"success","result":{"source":"s-1"}');
-    }
-  } finally {
-    process.kill("SIGTERM");
-    await process.status;
+  const settled = { PORT: "0", DEEPINT_INSTANCE: server.origin };
+  await using process = start("bash", ["-c", script], settled, "", PATIENCE);
+  const url = await process.saw(/"listening":"([^"]+)\/"/);
+  for (const ask of asks) {
+    const script = runnable(ask, server.origin).replaceAll("http://localhost:8000", url);
+    const ran = await run("bash", ["-euo", "pipefail", "-c", script]);
+    assertEquals(ran.code, 0, ran.stderr);
+    assert(/^HTTP\/1.1 200 /.test(ran.stdout), ran.stdout);
+    assertStringIncludes(ran.stdout, '{"status":"success","result":{"source":"s-1"}');
   }
 });
 
