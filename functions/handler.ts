@@ -7,8 +7,13 @@ import {
   type Watches,
 } from "./app.ts";
 import { logLine } from "./app_env.ts";
-import { ConfigError, type Environment, readConfig, type ReadConfigOptions } from "./config.ts";
-import { SETTINGS } from "./config.ts";
+import {
+  ConfigError,
+  type Environment,
+  readConfig,
+  type ReadConfigOptions,
+  SETTINGS,
+} from "./config.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { requestIdOf } from "./reply.ts";
 

@@ -11,7 +11,7 @@ export const Id = v.pipe(
 );
 
 /** What to answer while the task runs: 202, or 503, which makes a sender of webhooks deliver again. */
-export const Pending = v.picklist(["accepted", "retry"], 'must be "accepted" or "retry"');
+const Pending = v.picklist(["accepted", "retry"], 'must be "accepted" or "retry"');
 
 /** The body of `POST /resolve`: a task by its URL or by its ids, and how to answer. */
 export const ResolveRequest = v.object({

@@ -5,7 +5,7 @@ import { TaskInfo } from "./task_info.ts";
 import { checkId } from "./task_url.ts";
 
 /** The most tasks that the server gives in a page. */
-export const MAX_PAGE_SIZE = 500;
+const MAX_PAGE_SIZE = 500;
 
 /** A page of a list. Internal. */
 export interface Page {
