@@ -89,7 +89,7 @@ const TASK_ROUTE = "/organizations/:organization/workspaces/:workspace/tasks/:ta
 /**
  * Makes the endpoint. It opens no connection and starts no timer before the first request.
  *
- * @throws {RangeError} when the configuration names an unusable instance
+ * @throws {RangeError} when the configuration names an unusable instance, or a secret is malformed
  * @throws {DeepintCredentialsError} when its token is one that no header can carry
  */
 export function createApp(config: Config, options: AppOptions = {}): Handler {

@@ -77,7 +77,8 @@ export class Credentials {
    * environment (`DEEPINT_TOKEN`, `DEEPINT_INSTANCE`), and, under Deno, `~/.deepint.ini` (section
    * `[DEFAULT]`, keys `token`, `instance`). A place that may not be read counts as empty.
    *
-   * @throws {DeepintCredentialsError} `CREDENTIALS_NOT_FOUND` when no place has a token
+   * @throws {DeepintCredentialsError} `CREDENTIALS_NOT_FOUND` when no place has a token,
+   * `CREDENTIALS_INVALID` when it is one that no header can carry
    * @throws {RangeError} when the instance is not `host[:port]` or an origin
    */
   static async build(options: CredentialsBuildOptions = {}): Promise<Credentials> {

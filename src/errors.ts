@@ -102,7 +102,11 @@ export interface TimeoutErrorOptions {
   elapsed: number;
   /** The task's information as last seen. */
   info?: TaskInfo | undefined;
-  /** Whether only one attempt was timed out, with time left for another. */
+  /**
+   * Whether only one attempt was timed out, with time left for another.
+   *
+   * @default false
+   */
   retryable?: boolean;
   /** How long the server asked to wait, in milliseconds, when that was longer than the time left. */
   retryAfter?: number | undefined;
@@ -133,8 +137,8 @@ export class DeepintTimeoutError extends DeepintBaseError {
 }
 
 /**
- * Text for a message, a log or a terminal: at most `max` characters, with a space for each one that
- * would be acted on (controls, formats, line ends).
+ * Text for a message, a log or a terminal: its first `max` characters (200), with a space for each one
+ * that would be acted on (controls, formats, line ends).
  *
  * @example
  * ```ts

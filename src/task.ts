@@ -370,6 +370,8 @@ export class Task {
    *
    * @throws {DeepintHTTPError} when it fails
    * @throws {DeepintTimeoutError} when a deadline passes; it has the information as last seen
+   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {RangeError} when an option is out of range
    */
   async load(options: RequestOptions = {}): Promise<this> {
     await this.#load(options);
@@ -384,6 +386,7 @@ export class Task {
    * @throws {DeepintTaskError} `TASK_STATUS_UNKNOWN` for a status that is unknown (while iterating)
    * @throws {DeepintHTTPError} when a poll fails for good, or the sixth in a row does
    * @throws {DeepintTimeoutError} when `timeout` passes
+   * @throws {DeepintCredentialsError} when the function that gives the token fails
    */
   watch(options: WatchOptions = {}): AsyncIterable<TaskInfo> {
     checkWatchOptions(options);
@@ -400,6 +403,7 @@ export class Task {
    * status is unknown; not with `raiseOnError: false`
    * @throws {DeepintTimeoutError} when `timeout` passes
    * @throws {DeepintHTTPError} when a poll fails for good, or the sixth in a row does
+   * @throws {DeepintCredentialsError} when the function that gives the token fails
    * @throws {RangeError} when an option is out of range
    *
    * @example
@@ -482,6 +486,8 @@ export class Task {
    *
    * @throws {DeepintHTTPError} when it fails
    * @throws {DeepintTimeoutError} when a deadline passes
+   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {RangeError} when an option is out of range
    */
   async delete(options: RequestOptions = {}): Promise<void> {
     const parse = (body: unknown) => {
