@@ -29,7 +29,7 @@ import { cors } from "hono/cors";
 import { Hono } from "hono/tiny";
 import { Credentials, DeepintHTTPError, type Fetch, printable, type Task } from "../mod.ts";
 import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
-import { type AppEnv, type LogEntry, logLine } from "./app_env.ts";
+import { type AppEnv, type Invocation, type LogEntry, logLine } from "./app_env.ts";
 import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
@@ -188,7 +188,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     };
     const response = await app.fetch(request, {
       entry,
-      platform: typeof platform === "object" && platform !== null ? platform : undefined,
+      platform: platform as Invocation["platform"],
       waitUntil: context && ((promise) => context.waitUntil(promise)),
     });
     entry.status = response.status;
@@ -237,10 +237,9 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const signed = !identify(c);
     if (signed) checkSigned(headers);
     checkContentType(headers);
-    const { platform } = c.env;
     const body = await readBody(c.req.raw, {
       timeout: config.timeout,
-      received: platform !== undefined && "remoteAddr" in platform,
+      received: c.env.platform?.remoteAddr !== undefined,
     });
     if (signed) await checkSignature(c, body);
     return parseJson(body);

@@ -36,7 +36,7 @@ export interface Invocation {
   /** What will stand in the log. */
   readonly entry: LogEntry;
   /** What the platform hands over: bindings, or, under Deno, information on the connection. */
-  readonly platform: { readonly remoteAddr?: { readonly hostname?: string } } | undefined;
+  readonly platform: { readonly remoteAddr?: { readonly hostname?: string } } | null | undefined;
   /** Keeps the invocation alive until the promise settles, where that can be asked for. */
   readonly waitUntil: ((promise: Promise<unknown>) => void) | undefined;
 }
