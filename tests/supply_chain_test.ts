@@ -4,6 +4,7 @@ import { SETTINGS } from "../functions/app.ts";
 import config from "../deno.json" with { type: "json" };
 import { AUDIT, UNREACHED } from "./audit.ts";
 import { root } from "./deno.ts";
+import { listen } from "./listen.ts";
 import { start } from "./process.ts";
 
 const TASKS: [name: string, command: string][] = Object.entries(config.tasks);
@@ -108,12 +109,11 @@ Deno.test("the audit fails on a finding, passes without one, and says when nobod
   const finding = { ...advisory, severity: "high", vulnerable_versions: "*", cwe: [] };
   const asked: string[][] = [];
   let findings = {};
-  const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
-  await using server = Deno.serve(options, async (request) => {
+  await using server = listen(async (request) => {
     asked.push(Object.keys(await request.json()));
     return Response.json(findings);
   });
-  const registry = `http://127.0.0.1:${server.addr.port}`;
+  const registry = server.origin;
   assertEquals((await audit(registry)).code, 0);
   findings = { hono: [finding] };
   const found = await audit(registry);
@@ -122,7 +122,7 @@ Deno.test("the audit fails on a finding, passes without one, and says when nobod
   for (const names of asked) {
     assert(names.includes("hono") && names.includes("valibot"), `${names}`);
   }
-  await server.shutdown();
+  await server[Symbol.asyncDispose]();
   const unreached = await audit(registry);
   assertEquals(unreached.code, 0);
   assertMatch(unreached.said, UNREACHED);
