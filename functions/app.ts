@@ -52,7 +52,7 @@ export type { WatchAnswer, Watches } from "./watches.ts";
 export interface AppOptions {
   /** The function that upstream requests go through. @default globalThis.fetch */
   fetch?: Fetch | undefined;
-  /** Where log entries go, one a request. @default a JSON line to standard output */
+  /** Where log entries go, one a request; must not throw. @default a JSON line to standard output */
   log?: (entry: LogEntry) => void;
   /** The clock, in ms since 1970. @default Date.now */
   now?: () => number;

@@ -96,6 +96,7 @@ export function createPolls(
   }
 
   return async function poll(ids, { signal, waitUntil }) {
+    signal.throwIfAborted(); // while its body was read, or checked
     const key = `${ids.organizationId}/${ids.workspaceId}/${ids.taskId}`;
     const memory = memories.get(key);
     if (memory && now() - memory.at < MAX_MEMORY_AGE) {

@@ -92,6 +92,12 @@ Deno.test("a request that is invalid, unauthorized or forbidden makes no upstrea
   assertEquals(standIn.count(), 0);
 });
 
+Deno.test("a caller that has gone before the poll costs no upstream request", async () => {
+  const { standIn, get, log } = setUp();
+  assertEquals((await get(TASK_PATH, { signal: AbortSignal.abort() })).status, 499);
+  assertEquals([standIn.count(), log.map(({ upstream }) => upstream)], [0, [undefined]]);
+});
+
 Deno.test("64 callers of one task at once share one upstream request, each with its own answer", async () => {
   using clock = new FakeClock();
   const { standIn, bearer, webhook, get, log } = setUp(settings);
