@@ -65,15 +65,27 @@ export function linksOf(secrets: readonly string[], ttl: number, now: () => numb
       if (!text || !given) return undefined;
       for (const key of await importKeys()) {
         if (await crypto.subtle.verify("HMAC", key, toBytes(given), utf8.encode(signed))) {
-          const { o, w, t, exp } = JSON.parse(text);
-          return now() < exp * 1000
-            ? { organization_id: o, workspace_id: w, task_id: t }
-            : undefined;
+          return idsOf(text, now());
         }
       }
       return undefined;
     },
   };
+}
+
+/** Three ids and a time. The secret may have signed other things too. */
+const PAYLOAD = /^(."[\w-]{1,128}"){3},\d+]$/;
+
+/** The task that a payload names, unless it is too old or no payload. */
+function idsOf(payload: string, now: number): ResolveRequest | undefined {
+  try {
+    const { o, w, t, exp } = JSON.parse(payload);
+    return PAYLOAD.test(JSON.stringify([o, w, t, exp])) && now < exp * 1000
+      ? { organization_id: o, workspace_id: w, task_id: t }
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function toBase64Url(binary: string): string {

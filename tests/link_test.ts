@@ -62,7 +62,7 @@ Deno.test("a token expires in the second that it names", async () => {
   const token = await forge(JSON.stringify({ o: "o-1", w: "w_2", t: "t-3", exp: NOON / 1000 }));
   assertEquals(await at(NOON - 1).read(token), NAMED);
   assertEquals(await at(NOON).read(token), undefined);
-  for (const exp of [undefined, null, "", "x", -1]) {
+  for (const exp of [undefined, null, "", "x", -1, "4000000000", 4e9 + 0.5, 1e300, true, [4e9]]) {
     const forever = await forge(JSON.stringify({ o: "o-1", w: "w_2", t: "t-3", exp }));
     assertEquals(await at(NOON).read(forever), undefined, `exp ${exp}`);
   }
@@ -120,6 +120,25 @@ Deno.test("what is no token at all is none, whatever it is", async () => {
     assertEquals(await links.read(text), undefined);
     assertEquals(await links.read(`v1.${text}.${"A".repeat(43)}`), undefined);
   }));
+});
+
+Deno.test("what the secret signed for something else is no token", async () => {
+  const links = at(NOON);
+  const ours = { o: "o-1", w: "w_2", t: "t-3", exp: NOON / 1000 + 60 };
+  const read = async (payload: string) => await links.read(await forge(payload));
+  assertEquals(
+    await read(JSON.stringify({ ...ours, more: 1 })),
+    NAMED,
+    "a member of a later version",
+  );
+  const others = ["hello", "null", "[]", "1", '"v1"', "{}", '{"exp":1e999}'];
+  for (const payload of others) assertEquals(await read(payload), undefined, payload);
+  for (const id of [undefined, null, 1, "", "../t-1", "t-1\n", "a".repeat(129), ["t-1"], {}]) {
+    for (const key of ["o", "w", "t"]) {
+      const payload = JSON.stringify({ ...ours, [key]: id });
+      assertEquals(await read(payload), undefined, payload);
+    }
+  }
 });
 
 Deno.test("no webhook's signature is a link's, should both have the same secret", async () => {
