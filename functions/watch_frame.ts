@@ -61,8 +61,8 @@ export function frame(
               <h1 id="name" dir="auto">${heading}</h1>
               ${body}
             </main>
-        <p id="note" role="status" data-away="${AWAY}" data-offline="${OFFLINE}"></p>
-        <p id="say" role="status"></p>
+        <p id="note" role="status" aria-live="polite" data-away="${AWAY}" data-offline="${OFFLINE}"></p>
+        <p id="say" role="status" aria-live="polite"></p>
         <footer>This page keeps itself up to date. You can close it: the task goes on.</footer>
         ${raw(`<script>${SCRIPT}</script>`)}
       </body>

@@ -31,7 +31,7 @@ export async function pageOf(answer: LinkAnswer, options: PageOptions): Promise<
   const content = "task" in answer && answer.task
     ? contentOfTask(answer, answer.task, options)
     : contentOfProblem(answer as ErrorBody, options);
-  return String(await frame(content, options.refresh));
+  return String(await frame(content, options.refresh)).trim();
 }
 
 function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions): Content {

@@ -134,6 +134,13 @@ Deno.test("the page of a running task says what, how far, since when and by whom
   );
 });
 
+Deno.test("the page begins with its document type, names its language, and has live regions", async () => {
+  const { page } = await pageOf({ status: "running", subtask: "fitting" });
+  assertMatch(page, /^<!doctype html>\s+<html lang="en">\s+<head>\s+<meta charset="utf-8">/);
+  const live = [...page.matchAll(/<p id="(\w+)" role="status" aria-live="polite"/g)];
+  assertEquals(live.map(([, id]) => id), ["note", "say"]);
+});
+
 Deno.test("progress is shown from 0 to 100, or as unknown", async () => {
   for (const [progress, value] of [[-5, "0"], [1e9, "100"], [99.6, "100"], [0, "0"]] as const) {
     const { page } = await pageOf({ status: "running", progress });
