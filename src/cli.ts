@@ -10,6 +10,7 @@
  * @module
  */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
+import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -254,22 +255,22 @@ async function readBody(file: string): Promise<string> {
 }
 
 function sign(body: string): Record<string, string> {
-  const [secret = ""] = (process.env.RESOLVE_WEBHOOK_SECRETS ?? "").split(",");
-  const id = `msg_${crypto.randomUUID()}`;
-  const now = new Date();
-  let signature: string;
-  try {
-    signature = new Webhook(secret.trim()).sign(id, now, body);
-  } catch {
+  const secret = process.env.RESOLVE_WEBHOOK_SECRETS?.split(",")[0]?.trim() ?? "";
+  // what the endpoint refuses, though the package would sign with it
+  const key = Buffer.from(secret.slice(6), "base64");
+  if (secret !== `whsec_${key.toString("base64")}` || key.length < 24 || key.length > 64) {
     throw new DeepintCredentialsError(
-      secret.trim() ? "CREDENTIALS_INVALID" : "CREDENTIALS_NOT_FOUND",
-      "Cannot sign: set RESOLVE_WEBHOOK_SECRETS, whose first must be whsec_ and base64",
+      secret ? "CREDENTIALS_INVALID" : "CREDENTIALS_NOT_FOUND",
+      "Cannot sign: set RESOLVE_WEBHOOK_SECRETS, whose first must be whsec_ and base64 of 24 to 64 " +
+        "bytes",
     );
   }
+  const id = `msg_${crypto.randomUUID()}`;
+  const now = new Date();
   return {
     "webhook-id": id,
     "webhook-timestamp": String(Math.floor(now.getTime() / 1_000)),
-    "webhook-signature": signature,
+    "webhook-signature": new Webhook(secret).sign(id, now, body),
   };
 }
 

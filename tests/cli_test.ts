@@ -229,7 +229,8 @@ Deno.test("sign --body signs a file; one that cannot be signed is an error", asy
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-  for (const secret of ["", "canary-secret", "whsec_canary*"]) {
+  const secrets = ["", "canary-secret", "canarysecret", "whsec_canary*", `whsec_${btoa("canary")}`];
+  for (const secret of secrets) {
     const refused = await ended(server.run(["sign"], { RESOLVE_WEBHOOK_SECRETS: secret }, "{}"));
     assertEquals([refused.code, refused.stdout], [5, ""]);
     assertMatch(refused.stderr, /^error: (?!.*canary).*RESOLVE_WEBHOOK_SECRETS.*\n$/);
