@@ -18,15 +18,10 @@ import { buffer } from "node:stream/consumers";
 import { Command, Option } from "npm:commander@^15.1.0";
 import { Webhook } from "npm:standardwebhooks@^1.1.1";
 import config from "../deno.json" with { type: "json" };
-import {
-  Credentials,
-  DeepintCredentialsError,
-  printable,
-  Task,
-  type TaskListOptions,
-} from "../mod.ts";
+import { DeepintCredentialsError, printable, Task, type TaskListOptions } from "../mod.ts";
 import {
   type ConnectionFlags,
+  findCredentials,
   openTasks,
   parseDuration,
   parseInterval,
@@ -81,12 +76,11 @@ function commandLine(signal: AbortSignal): Command {
     .version(config.version)
     .addHelpText("after", NOTES)
     .exitOverride()
-    .configureOutput({
-      outputError: (text, write) => write(`${printable(text.trim(), 2_000)}; see "${NAME} help"\n`),
-    });
+    .configureOutput({ outputError: hinting(`${NAME} help`) });
 
-  const command = (words: string, description: string, examples: string[]) =>
-    program.command(words)
+  const command = (name: string, description: string, examples: string[]) =>
+    program.command(name)
+      .configureOutput({ outputError: hinting(`${NAME} help ${name}`) })
       .description(description)
       .option("--json", "write JSON to standard output")
       .option("--quiet", "write nothing to standard error but errors")
@@ -191,6 +185,12 @@ function commandLine(signal: AbortSignal): Command {
   return program;
 }
 
+/** Writes a wrong use of a command on one line, with the help that shows the right one. */
+function hinting(help: string) {
+  return (text: string, write: (text: string) => void) =>
+    write(`${printable(text.trim().replace(/\.$/, ""), 2_000)}; see "${help}"\n`);
+}
+
 async function openTask(word: string, flags: ConnectionFlags): Promise<Task> {
   const [task] = await openTasks([word], flags);
   if (!task) throw new Error("no task"); // a word is a task, or an error
@@ -199,7 +199,7 @@ async function openTask(word: string, flags: ConnectionFlags): Promise<Task> {
 
 async function list(options: TaskListOptions, flags: ListFlags): Promise<void> {
   const { limit = Infinity, json, quiet } = flags;
-  const credentials = await Credentials.build({ instance: flags.instance });
+  const credentials = await findCredentials(flags);
   const rows: string[][] = [];
   let count = 0;
   for await (const task of Task.list({ ...options, credentials })) {

@@ -152,6 +152,7 @@ Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed",
     { id: "t-2", ...RESULT, result_type: "export" },
     { id: "t-3", status: "running" },
     { id: "t-4", status: "failed" },
+    { id: "t-5", status: "paused" },
   );
   const result = (id: string, ...flags: string[]) =>
     ended(server.run(["result", `${PLACE}/${id}`, ...flags]));
@@ -163,6 +164,9 @@ Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed",
   assertEquals([runs?.code, runs?.stdout, failed?.code, failed?.stdout], [1, "", 3, ""]);
   assertMatch(runs?.stderr ?? "", /TASK_NOT_FINISHED.*; wait for it with: deepint-task wait\n$/);
   assertEquals(documents(json?.stdout ?? "")[0].info.result, "s-1");
+  const { code, stderr } = await result("t-5");
+  assertEquals(code, 1);
+  assertMatch(stderr, /its status is unknown; look at it in Deep Intelligence\n$/, "not: wait");
 });
 
 Deno.test("list keeps what its options say, as a table and as lines of JSON", async () => {
@@ -252,18 +256,19 @@ Deno.test("a wrong word is one line that says what to do, code 2, and no request
   const cases: [args: string[], message: RegExp][] = [
     [["show", "nonsense"], /"nonsense" is: pass its web URL/],
     [["show", "https://other.test/o/o-1/workspace?ws=w-1&s=task&i=t-1"], /--instance other/],
-    [["show", api], /organizationId/],
+    [["show", api], /names no organization; pass --organization\n/],
     [["show", task, "--organization=o-2"], /names another/],
     [["show", "o 1/w-1/t-1"], /organization_id/],
     [["show", task, "--instance=http://deepint.example"], /loopback/],
-    [["wait"], /missing required argument 'task'; see "deepint-task help"/],
+    [["wait"], /missing required argument 'task'; see "deepint-task help wait"\n/],
+    [["sign", "body"], /Expected 0 arguments but got 1: body; see "deepint-task help sign"\n/],
     [["wait", task, "--timeout=10"], /a duration such as/],
     [["wait", task, "--interval=10ms"], /from 250ms/],
     [["list", "w-1"], /organization\/workspace/],
     [["list", PLACE, "--status=gone"], /of pending, running/],
     [["list", PLACE, "--limit=0"], /whole number from 1/],
     [["list", PLACE, "--\x1b[2J\u009b\u202e"], /unknown option/],
-    [["frobnicate"], /unknown command/],
+    [["frobnicate"], /unknown command 'frobnicate'; see "deepint-task help"\n/],
   ];
   await Promise.all(
     cases.map(([args, message]) => assertMistake(server.run(args), 2, message)),
@@ -278,7 +283,9 @@ Deno.test("what fails is one line that says what to do: code 1, 4 or 5", async (
     [1, /TASK_NOT_FOUND.*; check the ids/],
     [1, /NETWORK_ERROR.*; check the network/, [], { DEEPINT_INSTANCE: "http://127.0.0.1:1" }],
     [4, /TIMEOUT.*; allow more with --timeout/, ["--timeout=1ms"]],
-    [5, /CREDENTIALS_NOT_FOUND.*DEEPINT_TOKEN/, [], { DEEPINT_TOKEN: "" }],
+    [5, /CREDENTIALS_NOT_FOUND: Cannot find a token: set DEEPINT_TOKEN, or/, [], {
+      DEEPINT_TOKEN: "",
+    }],
     [5, /UNAUTHORIZED.*; check the token/, [], { DEEPINT_TOKEN: "another-token" }],
   ];
   await Promise.all(

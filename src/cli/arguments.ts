@@ -3,6 +3,7 @@
 import { InvalidArgumentError } from "npm:commander@^15.1.0";
 import {
   Credentials,
+  DeepintCredentialsError,
   parseTaskUrl,
   type PollInterval,
   printable,
@@ -88,7 +89,7 @@ function locate(
   word: string,
   ofApiUrl: string | undefined,
 ): Omit<TaskLocation, "instance"> & { instance?: string } {
-  if (word.includes("://")) return parseTaskUrl(word, { organizationId: ofApiUrl });
+  if (word.includes("://")) return locateUrl(word, ofApiUrl);
   const [, organizationId = "", workspaceId = "", taskId] =
     /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(word) ?? [];
   if (taskId === undefined) {
@@ -106,6 +107,35 @@ function locate(
   return { organizationId, workspaceId, taskId };
 }
 
+function locateUrl(url: string, ofApiUrl: string | undefined): TaskLocation {
+  try {
+    return parseTaskUrl(url, { organizationId: ofApiUrl });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    // the client speaks of its own option
+    throw new RangeError(error.message.replace("the option organizationId", "--organization"));
+  }
+}
+
+/**
+ * Token and instance, as the client finds them.
+ *
+ * @throws {DeepintCredentialsError} when there is no token, or none that a header can carry
+ * @throws {RangeError} when the instance is not `host[:port]` or an origin
+ */
+export async function findCredentials({ instance }: ConnectionFlags): Promise<Credentials> {
+  try {
+    return await Credentials.build({ instance });
+  } catch (error) {
+    if (!(error instanceof DeepintCredentialsError)) throw error;
+    if (error.code !== "CREDENTIALS_NOT_FOUND") throw error;
+    throw new DeepintCredentialsError(
+      error.code, // the client speaks of its own parameter
+      "Cannot find a token: set DEEPINT_TOKEN, or token under [DEFAULT] in ~/.deepint.ini",
+    );
+  }
+}
+
 /**
  * The tasks that the words name, each once. No request.
  *
@@ -114,7 +144,7 @@ function locate(
  */
 export async function openTasks(words: string[], flags: ConnectionFlags): Promise<Task[]> {
   const locations = words.map((word) => locate(word, flags.organization));
-  const credentials = await Credentials.build({ instance: flags.instance });
+  const credentials = await findCredentials(flags);
   const tasks = new Map<string, Task>();
   for (const { instance, organizationId, workspaceId, taskId } of locations) {
     if (instance !== undefined && instance !== credentials.instance) {

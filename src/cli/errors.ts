@@ -52,8 +52,9 @@ function isRefused(error: unknown): boolean {
 }
 
 function adviceFor(error: unknown): string {
-  if (error instanceof DeepintTaskError && error.code === "TASK_NOT_FINISHED") {
-    return "wait for it with: deepint-task wait";
+  if (error instanceof DeepintTaskError) {
+    if (error.info.status === "unknown") return "look at it in Deep Intelligence";
+    return error.code === "TASK_NOT_FINISHED" ? "wait for it with: deepint-task wait" : "";
   }
   if (error instanceof DeepintTimeoutError) {
     return error.message.includes("wait again") ? "" : "allow more with --timeout";
