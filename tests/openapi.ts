@@ -32,7 +32,9 @@ const schemas = toJsonSchemaDefs(
 );
 
 const ref = (name: keyof typeof schemas) => ({ $ref: `#/components/schemas/${name}` });
-const json = (schema: Json) => ({ content: { "application/json": { schema } } });
+const json = (schema: Json, more: Json = {}) => ({
+  content: { "application/json": { schema, ...more } },
+});
 const header = (type = "string") => ({ schema: { type } });
 
 const RETRY_AFTER = { "Retry-After": header("integer") };
@@ -83,8 +85,34 @@ const watch = (description: string, headers?: Json) => ({
   ...json(ref("Watch")),
 });
 
+const SIGNED = { webhookId: [], webhookTimestamp: [], webhookSignature: [] };
 /** A key, or a signature. */
-const CALLERS = [{ bearer: [] }, { webhookId: [], webhookTimestamp: [], webhookSignature: [] }];
+const CALLERS = [{ bearer: [] }, SIGNED];
+
+const IDS = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
+/** The forms of a question. A test asks each. */
+const QUESTIONS = {
+  ids: { value: IDS },
+  "web-url": {
+    value: { url: "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1" },
+  },
+  "api-url": {
+    value: {
+      url: "https://app.deepint.net/api/v1/workspace/w-1/task/t-1",
+      organization_id: "o-1",
+      raise_on_error: false,
+    },
+  },
+  event: {
+    value: { type: "task.started", timestamp: "2026-01-01T00:00:00Z", data: IDS },
+  },
+};
+/** What a watch is begun with. */
+const ORDERS = {
+  order: {
+    value: { ...IDS, callback_url: "https://hooks.example.com/ended", deadline: 86_400 },
+  },
+};
 
 const parameter = (name: string, where: string, rest: Json) => ({
   name,
@@ -125,7 +153,7 @@ const document = {
         security: CALLERS,
         requestBody: {
           required: true,
-          ...json({ anyOf: [ref("ResolveRequest"), ref("ResolveEvent")] }),
+          ...json({ anyOf: [ref("ResolveRequest"), ref("ResolveEvent")] }, { examples: QUESTIONS }),
         },
         responses: {
           200: finished(),
@@ -173,7 +201,7 @@ const document = {
         operationId: "createWatch",
         summary: "Tells a callback of the end of a task; 404 where nothing keeps watches.",
         security: CALLERS,
-        requestBody: { required: true, ...json(ref("WatchRequest")) },
+        requestBody: { required: true, ...json(ref("WatchRequest"), { examples: ORDERS }) },
         responses: {
           202: watch("It has begun, or had.", { "Location": header() }),
           ...problems(400, 401, 403, 404, 405, 408, 413, 415, 500, 503),
@@ -182,6 +210,8 @@ const document = {
           end: {
             "{$request.body#/callback_url}": {
               post: {
+                summary: "The end of the task, signed with the callback's own secret.",
+                security: [SIGNED],
                 requestBody: { required: true, ...json(ref("WatchEvent")) },
                 responses: { "2XX": { description: "Taken." }, 410: { description: "No more." } },
               },
@@ -193,6 +223,7 @@ const document = {
     "/watches/{id}": {
       get: {
         operationId: "getWatch",
+        summary: "How a watch stands.",
         parameters: [parameter("id", "path", { schema: { type: "string" } })],
         security: [{ bearer: [] }],
         responses: { 200: watch("How it stands."), ...problems(401, 404, 405, 500, 503) },
@@ -208,6 +239,7 @@ const document = {
     "/health": {
       get: {
         operationId: "health",
+        summary: "Whether the endpoint is there; asks nothing of the platform.",
         security: [],
         responses: {
           200: { description: "The endpoint is there.", ...json(ref("Health")) },
@@ -218,6 +250,7 @@ const document = {
     "/openapi.json": {
       get: {
         operationId: "openapi",
+        summary: "This document.",
         security: [],
         responses: {
           200: { description: "This document.", ...json({ type: "object" }) },
@@ -228,6 +261,7 @@ const document = {
     "/problems/{name}": {
       get: {
         operationId: "explainProblem",
+        summary: "What a problem means and what to do, as text.",
         security: [],
         parameters: [
           parameter("name", "path", { schema: { type: "string" } }),

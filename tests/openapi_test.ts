@@ -3,14 +3,24 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { createApp, readConfig } from "../functions/app.ts";
 import { PROBLEMS } from "../functions/problem.ts";
+import { WatchRequest } from "../functions/schemas.ts";
+import * as v from "valibot";
+import { setUp } from "./endpoint.ts";
 import { openapi } from "./openapi.ts";
 
 interface Answer {
   $ref?: string;
   content?: Record<string, { schema: { $ref?: string }; examples?: Record<string, unknown> }>;
 }
+interface Operation {
+  operationId: string;
+  summary?: string;
+  security?: unknown[];
+  requestBody?: { content: Record<string, { examples?: Record<string, { value: unknown }> }> };
+  responses: Record<string, Answer>;
+}
 interface Document {
-  paths: Record<string, Record<string, { operationId: string; responses: Record<string, Answer> }>>;
+  paths: Record<string, Record<string, Operation>>;
   components: {
     responses: Record<string, Answer>;
     examples: Record<string, { value: Record<string, unknown> }>;
@@ -19,8 +29,10 @@ interface Document {
 
 const { paths, components }: Document = JSON.parse(openapi);
 
+const operations = Object.values(paths).flatMap((path) => Object.values(path));
+
 /** Every answer of every operation with a body, a shared one by its reference. */
-const bodies = Object.values(paths).flatMap((path) => Object.values(path)).flatMap((operation) =>
+const bodies = operations.flatMap((operation) =>
   Object.entries(operation.responses).flatMap(([status, answer]) => {
     const name = `${operation.operationId} ${status}`;
     const { content = {} } = answer.$ref ? components.responses[status] ?? {} : answer;
@@ -81,6 +93,24 @@ Deno.test("every example matches the published schema of its answer", () => {
     if (schema.$ref) assertEquals(validate({}), false, `${name} takes anything`);
   }
   assert(matched > bodies.length - 2, "the examples were looked at");
+});
+
+Deno.test("every operation has a summary, and says who may call it", () => {
+  const said = operations.map(({ summary, security }) => [typeof summary, Array.isArray(security)]);
+  assertEquals(said, operations.map(() => ["string", true]));
+});
+
+Deno.test("every example of a request is one that the endpoint takes", async () => {
+  const endpoint = setUp();
+  endpoint.standIn.add({ id: "t-1", organization: "o-1", workspace: "w-1" });
+  const examples = (path: string) =>
+    Object.values(paths[path]?.post?.requestBody?.content["application/json"]?.examples ?? {});
+  const questions = await Promise.all(
+    examples("/resolve").map(async ({ value }) => (await endpoint.bearer(value)).status),
+  );
+  assertEquals(questions, [202, 202, 202, 202]);
+  const orders = examples("/watches").map(({ value }) => v.safeParse(WatchRequest, value).success);
+  assertEquals(orders, [true]);
 });
 
 Deno.test("no example holds a secret", () => {
