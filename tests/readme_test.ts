@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Webhook } from "standardwebhooks";
 import config from "../deno.json" with { type: "json" };
-import { SETTINGS } from "../functions/app.ts";
+import { readConfig, SETTINGS } from "../functions/app.ts";
 import { WatchWorkflow } from "../functions/cloudflare.ts";
 import { PROBLEMS } from "../functions/problem.ts";
 import { BINDING } from "../functions/watches_workflows.ts";
@@ -183,12 +183,41 @@ Deno.test("README: the demo shows every answer that it promises, and ends well",
   assertEquals(statuses, ["202", "202", "200", "202", "503", "200", "424"]);
 });
 
-Deno.test("README: each command that it names is a task", () => {
-  const named = [...readme.matchAll(/(?:deno|npx -y deno@2\.9\.6) task (\w+)/g)].map(([, name]) =>
-    name ?? ""
+Deno.test("README and .github: each command is a task, each link and each file named is there", async () => {
+  const pages = [
+    "README.md",
+    ...[...Deno.readDirSync(new URL(".github/", root))]
+      .filter(({ name }) => name.endsWith(".md")).map(({ name }) => `.github/${name}`),
+  ];
+  assert(pages.length >= 5);
+  let files = 0;
+  for (const page of pages) {
+    const at = new URL(page, root);
+    const text = await Deno.readTextFile(at);
+    for (const [, name = ""] of text.matchAll(/deno(?:@2\.9\.6)? task (\w+)/g)) {
+      assert(Object.hasOwn(config.tasks, name), `${page}: no task ${name}`);
+    }
+    const links = [...text.matchAll(/\]\((?!https:)([^)#]+)/g)].map(([, to = ""]) =>
+      new URL(to, at)
+    );
+    const named = [...text.matchAll(/`((?:src|tests|functions|\.ci)\/[\w./-]*)`/g)]
+      .map(([, to = ""]) => new URL(to, root));
+    for (const file of [...links, ...named]) {
+      await Deno.stat(file).catch(() => Promise.reject(new Error(`${page}: no ${file}`)));
+      files++;
+    }
+  }
+  assert(files > 40, `${files} files`);
+});
+
+Deno.test("README: what makes a key and a secret makes ones that the endpoint takes", async () => {
+  const [, key = "", secret = ""] =
+    /`(openssl [^`]+)` makes a key, `([^`]+)` a secret/.exec(readme) ?? [];
+  const [RESOLVE_API_KEYS = "", RESOLVE_LINK_SECRET = ""] = await Promise.all(
+    [key, secret].map(async (line) => (await run("bash", ["-c", line])).stdout.trim()),
   );
-  assert(named.length >= 5);
-  for (const name of named) assert(Object.hasOwn(config.tasks, name), `no task ${name}`);
+  assertEquals([RESOLVE_API_KEYS.length, RESOLVE_LINK_SECRET.length], [64, 50]);
+  readConfig({ DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS, RESOLVE_LINK_SECRET }); // throws for one it refuses
 });
 
 Deno.test("README: its tables name every setting and every problem, and nothing else", () => {
