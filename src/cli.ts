@@ -279,8 +279,9 @@ async function main(): Promise<void> {
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
       const reason = new Interruption(name);
-      if (interruption.signal.aborted) process.exit(reason.exitCode); // asked for twice: on the spot
-      interruption.abort(reason);
+      if (!interruption.signal.aborted) return interruption.abort(reason);
+      // asked for twice: on the spot
+      reportError(reason).finally(() => process.exit(reason.exitCode));
     });
   }
   // whoever reads has seen enough, as `head` has

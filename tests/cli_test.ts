@@ -146,6 +146,22 @@ Deno.test("a task that ended since the last poll is not deleted by an interrupt"
   assertEquals(server.standIn.count(({ method }) => method === "DELETE"), 0);
 });
 
+Deno.test("a second interrupt ends a command that still deletes on the spot, and says so", async () => {
+  await using server = platform({ id: "t-1", status: "running" });
+  const task = `${PLACE}/t-1`;
+  await using process = server.run(["wait", task, "--interval=1d", "--delete-on-interrupt"]);
+  await process.saw(/t-1 task: running/);
+  const asked = Promise.withResolvers<void>();
+  server.standIn.inject(() => {
+    asked.resolve();
+    return new Promise(() => {}); // no answer
+  });
+  Deno.kill(process.pid, "SIGINT");
+  await asked.promise;
+  assertEquals(await process.end("SIGINT"), 130);
+  assertMatch(process.output.stderr, /running.*\nerror: Interrupted\n$/);
+});
+
 Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed", async () => {
   await using server = platform(
     { id: "t-1", ...RESULT },
