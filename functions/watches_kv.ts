@@ -146,9 +146,11 @@ export function createKvWatches(
     for (const one of changes) if (!first.has(one.watch.id)) first.set(one.watch.id, one);
     const change = kv.atomic();
     for (const one of first.values()) add(change, one);
-    const committed = await commit(change);
-    if (!committed.ok) {
-      // one of them has lost; alone, each of the others is as good as before
+    const committed = await commit(change).catch((error) => {
+      if (changes.length === 1) throw error;
+    });
+    if (!committed?.ok) {
+      // one of them has lost, or together they are too much; alone, each is as good as before
       if (changes.length === 1) return [undefined];
       return (await Promise.all(changes.map((one) => saveAll([one])))).flat();
     }

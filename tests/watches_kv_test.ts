@@ -282,6 +282,23 @@ Deno.test("a watch fits a value of the store whatever the platform says", async 
   assertEquals(setup.problems, []);
 });
 
+Deno.test("many watches of long texts that change at once are kept, though one commit can't hold them", async () => {
+  await using setup = await setUp();
+  const long = "a".repeat(20_000);
+  const texts = ["user_id", "user_name", "name", "description", "subtask", "result", "result_type"];
+  const fields = Object.fromEntries(texts.map((name) => [name, long]));
+  const { promise: all, resolve } = Promise.withResolvers<undefined>();
+  setup.standIn.inject(() => {
+    if (setup.standIn.count() === 60) resolve(undefined);
+    return all;
+  }, 60);
+  const tasks = Array.from({ length: 60 }, () => setup.begin({ ...fields, status: "success" }));
+  const begun = await Promise.all(tasks);
+  await setup.watches.sweep();
+  assertEquals(setup.problems, []);
+  for (const { id } of begun) assertEquals((await setup.watches.status(id))?.state, "delivered");
+});
+
 Deno.test("a sweep begins nothing after its time", async () => {
   await using setup = await setUp();
   await setup.begin({});
