@@ -16,6 +16,7 @@ import {
   WatchBody,
   WatchEvent,
   WatchRequest,
+  WatchRequestEvent,
 } from "../functions/schemas.ts";
 import { answers } from "./openapi_examples.ts";
 
@@ -26,7 +27,14 @@ const TASK_ROUTE = "/organizations/{organization}/workspaces/{workspace}/tasks/{
 const schemas = toJsonSchemaDefs(
   {
     ...{ Task: TaskBody, Finished, Running, Health, Problem: ProblemBody },
-    ...{ ResolveRequest, ResolveEvent, Watch: WatchBody, WatchRequest, WatchEvent },
+    ...{
+      ResolveRequest,
+      ResolveEvent,
+      Watch: WatchBody,
+      WatchRequest,
+      WatchRequestEvent,
+      WatchEvent,
+    },
   },
   { overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}` },
 );
@@ -93,6 +101,11 @@ const parameter = (name: string, where: string, rest: Json) => ({
   ...rest,
 });
 const ID = { schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,128}$" } };
+
+/** What an event has beside its body: the id is the watch's, the same on each attempt. */
+const SIGNED = ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) =>
+  parameter(name, "header", { required: true, schema: { type: "string" } })
+);
 
 /** What a link answers, beside its status: it says who may read it, and that nobody may keep it. */
 const WATCH_HEADERS = { "Referrer-Policy": header(), "X-Robots-Tag": header(), "Vary": header() };
@@ -173,7 +186,10 @@ const document = {
         operationId: "createWatch",
         summary: "Tells a callback of the end of a task; 404 where nothing keeps watches.",
         security: CALLERS,
-        requestBody: { required: true, ...json(ref("WatchRequest")) },
+        requestBody: {
+          required: true,
+          ...json({ anyOf: [ref("WatchRequest"), ref("WatchRequestEvent")] }),
+        },
         responses: {
           202: watch("It has begun, or had.", { "Location": header() }),
           ...problems(400, 401, 403, 404, 405, 408, 413, 415, 500, 503),
@@ -182,6 +198,7 @@ const document = {
           end: {
             "{$request.body#/callback_url}": {
               post: {
+                parameters: SIGNED,
                 requestBody: { required: true, ...json(ref("WatchEvent")) },
                 responses: { "2XX": { description: "Taken." }, 410: { description: "No more." } },
               },

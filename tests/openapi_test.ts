@@ -83,6 +83,26 @@ Deno.test("every example matches the published schema of its answer", () => {
   assert(matched > bodies.length - 2, "the examples were looked at");
 });
 
+Deno.test("what a watch is asked for by, plain or in an event, is described, and so is its own event", () => {
+  const ajv = new Ajv2020({ strict: false });
+  ajv.addSchema({ $id: "openapi", ...JSON.parse(openapi) });
+  const path = "openapi#/paths/~1watches/post";
+  const validate = ajv.compile({
+    $ref: `${path}/requestBody/content/application~1json/schema`,
+  });
+  const data = { task_id: "t-1", callback_url: "https://hooks.example/end" };
+  for (const body of [data, { type: "task.started", data }]) assert(validate(body));
+  for (const body of [{ task_id: "t-1" }, { type: "task.started", data: {} }]) {
+    assertEquals(validate(body), false);
+  }
+  const callback = JSON.parse(openapi).paths["/watches"].post.callbacks.end;
+  const { parameters } = callback["{$request.body#/callback_url}"].post;
+  assertEquals(
+    parameters.map((one: { name: string; in: string }) => `${one.in} ${one.name}`),
+    ["header webhook-id", "header webhook-timestamp", "header webhook-signature"],
+  );
+});
+
 Deno.test("no example holds a secret", () => {
   assertMatch(openapi, /"request_id":"request-1"/);
   assert(!/canary|whsec_/.test(openapi));
