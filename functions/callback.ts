@@ -28,10 +28,14 @@ export function readCallbacks(
   );
   return entries.map((entry) => {
     const [, given = "", secret = ""] = /^([^=]*?)\s*=\s*(.*)$/.exec(entry) ?? [];
-    const url = /^[^/?#@\\\s]+$/.test(given) && URL.canParse(`https://${given}`)
+    const url = /^[^/?#@%\\\s]+$/.test(given) && !/:0*$/.test(given) &&
+        URL.canParse(`https://${given}`)
       ? new URL(`https://${given}`)
       : undefined;
-    if (!url) throw refuse("what is before = must be host[:port]");
+    // a pattern would be taken for a name, and match nothing
+    if (!url || !/^(\[.*\]|[\w.-]+)$/.test(url.hostname)) {
+      throw refuse("what is before = must be host[:port], with no pattern");
+    }
     const { hostname } = url;
     if (isThisMachine(hostname) ? !local : isAddress(hostname)) {
       throw refuse(

@@ -5,6 +5,9 @@ import { WatchRequest as WatchOnly } from "./watch_schema.ts";
 
 export { ResolveRequest };
 
+/** The same, wrapped as a Standard Webhooks event. */
+export const ResolveEvent = eventOf(ResolveRequest);
+
 const { url, organization_id, workspace_id, task_id } = ResolveRequest.entries;
 
 /** The body of `POST /watches`: a task by its URL or by its ids, and whom to tell of its end. */
@@ -14,11 +17,7 @@ export const WatchRequest = v.object({
 });
 
 /** The same, wrapped as a Standard Webhooks event. */
-export const ResolveEvent = v.object({
-  type: v.string(),
-  timestamp: v.optional(v.string()),
-  data: ResolveRequest,
-});
+export const WatchRequestEvent = eventOf(WatchRequest);
 
 const Text = v.nullable(v.string());
 
@@ -119,3 +118,7 @@ export const ProblemBody = v.object({
 });
 /** Any error: RFC 9457. */
 export type ErrorBody = v.InferOutput<typeof ProblemBody>;
+
+function eventOf<T extends v.GenericSchema>(data: T) {
+  return v.object({ type: v.string(), timestamp: v.optional(v.string()), data });
+}

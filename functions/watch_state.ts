@@ -171,7 +171,9 @@ export function pollInterval(
 function cut<T>(value: T): T {
   if (typeof value === "string") {
     // deno-lint-ignore no-control-regex -- the characters that a byte can hold
-    return value.slice(0, /^[\x00-\xff]*$/.test(value) ? 4_000 : 2_000) as T & string;
+    const kept = value.slice(0, /^[\x00-\xff]*$/.test(value) ? 4_000 : 2_000);
+    // half a character at the end is none that a receiver could keep
+    return (kept === value ? kept : kept.replace(/[\ud800-\udbff]$/, "")) as T & string;
   }
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, it]) => [cut(key), cut(it)])) as T;

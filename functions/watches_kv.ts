@@ -61,12 +61,12 @@ const MAX_TRIES = 100;
 /** A watch that has ended can be asked for so long, in ms; its generation for longer than any watch lasts. */
 const KEPT_FOR = 7 * 86_400_000;
 const HEAD_KEPT_FOR = 60 * 86_400_000;
-/** Another process's watch, should that die, is seen so late at most; and a store that fails asked again. */
-const SHORTEST_SLEEP = 5;
 /** How long another process may have the file locked: SQLite refuses at once, and does not wait. */
 const LOCK_PATIENCE = 10_000;
 const LOCK_WAIT = 20;
+/** Another process's watch, should that die, is seen so late at most; and a store that fails asked again. */
 const LONGEST_SLEEP = 30_000;
+const SHORTEST_SLEEP = 5;
 const AFTER_FAILURE = 1_000;
 /** `sum` wraps: this takes one away. */
 const MINUS_ONE = 2n ** 64n - 1n;
@@ -83,6 +83,15 @@ export function createKvWatches(
   const lease = 2 * stepTime(config) + 10_000;
   const running = new Set<Promise<void>>();
   let woken = new AbortController();
+  /** What was saved since `run` last looked is due then at the earliest; until when it sleeps, if it does. */
+  let soonest = Infinity;
+  let sleepsUntil = -Infinity;
+
+  /** Has `run` look again when a watch is due, which it may not know of. */
+  function lookAt(due: number): void {
+    soonest = Math.min(soonest, due);
+    if (due < sleepsUntil) woken.abort();
+  }
 
   const get = (id: string) => unlocked(() => kv.get<Kept>(watchKey(id)));
   const commit = (change: Deno.AtomicOperation) => unlocked(() => change.commit());
@@ -118,7 +127,7 @@ export function createKvWatches(
       added++;
     }
     if (added > 0n && !(await commit(change.sum(OPEN, added))).ok) return undefined;
-    if (added > 0n) woken.abort();
+    if (added > 0n) lookAt(now());
     return orders.map(({ key }) => begun.get(key) ?? full(maxWatches));
   }
 
@@ -146,9 +155,11 @@ export function createKvWatches(
     for (const one of changes) if (!first.has(one.watch.id)) first.set(one.watch.id, one);
     const change = kv.atomic();
     for (const one of first.values()) add(change, one);
-    const committed = await commit(change);
-    if (!committed.ok) {
-      // one of them has lost; alone, each of the others is as good as before
+    const committed = await commit(change).catch((error) => {
+      if (changes.length === 1) throw error;
+    });
+    if (!committed?.ok) {
+      // one of them has lost, or together they are too much; alone, each is as good as before
       if (changes.length === 1) return [undefined];
       return (await Promise.all(changes.map((one) => saveAll([one])))).flat();
     }
@@ -171,7 +182,9 @@ export function createKvWatches(
       // what there is to tell is kept before it is told
       const waits = !isOpen(watch) || watch.due > watch.changed;
       entry = await save({ entry, watch, at: waits ? watch.due : leased });
-      if (waits) return;
+      if (!waits) continue;
+      if (isOpen(watch)) lookAt(watch.due);
+      return;
     }
   }
 
@@ -193,12 +206,12 @@ export function createKvWatches(
     }
   }
 
-  /** Milliseconds until something is due. */
-  async function untilNext(): Promise<number> {
+  /** When something is due next, or the claim of what is under way ends. */
+  async function nextDue(): Promise<number> {
     for await (const { key } of kv.list<null>({ prefix: [ROOT, "due"] }, { limit: 1 })) {
-      return Math.min(Math.max(SHORTEST_SLEEP, Number(key[2]) - now()), LONGEST_SLEEP);
+      return Number(key[2]);
     }
-    return LONGEST_SLEEP;
+    return Infinity;
   }
 
   function report(error: unknown): void {
@@ -232,11 +245,18 @@ export function createKvWatches(
     async run(signal) {
       while (!signal.aborted) {
         woken = new AbortController();
-        const wait = await launch().then(untilNext).catch((error) => {
+        soonest = Infinity;
+        const next = await launch().then(nextDue).catch((error) => {
           report(error);
-          return AFTER_FAILURE;
+          return now() + AFTER_FAILURE;
         });
+        const wait = Math.min(
+          Math.max(SHORTEST_SLEEP, Math.min(next, soonest) - now()),
+          LONGEST_SLEEP,
+        );
+        sleepsUntil = now() + wait;
         await within(wait, AbortSignal.any([signal, woken.signal]), () => {}).catch(() => {});
+        sleepsUntil = -Infinity;
       }
       await Promise.all(running);
     },

@@ -16,6 +16,7 @@ import {
   WatchBody,
   WatchEvent,
   WatchRequest,
+  WatchRequestEvent,
 } from "../functions/schemas.ts";
 import { answers } from "./openapi_examples.ts";
 
@@ -26,7 +27,14 @@ const TASK_ROUTE = "/organizations/{organization}/workspaces/{workspace}/tasks/{
 const schemas = toJsonSchemaDefs(
   {
     ...{ Task: TaskBody, Finished, Running, Health, Problem: ProblemBody },
-    ...{ ResolveRequest, ResolveEvent, Watch: WatchBody, WatchRequest, WatchEvent },
+    ...{
+      ResolveRequest,
+      ResolveEvent,
+      Watch: WatchBody,
+      WatchRequest,
+      WatchRequestEvent,
+      WatchEvent,
+    },
   },
   { overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}` },
 );
@@ -201,7 +209,10 @@ const document = {
         operationId: "createWatch",
         summary: "Tells a callback of the end of a task; 404 where nothing keeps watches.",
         security: CALLERS,
-        requestBody: { required: true, ...json(ref("WatchRequest"), { examples: ORDERS }) },
+        requestBody: {
+          required: true,
+          ...json({ anyOf: [ref("WatchRequest"), ref("WatchRequestEvent")] }, { examples: ORDERS }),
+        },
         responses: {
           202: watch("It has begun, or had.", { "Location": header() }),
           ...problems(400, 401, 403, 404, 405, 408, 413, 415, 500, 503),

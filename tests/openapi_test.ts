@@ -113,6 +113,20 @@ Deno.test("every example of a request is one that the endpoint takes", async () 
   assertEquals(orders, [true]);
 });
 
+Deno.test("what a watch is asked for by, plain or in an event, is described", () => {
+  const ajv = new Ajv2020({ strict: false });
+  ajv.addSchema({ $id: "openapi", ...JSON.parse(openapi) });
+  const path = "openapi#/paths/~1watches/post";
+  const validate = ajv.compile({
+    $ref: `${path}/requestBody/content/application~1json/schema`,
+  });
+  const data = { task_id: "t-1", callback_url: "https://hooks.example/end" };
+  for (const body of [data, { type: "task.started", data }]) assert(validate(body));
+  for (const body of [{ task_id: "t-1" }, { type: "task.started", data: {} }]) {
+    assertEquals(validate(body), false);
+  }
+});
+
 Deno.test("no example holds a secret", () => {
   assertMatch(openapi, /"request_id":"request-1"/);
   assert(!/canary|whsec_/.test(openapi));

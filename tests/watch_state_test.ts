@@ -193,6 +193,13 @@ Deno.test("the texts of an answer are cut to 4 kB each, however they are stored"
   }
 });
 
+Deno.test("a text is not cut within a character", () => {
+  const { answer } = ended("failed");
+  answer.task.info.error_description = `a${"\u{1f600}".repeat(2_000)}`;
+  const watch = afterPoll(newWatch(ORDER, START), { answer }, { now: START, random: 0 });
+  assertEquals(watch.last?.task.info.error_description, `a${"\u{1f600}".repeat(999)}`);
+});
+
 Deno.test("the interval is within its bounds, whatever the task and the time", async (t) => {
   const property = fc.property(
     fc.integer({ min: 1, max: MAX_DEADLINE }),

@@ -282,6 +282,39 @@ Deno.test("a watch fits a value of the store whatever the platform says", async 
   assertEquals(setup.problems, []);
 });
 
+Deno.test("many watches of long texts that change at once are kept, though one commit can't hold them", async () => {
+  await using setup = await setUp();
+  const long = "a".repeat(20_000);
+  const texts = ["user_id", "user_name", "name", "description", "subtask", "result", "result_type"];
+  const fields = Object.fromEntries(texts.map((name) => [name, long]));
+  const { promise: all, resolve } = Promise.withResolvers<undefined>();
+  setup.standIn.inject(() => {
+    if (setup.standIn.count() === 60) resolve(undefined);
+    return all;
+  }, 60);
+  const tasks = Array.from({ length: 60 }, () => setup.begin({ ...fields, status: "success" }));
+  const begun = await Promise.all(tasks);
+  await setup.watches.sweep();
+  assertEquals(setup.problems, []);
+  for (const { id } of begun) assertEquals((await setup.watches.status(id))?.state, "delivered");
+});
+
+Deno.test("a watch that is alone is taken on when it is due, and not when its claim would have run out", async () => {
+  await using setup = await setUp((_id, before) => before === 0 ? 500 : 204);
+  const watches = setup.another({ now: Date.now });
+  await setup.begin(DONE);
+  const stop = new AbortController();
+  const running = watches.run(stop.signal);
+  await setup.receiver.until(1);
+  stop.abort();
+  await running;
+  const [first, second] = setup.receiver.received;
+  assert(first && second);
+  const gap = second.at - first.at;
+  assert(gap > 1_000 && gap < 10_000, `${gap} ms`);
+  assertEquals(setup.problems, []);
+});
+
 Deno.test("a sweep begins nothing after its time", async () => {
   await using setup = await setUp();
   await setup.begin({});
