@@ -47,7 +47,7 @@ export interface AppEnv {
 }
 
 /** Writes a log entry as a line of JSON to standard output. */
-export function logLine(entry: LogEntry): void {
+export function logLine(entry: object): void {
   // deno-lint-ignore no-console -- the log is standard output
   console.log(JSON.stringify(entry));
 }

@@ -1,6 +1,7 @@
 /** One step of a watch: a poll, or a delivery, and what that makes of it. Every engine runs these. */
-import { Credentials, DeepintHTTPError, type Fetch, Task } from "../mod.ts";
+import { Credentials, DeepintHTTPError, type Fetch, Task, TaskInfo } from "../mod.ts";
 import { answerOf, upstreamProblem } from "./answer.ts";
+import { logLine } from "./app_env.ts";
 import { deliver } from "./callback.ts";
 import type { Config } from "./config.ts";
 import { linksFor } from "./link.ts";
@@ -23,6 +24,22 @@ export interface StepOptions {
   now?: () => number;
   /** The jitter. @default Math.random */
   random?: () => number;
+  /** Where log entries go, from the end of a task on. @default a JSON line to standard output */
+  log?: (entry: WatchLogEntry) => void;
+}
+
+/** What the log is told of a watch: its end, each delivery; or what an engine failed of. */
+export interface WatchLogEntry extends Partial<Pick<Watch, "state" | "polls" | "attempts">> {
+  /** ISO 8601. */
+  time: string;
+  /** The watch's id. */
+  watch?: string;
+  /** What there is to tell. */
+  event?: string;
+  /** What the last delivery was answered. */
+  last_status?: number | undefined;
+  /** What failed outside of any watch. */
+  error?: string;
 }
 
 /** Takes a watch one step on; never rejects for what a poll or a delivery meets. */
@@ -33,23 +50,20 @@ export const stepTime = ({ timeout }: Config): number => Math.max(timeout, 10_00
 
 /** Makes the function that takes an open watch one step on. */
 export function createStep(config: Config, options: StepOptions = {}): Step {
-  const { fetch, callbackFetch, now = Date.now, random = Math.random } = options;
+  const { fetch, callbackFetch, now = Date.now, random = Math.random, log = logLine } = options;
   const { timeout, basePath, callbacks = [] } = config;
   const credentials = new Credentials(config);
   const links = linksFor(config, now);
 
+  const bareTask = ({ ids }: Watch) =>
+    new Task({ ...ids, info: TaskInfo.fromDict({ id: ids.taskId }), credentials, fetch });
+
   async function poll(watch: Watch): Promise<Outcome> {
-    const task = bareTask(watch, credentials, fetch);
+    const task = bareTask(watch);
     try {
       await task.load({ timeout, requestTimeout: timeout, retries: 0 });
-      const { body } = await answerOf(task, {
-        raiseOnError: false,
-        pending: "accepted",
-        basePath,
-        watch: links && `${basePath}/watch/${await links.mint(task)}`,
-        now: now(),
-      });
-      return { answer: body, retryAfter: task.retryAfter };
+      const answer = { raiseOnError: false, pending: "accepted", basePath, now: now() } as const;
+      return { answer: (await answerOf(task, answer)).body, retryAfter: task.retryAfter };
     } catch (error) {
       const problem = error instanceof Problem ? error : upstreamProblem(error);
       const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter : undefined;
@@ -57,29 +71,38 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     }
   }
 
-  return async (watch) => {
-    if (watch.event) {
-      const event = eventOf(watch, watch.event);
-      const delivery = { url: watch.callbackUrl, id: watch.id, event, now: now() };
-      const status = await deliver(delivery, callbacks, callbackFetch);
-      return afterDelivery(watch, status, { now: now(), random: random() });
-    }
-    const outcome = await poll(watch);
-    return afterPoll(watch, outcome, { now: now(), random: random() });
-  };
-
   /** What the callback is told: the answer of `/resolve`, as a Standard Webhooks event. */
-  function eventOf(watch: Watch, { type, code, at }: WatchEvent): unknown {
-    const task = bareTask(watch, credentials, fetch).toDict();
-    const data = watch.last ?? { status: "unknown", task };
-    return { type, timestamp: new Date(at).toISOString(), data: code ? { ...data, code } : data };
+  async function eventOf(watch: Watch, { type, code, at }: WatchEvent): Promise<unknown> {
+    const task = bareTask(watch);
+    const data = watch.last ?? { status: "unknown", task: task.toDict() };
+    // made now: a link does not last as long as deliveries are tried
+    const link = links && { watch: `${basePath}/watch/${await links.mint(task)}` };
+    return {
+      type,
+      timestamp: new Date(at).toISOString(),
+      data: {
+        ...data,
+        ...(link && { links: { ...watch.last?.links, ...link } }),
+        ...(code && { code }),
+      },
+    };
   }
-}
 
-function bareTask({ ids }: Watch, credentials: Credentials, fetch: Fetch | undefined): Task {
-  return Task.fromDict({
-    organization_id: ids.organizationId,
-    workspace_id: ids.workspaceId,
-    task_id: ids.taskId,
-  }, { credentials, fetch });
+  async function tell(watch: Watch, event: WatchEvent): Promise<number> {
+    const { id, callbackUrl: url } = watch;
+    const delivery = { url, id, event: await eventOf(watch, event), now: now() };
+    return await deliver(delivery, callbacks, callbackFetch);
+  }
+
+  return async (watch) => {
+    const next = watch.event
+      ? afterDelivery(watch, await tell(watch, watch.event), { now: now(), random: random() })
+      : afterPoll(watch, await poll(watch), { now: now(), random: random() });
+    const { id, state, event, polls, attempts, lastStatus } = next;
+    if (event) {
+      const time = new Date(next.changed).toISOString();
+      log({ time, watch: id, state, event: event.type, polls, attempts, last_status: lastStatus });
+    }
+    return next;
+  };
 }

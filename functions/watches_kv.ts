@@ -5,17 +5,12 @@
  * nothing but a lease that runs out.
  */
 import { printable, within } from "../mod.ts";
+import { logLine } from "./app_env.ts";
 import type { Config } from "./config.ts";
 import { Problem } from "./problem.ts";
 import { cancelled, isOpen, newWatch, type Watch } from "./watch_state.ts";
 import { createStep, type StepOptions, stepTime } from "./watch_step.ts";
 import type { WatchEngine, WatchOrder } from "./watches.ts";
-
-/** What {@linkcode createKvWatches} takes beside the store and the configuration. */
-export interface KvWatchesOptions extends StepOptions {
-  /** Where it says what failed outside of any request. @default a JSON line to standard output */
-  log?: (problem: string) => void;
-}
 
 /** Watches on a KV. Nothing is polled unless `run` or `sweep` is called. */
 export interface KvWatches extends WatchEngine {
@@ -75,7 +70,7 @@ const MINUS_ONE = 2n ** 64n - 1n;
 export function createKvWatches(
   kv: Deno.Kv,
   config: Config,
-  options: KvWatchesOptions = {},
+  options: StepOptions = {},
 ): KvWatches {
   const { now = Date.now, log = logLine } = options;
   const { maxWatches = 10_000 } = config;
@@ -215,7 +210,11 @@ export function createKvWatches(
   }
 
   function report(error: unknown): void {
-    log(printable(error instanceof Error ? error.message : "failed"));
+    const time = new Date(now()).toISOString();
+    log({
+      time,
+      error: printable(`watches: ${error instanceof Error ? error.message : "failed"}`),
+    });
   }
 
   return {
@@ -331,9 +330,4 @@ async function unlocked<T>(work: () => Promise<T>): Promise<T> {
     waited += wait;
     await within(wait, undefined, () => {});
   }
-}
-
-function logLine(problem: string): void {
-  // deno-lint-ignore no-console -- the log is standard output
-  console.log(JSON.stringify({ time: new Date().toISOString(), watches: problem }));
 }

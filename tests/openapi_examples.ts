@@ -61,7 +61,7 @@ const look = (task: Record<string, unknown>) => async () => {
 const watching = (method?: "GET" | "DELETE", broken = false) => async ({ standIn }: Endpoint) => {
   const config = configWith("hooks.example");
   const callbackFetch = () => Promise.resolve(new Response(null, { status: 204 }));
-  const step = createStep(config, { fetch: standIn.fetch, callbackFetch });
+  const step = createStep(config, { fetch: standIn.fetch, callbackFetch, log: () => {} });
   let kept: Watch | undefined;
   const engine: WatchEngine = {
     async start({ key, ...order }) {

@@ -10,6 +10,7 @@ import {
 } from "../functions/app.ts";
 import { deliver, readCallbacks } from "../functions/callback.ts";
 import { WatchBody, WatchEvent } from "../functions/schemas.ts";
+import type { WatchLogEntry } from "../functions/watch_step.ts";
 import { createWatches } from "../functions/watches.ts";
 import { createKvWatches, type KvWatches } from "../functions/watches_kv.ts";
 import { IDS, KEY, objectOf, outcomeOf, post, problemOf, SECRET } from "./endpoint.ts";
@@ -28,6 +29,8 @@ interface Setup extends Disposable {
   readonly standIn: StandIn;
   readonly receiver: Receiver;
   readonly log: LogEntry[];
+  /** What the log was told of the watches. */
+  readonly told: WatchLogEntry[];
   /** How often somebody was called back. */
   readonly calls: string[];
   /** What the next callbacks answer, before the receiver's turn. */
@@ -44,6 +47,7 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
   const standIn = createStandIn({ token: TOKEN });
   const receiver = createReceiver();
   const log: LogEntry[] = [];
+  const told: WatchLogEntry[] = [];
   const calls: string[] = [];
   const watches = createKvWatches(kv, config, {
     fetch: standIn.fetch,
@@ -53,6 +57,7 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
       assertEquals(init?.redirect, "manual");
       return setup.respond?.(request) ?? await receiver.answer(request);
     },
+    log: (it) => told.push(it),
   });
   const options = { watches: createWatches(config, watches), log: (it: LogEntry) => log.push(it) };
   const app = createApp(config, { ...options, fetch: standIn.fetch });
@@ -63,6 +68,7 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
     standIn,
     receiver,
     log,
+    told,
     calls,
     respond: undefined,
     create: async (body) =>
@@ -120,6 +126,21 @@ Deno.test("what is told is what /resolve answers with raise_on_error: false", as
   const [received] = setup.receiver.received;
   assertEquals([received?.event.type, received?.event.data], ["task.failed", answer]);
   assert(v.parse(WatchEvent, received?.event).data.links?.watch);
+});
+
+Deno.test("the log has a line for the end of a task and for each delivery, with no text of the task", async () => {
+  using setup = await setUp();
+  setup.standIn.add({ id: "t-1", name: "of the task", status: "success" });
+  setup.respond = () => new Response(null, { status: setup.calls.length < 2 ? 500 : 204 });
+  const { id } = await objectOf(await setup.create(ORDER));
+  await setup.watches.sweep();
+  const [end, first, ...more] = setup.told;
+  const known = { watch: id, event: "task.success", polls: 1 };
+  const { time = "", ...rest } = end ?? {};
+  assertEquals(new Date(time).toISOString(), time);
+  assertEquals(rest, { ...known, state: "watching", attempts: 0, last_status: undefined });
+  assertEquals([first?.state, first?.attempts, first?.last_status], ["watching", 1, 500]);
+  assertEquals(more, []);
 });
 
 Deno.test("a watch whose task can't be followed is told of with a code", async () => {

@@ -70,6 +70,7 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
       fetch: standIn.fetch,
       callbackFetch: (input, init) => receiver.answer(new Request(input, init)),
       random: () => 0,
+      log: () => {},
     });
     instance.status = "complete";
     return instance.output;
