@@ -36,11 +36,11 @@ import {
   formatDuration,
   isInteractive,
   paint,
-  resultLine,
   show,
   toJson,
   writeJson,
   writeLine,
+  writeResult,
   writeTable,
 } from "./cli/output.ts";
 import { type WaitFlags, waitFor } from "./cli/wait.ts";
@@ -133,7 +133,7 @@ function commandLine(signal: AbortSignal): Command {
     const task = await openTask(word, flags);
     await task.fetchResult({ ...flags, signal });
     if (task.info.status === "failed") await task.resolve(); // rejects with what it failed of
-    return flags.json ? await writeJson(toJson(task)) : await writeLine(resultLine(task));
+    return flags.json ? await writeJson(toJson(task)) : await writeResult(task, flags);
   });
 
   connected(

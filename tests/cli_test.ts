@@ -68,7 +68,7 @@ Deno.test("wait for several tasks waits for each once, and names what each made"
   const tasks = ["t-1", "t-2", "t-1"].map((id) => `${PLACE}/${id}`);
   const { code, stdout, stderr } = await ended(server.run(["wait", ...tasks, "--quiet"]));
   assertEquals([code, stderr, server.standIn.count()], [0, "", 2]);
-  assertMatch(stdout, /^t-1 {2}source s-1 {2}http:.*\nt-2 {2}no result\n$/);
+  assertMatch(stdout, /^t-1 {2}source s-1 {2}http:.*\n$/);
 });
 
 Deno.test("wait --json prints a line as each task ends, the error with one that did not succeed", async () => {
@@ -169,6 +169,7 @@ Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed",
     { id: "t-3", status: "running" },
     { id: "t-4", status: "failed" },
     { id: "t-5", status: "paused" },
+    { id: "t-6", status: "success" },
   );
   const result = (id: string, ...flags: string[]) =>
     ended(server.run(["result", `${PLACE}/${id}`, ...flags]));
@@ -183,6 +184,8 @@ Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed",
   const { code, stderr } = await result("t-5");
   assertEquals(code, 1);
   assertMatch(stderr, /its status is unknown; look at it in Deep Intelligence\n$/, "not: wait");
+  const nothing = await result("t-6");
+  assertEquals([nothing.code, nothing.stdout, nothing.stderr], [0, "", "t-6 made no result\n"]);
 });
 
 Deno.test("list keeps what its options say, as a table and as lines of JSON", async () => {

@@ -112,9 +112,13 @@ export function resultOf({ info }: Task): string {
   return `${show(info.resultType ?? "unknown")} ${show(info.result)}`;
 }
 
-/** What a task made, in words, and its web address. */
-export function resultLine(task: Task): string {
-  return [resultOf(task) || "no result", show(task.resultUrl()?.href)].filter(Boolean).join("  ");
+/** Writes what a task made, in words, and its web address; that it made nothing is a remark, no data. */
+export async function writeResult(task: Task, { named = false, quiet = false }): Promise<void> {
+  const result = resultOf(task);
+  if (!result && quiet) return;
+  if (!result) return await writeLine(`${task.taskId} made no result`, process.stderr);
+  const parts = [named ? task.taskId : "", result, show(task.resultUrl()?.href)];
+  await writeLine(parts.filter(Boolean).join("  "));
 }
 
 /** A task for programs: as `Task.fromDict` takes it back, with the web address of its result. */

@@ -2,7 +2,7 @@
 import process from "node:process";
 import { DeepintBaseError, type PollInterval, type Task, TaskStatus } from "../../mod.ts";
 import { exitCodeOf, reportError } from "./errors.ts";
-import { resultLine, toJson, writeJson, writeLine } from "./output.ts";
+import { toJson, writeJson, writeLine, writeResult } from "./output.ts";
 import { type Progress, showProgress } from "./progress.ts";
 
 /** How to wait. */
@@ -50,7 +50,7 @@ export async function waitFor(
       codes.add(exitCodeOf(error));
       await reportError(error);
     } else if (!flags.json) {
-      await writeLine(`${named ? `${task.taskId}  ` : ""}${resultLine(task)}`);
+      await writeResult(task, { named, quiet: flags.quiet });
     }
   }
   // what went wrong with the waiting itself says more than how a task ended
