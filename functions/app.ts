@@ -25,7 +25,6 @@
  * @module
  */
 import type { Context } from "hono";
-import { cors } from "hono/cors";
 import { Hono } from "hono/tiny";
 import { Credentials, DeepintHTTPError, type Fetch, printable, type Task } from "../mod.ts";
 import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
@@ -127,13 +126,14 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 
   if (config.corsOrigins.length > 0) {
-    const share = cors({
-      origin: [...config.corsOrigins],
-      allowMethods: ["GET"],
-      allowHeaders: ["Authorization", "If-None-Match"],
-      exposeHeaders: ["Retry-After", "Location", "ETag", "X-Request-Id"],
-    });
     app.use(config.basePath + TASK_ROUTE, async (c, next) => {
+      const { cors } = await import("hono/cors"); // few endpoints have use for it
+      const share = cors({
+        origin: [...config.corsOrigins],
+        allowMethods: ["GET"],
+        allowHeaders: ["Authorization", "If-None-Match"],
+        exposeHeaders: ["Retry-After", "Location", "ETag", "X-Request-Id"],
+      });
       if (c.req.method !== "OPTIONS") return await share(c, next);
       if (c.req.header("access-control-request-method") === undefined) return await next();
       c.env.entry.route = TASK_ROUTE;
