@@ -32,7 +32,7 @@ import { type AppEnv, type Invocation, type LogEntry, logLine } from "./app_env.
 import { bearerVerifier, webhookVerifier } from "./auth.ts";
 import { checkContentType, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
-import { type Links, linksFor } from "./link.ts";
+import { type Links, linksFor, linkTo } from "./link.ts";
 import { isLoopback } from "./loopback.ts";
 import { createPolls, type TaskIds } from "./polls.ts";
 import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
@@ -296,7 +296,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       raiseOnError: question.raiseOnError ?? !signed,
       pending: question.pending ?? config.pending ?? (signed ? "retry" : "accepted"),
       basePath: config.basePath,
-      watch: watch ?? (links && `${config.basePath}/watch/${await links.mint(task)}`),
+      watch: watch ?? (links && await linkTo(task, links, config.basePath)),
       now: now(),
     });
   }

@@ -26,6 +26,11 @@ export function linksFor(
   return linkSecrets.length > 0 ? linksOf(linkSecrets, linkTtl, now) : undefined;
 }
 
+/** The path of a task's page. */
+export async function linkTo(task: TaskIds, links: Links, basePath: string): Promise<string> {
+  return `${basePath}/watch/${await links.mint(task)}`;
+}
+
 /** Tokens that are remembered: some 300 kB at most. */
 const MAX_MINTED = 1_000;
 

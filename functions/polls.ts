@@ -54,6 +54,14 @@ interface Flight {
 const MAX_MEMORIES = 1_000;
 const MAX_MEMORY_AGE = 60_000;
 
+/** A task of which only the ids are known. No request. */
+export function bareTask(
+  ids: TaskIds,
+  { credentials, fetch }: Pick<PollsOptions, "credentials" | "fetch">,
+): Task {
+  return new Task({ ...ids, info: TaskInfo.fromDict({ id: ids.taskId }), credentials, fetch });
+}
+
 /**
  * Makes the function that polls. An error is never remembered, and neither is a task that goes on.
  *
@@ -62,14 +70,13 @@ const MAX_MEMORY_AGE = 60_000;
 export function createPolls(
   options: PollsOptions,
 ): (ids: TaskIds, caller: Caller) => Promise<Polled> {
-  const { credentials, timeout, fetch, now } = options;
+  const { timeout, now } = options;
   const flights = new Map<string, Flight>();
   const memories = new Map<string, { task: Task; at: number }>();
 
   function start(key: string, ids: TaskIds, waitUntil: Caller["waitUntil"]): Flight {
     const controller = new AbortController();
-    const info = TaskInfo.fromDict({ id: ids.taskId });
-    const task = new Task({ ...ids, credentials, info, fetch });
+    const task = bareTask(ids, options);
     // callers end their own waits, and the last to go ends the poll; where they can't, it ends itself
     const bound = waitUntil ? timeout : 2 * timeout;
     const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };

@@ -1,10 +1,11 @@
 /** One step of a watch: a poll, or a delivery, and what that makes of it. Every engine runs these. */
-import { Credentials, DeepintHTTPError, type Fetch, Task, TaskInfo } from "../mod.ts";
+import { Credentials, DeepintHTTPError, type Fetch } from "../mod.ts";
 import { answerOf, upstreamProblem } from "./answer.ts";
 import { logLine } from "./app_env.ts";
 import { deliver } from "./callback.ts";
 import type { Config } from "./config.ts";
-import { linksFor } from "./link.ts";
+import { linksFor, linkTo } from "./link.ts";
+import { bareTask } from "./polls.ts";
 import { Problem } from "./problem.ts";
 import {
   afterDelivery,
@@ -55,11 +56,8 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
   const credentials = new Credentials(config);
   const links = linksFor(config, now);
 
-  const bareTask = ({ ids }: Watch) =>
-    new Task({ ...ids, info: TaskInfo.fromDict({ id: ids.taskId }), credentials, fetch });
-
   async function poll(watch: Watch): Promise<Outcome> {
-    const task = bareTask(watch);
+    const task = bareTask(watch.ids, { credentials, fetch });
     try {
       await task.load({ timeout, requestTimeout: timeout, retries: 0 });
       const answer = { raiseOnError: false, pending: "accepted", basePath, now: now() } as const;
@@ -73,10 +71,10 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
 
   /** What the callback is told: the answer of `/resolve`, as a Standard Webhooks event. */
   async function eventOf(watch: Watch, { type, code, at }: WatchEvent): Promise<unknown> {
-    const task = bareTask(watch);
+    const task = bareTask(watch.ids, { credentials, fetch });
     const data = watch.last ?? { status: "unknown", task: task.toDict() };
     // made now: a link does not last as long as deliveries are tried
-    const link = links && { watch: `${basePath}/watch/${await links.mint(task)}` };
+    const link = links && { watch: await linkTo(task, links, basePath) };
     return {
       type,
       timestamp: new Date(at).toISOString(),
