@@ -1,7 +1,7 @@
 /** What the tests of the command line need. */
 import config from "../deno.json" with { type: "json" };
 import { TOKEN } from "./client.ts";
-import { listen } from "./listen.ts";
+import { listenAs } from "./listen.ts";
 import { start } from "./process.ts";
 import { createStandIn, type StandInTask } from "./stand_in.ts";
 
@@ -36,10 +36,7 @@ export const HOSTILE = {
 /** A stand-in that listens, with tasks, and commands that ask it. */
 export function platform(...tasks: StandInTask[]) {
   const standIn = createStandIn({ token: TOKEN });
-  // what an interrupted command breaks off is no error to print
-  const onError = () => new Response(null, { status: 500 });
-  const server = listen(standIn.fetch, { onError });
-  standIn.origin = server.origin;
+  const server = listenAs(standIn);
   for (const task of tasks) standIn.add(task);
   const settings = { DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: standIn.origin };
   return {

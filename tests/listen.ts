@@ -1,9 +1,18 @@
 /** Servers of the tests: on a free port of loopback, until they are disposed of. */
 
+import type { StandIn } from "./stand_in.ts";
+
 /** A server that listens. */
 export interface Listening extends AsyncDisposable {
   readonly port: number;
   readonly origin: string;
+}
+
+/** Serves a stand-in, whose origin it becomes; a request that its caller breaks off is no error to print. */
+export function listenAs(standIn: StandIn): Listening {
+  const server = listen(standIn.fetch, { onError: () => new Response(null, { status: 500 }) });
+  standIn.origin = server.origin;
+  return server;
 }
 
 /** Serves over HTTP, without a word about where. */

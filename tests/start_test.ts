@@ -4,7 +4,7 @@ import { SETTINGS } from "../functions/app.ts";
 import { captureConsole, IDS, KEY, objectOf, outcomeOf, post, RUNNING } from "./endpoint.ts";
 import { SECRET, type Settings, signed, TASK_PATH, TOKEN } from "./endpoint.ts";
 import { environment } from "./environment.ts";
-import { listen } from "./listen.ts";
+import { listenAs } from "./listen.ts";
 import { type Process, start } from "./process.ts";
 import { createStandIn, type StandIn } from "./stand_in.ts";
 
@@ -26,10 +26,7 @@ async function originOf(process: Process): Promise<string> {
 /** A stand-in that listens. */
 function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
   const standIn = createStandIn({ token: TOKEN });
-  // what breaks off is no error to print
-  const onError = () => new Response(null, { status: 500 });
-  const server = listen(standIn.fetch, { onError });
-  standIn.origin = server.origin;
+  const server = listenAs(standIn);
   const settings = { ...READY, DEEPINT_INSTANCE: standIn.origin, RESOLVE_WEBHOOK_SECRETS: SECRET };
   return { ...server, standIn, settings };
 }
