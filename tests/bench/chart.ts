@@ -89,9 +89,7 @@ function bars(groups: readonly Group[]): string {
       return [
         label(name, left - 8, y + 29, "end"),
         box("fixed", left, y, length(fixed), 22),
-        fixed === most
-          ? label(count(fixed), left + length(fixed) + 6, y + 16, "start", "value")
-          : text(count(fixed), left + length(fixed) + 6, y + 16, "value"),
+        text(count(fixed), left + length(fixed) + 6, y + 16, "value"),
         box("adaptive", left, y + 25, length(adaptive), 22),
         text(`${count(adaptive)}: ${ratio(samples)} × fewer`, end + 6, y + 41, "value"),
       ].join("\n");
