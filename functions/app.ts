@@ -27,25 +27,25 @@
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { Credentials, DeepintHTTPError, type Fetch, printable, type Task } from "../mod.ts";
-import { type Answer, answerOf, upstreamProblem } from "./answer.ts";
-import { type AppEnv, type Invocation, type LogEntry, logLine } from "./app_env.ts";
-import { bearerVerifier, webhookVerifier } from "./auth.ts";
-import { checkContentType, readBody } from "./body.ts";
+import { type Answer, answerOf, upstreamProblem } from "./task/response.ts";
+import { type AppEnv, type Invocation, type LogEntry, logLine } from "./http/log.ts";
+import { bearerVerifier, webhookVerifier } from "./auth/webhook.ts";
+import { checkContentType, readBody } from "./http/body.ts";
 import type { Config } from "./config.ts";
-import { type Links, linksFor, linkTo } from "./link.ts";
-import { isLoopback } from "./loopback.ts";
-import { createPolls, type TaskIds } from "./polls.ts";
-import { Problem, problemResponse, PROBLEMS } from "./problem.ts";
-import { parseJson, type Question, readQuestion } from "./question.ts";
-import { reply, requestIdOf } from "./reply.ts";
-import { replyConditionally } from "./entity_tag.ts";
-import type { WatchAnswer, Watches } from "./watches.ts";
+import { type Links, linksFor, linkTo } from "./auth/link_token.ts";
+import { isLoopback } from "./http/loopback.ts";
+import { createPolls, type TaskIds } from "./task/shared_poll.ts";
+import { Problem, problemResponse, PROBLEMS } from "./http/problem.ts";
+import { parseJson, type Question, readQuestion } from "./task/request.ts";
+import { reply, requestIdOf } from "./http/response.ts";
+import { replyConditionally } from "./task/etag.ts";
+import type { WatchAnswer, Watches } from "./watches/routes.ts";
 
-export type { LogEntry } from "./app_env.ts";
-export type { AuthKind } from "./auth.ts";
+export type { LogEntry } from "./http/log.ts";
+export type { AuthKind } from "./auth/webhook.ts";
 export { type Config, ConfigError, type Environment, readConfig, SETTINGS } from "./config.ts";
 export type { Callback, ReadConfigOptions } from "./config.ts";
-export type { WatchAnswer, Watches } from "./watches.ts";
+export type { WatchAnswer, Watches } from "./watches/routes.ts";
 
 /** What {@linkcode createApp} takes beside the configuration. */
 export interface AppOptions {
@@ -157,7 +157,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   if (links) {
     route("/watch/:token", ["GET", "HEAD"], async (c) => {
       const answer = await linked(c, links).catch((error) => failWith(error, c));
-      const { watchPage } = await import("./watch_page.ts"); // few answers have use for it
+      const { watchPage } = await import("./status_page/page.ts"); // few answers have use for it
       return await watchPage(c, answer, { printable, now: now() });
     });
   }
@@ -339,7 +339,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
 async function explain(c: Context<AppEnv>, name: string): Promise<Response> {
   if (!Object.hasOwn(PROBLEMS, name)) throw new Problem("not-found", undefined, NO_ROUTE);
-  const { EXPLANATIONS } = await import("./problem_page.ts"); // few requests have use for it
+  const { EXPLANATIONS } = await import("./http/problem_docs.ts"); // few requests have use for it
   const { status, title } = PROBLEMS[name as keyof typeof PROBLEMS];
   const text = [`${title} (${status} ${name})`, ...EXPLANATIONS[name as keyof typeof PROBLEMS]];
   const headers = { "content-type": "text/plain; charset=utf-8" };

@@ -2,7 +2,7 @@
 import process from "node:process";
 import { handle } from "hono/aws-lambda";
 import { Hono } from "hono/tiny";
-import { handlerOf } from "./handler.ts";
+import { handlerOf } from "./lazy_handler.ts";
 
 const fetch = handlerOf((name) => process.env[name]);
 

@@ -1,7 +1,7 @@
 /** Bun, which serves what the module that it runs exports. */
 import process from "node:process";
 import { readConfig } from "./app.ts";
-import { handlerOf } from "./handler.ts";
+import { handlerOf } from "./lazy_handler.ts";
 
 const handler = handlerOf((name) => process.env[name]);
 

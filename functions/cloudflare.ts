@@ -1,8 +1,8 @@
 /** Cloudflare Workers: bindings are the settings, secrets come by `wrangler secret put`. */
 import type { Environment, ExecutionContext, Handler } from "./app.ts";
-import { configOf, handlerOf } from "./handler.ts";
-import type { Watch } from "./watch_state.ts";
-import type { WorkflowStep } from "./watches_workflows.ts";
+import { configOf, handlerOf } from "./lazy_handler.ts";
+import type { Watch } from "./watches/state.ts";
+import type { WorkflowStep } from "./watches/workflows.ts";
 
 const read = (name: string, bindings: unknown) => (bindings as Environment)[name];
 
@@ -15,7 +15,7 @@ export default {
   },
 };
 
-const loadWatches = () => import("./watches_workflows.ts"); // not every Worker has watches
+const loadWatches = () => import("./watches/workflows.ts"); // not every Worker has watches
 
 // a runtime that is not theirs has no such module; named by a variable, no bundler looks for it
 const MODULE = "cloudflare:workers";

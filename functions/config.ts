@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { Credentials, printable } from "../mod.ts";
-import { isWebhookSecret } from "./auth.ts";
+import { isWebhookSecret } from "./auth/webhook.ts";
 
 /** What the endpoint runs with; see the table of settings in the README. */
 export interface Config {

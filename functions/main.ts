@@ -3,8 +3,8 @@
  * reads the environment when it is loaded, and opens the store of the watches where there are any.
  */
 import { type Config, ConfigError, createApp, readConfig, SETTINGS } from "./app.ts";
-import { readCallbacks } from "./callback.ts";
-import type { KvWatches } from "./watches_kv.ts";
+import { readCallbacks } from "./watches/callback.ts";
+import type { KvWatches } from "./watches/kv_store.ts";
 
 /** The settings that this process runs with. */
 export const config: Config = await orRefuse(readSettings);
@@ -13,7 +13,7 @@ export const config: Config = await orRefuse(readSettings);
 export const watches: KvWatches | undefined = config.callbacks && await orRefuse(openWatches);
 
 const app = createApp(config, {
-  watches: watches && (await import("./watches.ts")).createWatches(config, watches),
+  watches: watches && (await import("./watches/routes.ts")).createWatches(config, watches),
 });
 
 // a platform that has no timers between requests has this; what a sweep begins last takes 20 s more
@@ -38,7 +38,7 @@ async function openWatches(): Promise<KvWatches> {
   }
   try {
     const kv = await Deno.openKv(config.kvPath);
-    return (await import("./watches_kv.ts")).createKvWatches(kv, config);
+    return (await import("./watches/kv_store.ts")).createKvWatches(kv, config);
   } catch (error) {
     const reason = error instanceof Error ? error.message : "it failed";
     throw new ConfigError("RESOLVE_KV_PATH", `cannot open the store of the watches: ${reason}`);

@@ -2,7 +2,7 @@
  * Netlify Edge Functions: its bundle goes to `netlify/edge-functions/`. Netlify also hands over its
  * `Context`, which is not needed: it runs Deno, where requests may share what is under way.
  */
-import { handlerOf } from "./handler.ts";
+import { handlerOf } from "./lazy_handler.ts";
 
 declare const Netlify: { env: { get(name: string): string | undefined } };
 

@@ -3,7 +3,7 @@
  * that it also runs in the edge runtime, which is deprecated.
  */
 import type { Environment } from "./app.ts";
-import { handlerOf } from "./handler.ts";
+import { handlerOf } from "./lazy_handler.ts";
 
 const handler = handlerOf((name) => {
   const { process } = globalThis as { process?: { env?: Environment } };

@@ -3,7 +3,7 @@
  * have a default export with `fetch`, which Deno knows too, where they had `Deno.serve` before.
  * `config.toml` beside this is an example of what else it needs.
  */
-import { handlerOf } from "../handler.ts";
+import { handlerOf } from "../lazy_handler.ts";
 
 const handler = handlerOf((name) => Deno.env.get(name));
 

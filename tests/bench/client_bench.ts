@@ -1,6 +1,6 @@
 /** What the client costs an operation, beside the least that does the same; for `deno bench`. */
 import { Webhook } from "standardwebhooks";
-import { signWebhook, webhookVerifier } from "../../functions/auth.ts";
+import { signWebhook, webhookVerifier } from "../../functions/auth/webhook.ts";
 import { Credentials, Task, TaskInfo } from "../../mod.ts";
 import { TASK, TOKEN, UPSTREAM_PATH } from "./task.ts";
 

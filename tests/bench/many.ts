@@ -1,7 +1,7 @@
 /** Many tasks: the requests that it takes to list them and to wait for them, and how that grows. */
 import { Credentials, type Fetch, pollDelay, resolveAll, Task } from "../../mod.ts";
-import { FakeClock } from "../fake_clock.ts";
-import { createStandIn } from "../stand_in.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+import { createStandIn } from "../helpers/fake_platform.ts";
 import { type Figure, median } from "./figure.ts";
 import { wait } from "./study.ts";
 import { TOKEN } from "./task.ts";

@@ -1,5 +1,5 @@
 /** The processes that are measured. */
-import { type Process, serverArgs, start } from "../process.ts";
+import { type Process, serverArgs, start } from "../helpers/process.ts";
 import type { Plan, Round } from "./loader.ts";
 import { TOKEN } from "./task.ts";
 

@@ -4,7 +4,7 @@
  * them, `--check` ends with 1 when a budget is missed.
  */
 // deno-lint-ignore-file no-console
-import { root } from "../deno.ts";
+import { root } from "../helpers/run_deno.ts";
 import { clientFigures, importFigures } from "./client.ts";
 import { endpointFigures } from "./endpoint.ts";
 import { type Figure, isWithin, row } from "./figure.ts";

@@ -1,5 +1,5 @@
 /** What `deno task sizes` weighs. */
-import { deno } from "../deno.ts";
+import { deno } from "../helpers/run_deno.ts";
 import type { Figure } from "./figure.ts";
 
 /** The client and the Worker, minified and with gzip. */

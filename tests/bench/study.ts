@@ -1,6 +1,6 @@
 /** What waiting costs and how late it ends, over many tasks: arithmetic alone, no timers. */
 import { pollDelay } from "../../mod.ts";
-import { seeded } from "../seeded.ts";
+import { seeded } from "../helpers/seeded_random.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -8,7 +8,7 @@ import {
   path,
   workerdConfig,
 } from "../runtime/packages.ts";
-import { start } from "../process.ts";
+import { start } from "../helpers/process.ts";
 import { type Figure, median } from "./figure.ts";
 import type { Target } from "./loader.ts";
 import { KEY, load, type Server, startServer } from "./process.ts";

@@ -1,5 +1,5 @@
 /** The packages that only the runtimes and the browser are tested with, and the browser itself. */
-import { deno, root } from "../deno.ts";
+import { deno, root } from "../helpers/run_deno.ts";
 
 /** Milliseconds for the packages, and for one bundle. */
 const INSTALL_DEADLINE = 90_000;

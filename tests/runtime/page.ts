@@ -3,11 +3,11 @@
 // deno-lint-ignore-file no-console
 import { createRequire } from "node:module";
 import { createApp, readConfig } from "../../functions/app.ts";
-import { linksOf } from "../../functions/link.ts";
-import { root } from "../deno.ts";
-import { listen } from "../listen.ts";
-import { closingLine } from "../run.ts";
-import { createStandIn, type StandInTask } from "../stand_in.ts";
+import { linksOf } from "../../functions/auth/link_token.ts";
+import { root } from "../helpers/run_deno.ts";
+import { listen } from "../helpers/listen.ts";
+import { closingLine } from "../tools/test_runner.ts";
+import { createStandIn, type StandInTask } from "../helpers/fake_platform.ts";
 import type { Axe, Browser, ContextOptions, Page, Playwright } from "./browser.ts";
 import { findChromium, install, output, path } from "./packages.ts";
 

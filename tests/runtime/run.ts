@@ -1,9 +1,9 @@
 // The runner behind `deno task runtimes`: the shared suite on each runtime, bundled with the module
 // and minified, as a user has it. Names of runtimes as arguments run only those.
 // deno-lint-ignore-file no-console
-import { deno, root } from "../deno.ts";
-import { listen } from "../listen.ts";
-import { closingLine } from "../run.ts";
+import { deno, root } from "../helpers/run_deno.ts";
+import { listen } from "../helpers/listen.ts";
+import { closingLine } from "../tools/test_runner.ts";
 import {
   binaryIn,
   findChromium,
@@ -15,7 +15,7 @@ import {
   workerdConfig,
 } from "./packages.ts";
 import { startServers } from "./server.ts";
-import { signWebhook, webhookVerifier } from "../../functions/auth.ts";
+import { signWebhook, webhookVerifier } from "../../functions/auth/webhook.ts";
 import { KEY, SECRET, type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
 
 /** What a runtime made of the suite. */

@@ -1,6 +1,6 @@
 // The loopback servers behind the shared suite: one that misbehaves in the way that a task's id
 // names, one that must see nothing, and one that breaks its connections.
-import { createStandIn } from "../stand_in.ts";
+import { createStandIn } from "../helpers/fake_platform.ts";
 import { type ServerContext, type ServerState, TOKEN } from "./suite.ts";
 
 /** The servers, where they are, and their end. */

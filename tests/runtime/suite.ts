@@ -5,7 +5,7 @@
  * @module
  */
 import type { Handler } from "../../functions/app.ts";
-import type { signWebhook } from "../../functions/auth.ts";
+import type { signWebhook } from "../../functions/auth/webhook.ts";
 import type * as module from "../../mod.ts";
 import {
   Credentials,
@@ -17,7 +17,7 @@ import {
   type RequestOptions,
   Task,
 } from "../../mod.ts";
-import type { StandInTask, TaskHandle } from "../stand_in.ts";
+import type { StandInTask, TaskHandle } from "../helpers/fake_platform.ts";
 
 /** What must never be seen again. */
 export const TOKEN = "canary-token-0123456789";

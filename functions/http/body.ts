@@ -1,0 +1,91 @@
+/** Reads a request's body: JSON alone, up to 20 kB, within a deadline. */
+import { within } from "../../mod.ts";
+import { Problem } from "./problem.ts";
+import { invalid } from "../task/request.ts";
+
+const BODY_LIMIT = 20_000;
+
+/**
+ * Refuses a body that is not declared as plain JSON. Reads nothing.
+ *
+ * @throws {Problem} `unsupported-media-type`
+ */
+export function checkContentType(headers: Headers): void {
+  const options = { headers: { "accept": "application/json" } };
+  if (headers.has("content-encoding")) {
+    throw new Problem("unsupported-media-type", "Content-Encoding is not supported", options);
+  }
+  if (
+    !/^(application\/json|[\w.-]+\/[\w.+-]+\+json)\s*(;|$)/i.test(headers.get("content-type") ?? "")
+  ) {
+    throw new Problem("unsupported-media-type", "Content-Type is not application/json", options);
+  }
+}
+
+/** How {@linkcode readBody} reads. */
+export interface ReadBodyOptions {
+  /** Milliseconds in which the body must have arrived. */
+  timeout: number;
+  /**
+   * Whether the request has come over a connection to this process: then its declared length is the
+   * body's, since the server has cut the one by the other. Anybody may have made another request.
+   */
+  received: boolean;
+}
+
+/**
+ * Reads the body's bytes, counting them: nothing beyond the limit is read, whatever the declared
+ * length.
+ *
+ * @throws {Problem} `content-too-large`, `request-timeout` when it has not arrived in time, or
+ * `invalid-request` when it breaks off
+ */
+export async function readBody(
+  request: Request,
+  { timeout, received }: ReadBodyOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { headers, signal } = request;
+  const late = () => {
+    throw new Problem("request-timeout", `the body did not arrive within ${timeout} ms`);
+  };
+  const length = headers.get("content-length");
+  if (Number(length) > BODY_LIMIT) throw tooLarge(request.body);
+  // a stream of its own would cost more than all the rest of reading
+  const whole = received && length !== null && !headers.has("content-encoding");
+  const reader = whole ? undefined : request.body?.getReader();
+  if (!whole && !reader) return new Uint8Array();
+  const read = async () => reader ? readAll(reader) : new Uint8Array(await request.arrayBuffer());
+  try {
+    return await within(timeout, signal, late, read);
+  } catch (error) {
+    reader?.cancel().catch(() => {});
+    if (error instanceof Problem || signal.aborted) throw error;
+    throw invalid([{ pointer: "#", detail: "broke off" }]);
+  }
+}
+
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.byteLength;
+    if (size > BODY_LIMIT) throw tooLarge();
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function tooLarge(body?: ReadableStream | null): Problem {
+  body?.cancel().catch(() => {});
+  return new Problem("content-too-large", `the body is over ${BODY_LIMIT} bytes`);
+}

@@ -1,0 +1,53 @@
+/** What belongs to one request while it is handled. */
+import type { AuthKind } from "../auth/webhook.ts";
+
+/** The line that a request leaves in the log: no token, key, signature, body or query. */
+export interface LogEntry {
+  /** When the request came: ISO 8601. */
+  time: string;
+  /** The request's id, also in `X-Request-Id`. */
+  request_id: string;
+  /** The request's method. */
+  method: string;
+  /** The pattern of the route, not the path. */
+  route: string | null;
+  /** The status of the answer. */
+  status: number;
+  /** How long it took, in milliseconds. */
+  ms: number;
+  /** How the caller proved who it is. */
+  auth: AuthKind;
+  /** Where the task's information came from: a request of its own, a shared one, or a memory. */
+  upstream?: "own" | "shared" | "memory";
+  /** How long the upstream request took, in milliseconds. */
+  upstream_ms?: number;
+  /** The status of the upstream answer; 0 when there was none. */
+  upstream_status?: number;
+  /** The status of the task. */
+  task_status?: string;
+  /** The problem that was answered. */
+  problem?: string;
+  /** What the operator should know, and the caller not. */
+  hint?: string;
+}
+
+/** What comes along with one request. */
+export interface Invocation {
+  /** What will stand in the log. */
+  readonly entry: LogEntry;
+  /** What the platform hands over: bindings, or, under Deno, information on the connection. */
+  readonly platform: { readonly remoteAddr?: { readonly hostname?: string } } | null | undefined;
+  /** Keeps the invocation alive until the promise settles, where that can be asked for. */
+  readonly waitUntil: ((promise: Promise<unknown>) => void) | undefined;
+}
+
+/** For Hono's types. */
+export interface AppEnv {
+  Bindings: Invocation;
+}
+
+/** Writes a log entry as a line of JSON to standard output. */
+export function logLine(entry: object): void {
+  // deno-lint-ignore no-console -- the log is standard output
+  console.log(JSON.stringify(entry));
+}

@@ -1,0 +1,71 @@
+/** The frame of the page: head, landmarks, the live regions, the shape of a status. */
+import { html, raw } from "hono/html";
+import { SCRIPT } from "./script.ts";
+import { STYLE } from "./style.ts";
+
+/** Escaped text. */
+export type Html = ReturnType<typeof html>;
+
+/** What stands in the frame that all pages have. */
+export interface Content {
+  /** What decides on shape and colour. */
+  look: keyof typeof SHAPES;
+  /** The status in words. */
+  word: string;
+  /** The name of the task, or what is wrong. */
+  heading: string;
+  /** What a screen reader says when it has become another. */
+  say: string;
+  /** What follows the heading. */
+  body: Html;
+}
+
+/** The shapes that tell one status from another where colours do not, on 16 by 16. */
+const SHAPES = {
+  pending: `<circle cx="8" cy="8" r="6"/><path d="M8 4.5V8l2.3 1.6"/>`,
+  running: `<circle cx="8" cy="8" r="6" opacity=".3"/><path d="M8 2a6 6 0 0 1 6 6"/>`,
+  success: `<circle cx="8" cy="8" r="6"/><path d="m5.3 8.2 1.9 1.9 3.6-4"/>`,
+  failed: `<path d="M5.5 2h5L14 5.5v5L10.5 14h-5L2 10.5v-5zM6 6l4 4m0-4-4 4"/>`,
+  unknown: `<path d="M8 1.8 14.2 8 8 14.2 1.8 8zM8 5v3.4m0 2.3v.1"/>`,
+  problem: `<path d="M8 2.2 14.6 13.6H1.4zM8 6.4v3.4m0 2v.1"/>`,
+};
+
+const AWAY = "Deep Intelligence cannot be reached right now. This is how things were last seen; " +
+  "the page tries again by itself.";
+const OFFLINE = "There is no connection. This is how things were last seen; the page tries again " +
+  "by itself.";
+
+/** Puts the frame around a page; `refresh` is in seconds. */
+export function frame(
+  { look, word, heading, say, body }: Content,
+  refresh: number | undefined,
+): Html {
+  return html`
+    <!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>${word} · ${heading}</title>
+        ${raw(`<style>${STYLE}</style>`)}
+      </head>
+      <body>
+        <header>Deep Intelligence</header>
+        <main data-look="${look}" data-say="${say}" data-refresh="${refresh ?? ""}">
+              <p id="status">
+                <svg viewBox="0 0 16 16" aria-hidden="true"><g id="shape">${raw(
+                  SHAPES[look],
+                )}</g></svg>
+                <span id="word">${word}</span>
+              </p>
+              <h1 id="name" dir="auto">${heading}</h1>
+              ${body}
+            </main>
+        <p id="note" role="status" aria-live="polite" data-away="${AWAY}" data-offline="${OFFLINE}"></p>
+        <p id="say" role="status" aria-live="polite"></p>
+        <footer>This page keeps itself up to date. You can close it: the task goes on.</footer>
+        ${raw(`<script>${SCRIPT}</script>`)}
+      </body>
+    </html>
+  `;
+}

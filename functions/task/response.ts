@@ -1,0 +1,143 @@
+/** What is answered about a loaded task, or about the error of loading it. */
+import {
+  DeepintHTTPError,
+  DeepintTimeoutError,
+  elapsedTime,
+  pollDelay,
+  printable,
+  type Task,
+  type TaskDict,
+} from "../../mod.ts";
+import { Problem } from "../http/problem.ts";
+import type { Finished, Running } from "../response_schemas.ts";
+
+/** An answer about a task that is no problem. */
+export interface Answer {
+  /** 200: it has ended; 202: it goes on. */
+  status: 200 | 202;
+  /** The body, to be sent as JSON. */
+  body: Finished | Running;
+  /** More headers. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** How to answer. */
+export interface AnswerOptions {
+  /** Whether a failed task is an error. */
+  raiseOnError: boolean;
+  /** What to answer while it runs. */
+  pending: "accepted" | "retry";
+  /** What precedes every path. */
+  basePath: string;
+  /** The path of the page to look at, where there is one. */
+  watch?: string | undefined;
+  /** The time, in ms since 1970. */
+  now: number;
+}
+
+/**
+ * The answer about a loaded task.
+ *
+ * @throws {Problem} `task-failed`, `task-pending`, `unknown-status`, `upstream-unavailable`
+ */
+export async function answerOf(task: Task, options: AnswerOptions): Promise<Answer> {
+  const { info } = task;
+  const { status } = info;
+  const { watch } = options;
+  if (status === "unknown") throw unknownStatus(task);
+  if (status === "failed" && options.raiseOnError) {
+    throw new Problem("task-failed", printable(info.errorDescription || "no description"), {
+      code: `TASK_${printable(info.errorCode || "UNKNOWN", 195)}`,
+      extra: { task: printableTask(task) },
+    });
+  }
+  if (status === "success" || status === "failed") {
+    const result = status === "success" ? task.resultUrl()?.href : undefined;
+    const links = (watch || result) && { ...(watch && { watch }), ...(result && { result }) };
+    return {
+      status: 200,
+      body: {
+        status,
+        result: await task.fetchResult(),
+        task: task.toDict(),
+        ...(links && { links }),
+      },
+    };
+  }
+  const elapsed = elapsedTime(info.created, options.now, options.now);
+  const seconds = toSeconds(pollDelay({ elapsed, retryAfter: task.retryAfter }));
+  const retryAfter = { "retry-after": String(seconds) };
+  if (options.pending === "retry") {
+    throw new Problem("task-pending", `the task is ${status}`, {
+      headers: retryAfter,
+      extra: { task: printableTask(task) },
+    });
+  }
+  return {
+    status: 202,
+    body: {
+      status,
+      task: task.toDict(),
+      retry_after: seconds,
+      ...(watch && { links: { watch } }),
+    },
+    headers: { ...retryAfter, "location": options.basePath + taskPath(task) },
+  };
+}
+
+/** What a caller is told when the poll failed: nothing that upstream said. */
+export function upstreamProblem(error: unknown): Problem | undefined {
+  if (error instanceof DeepintTimeoutError) {
+    return new Problem("upstream-timeout");
+  }
+  if (!(error instanceof DeepintHTTPError)) return undefined;
+  const { status, code, retryAfter } = error;
+  if (status === 429 || code === "LIMIT") {
+    // with no word from upstream, the longest interval of the schedule
+    const wait = retryAfter ?? pollDelay({ elapsed: Infinity });
+    return new Problem("rate-limited", undefined, {
+      headers: { "retry-after": String(toSeconds(wait)) },
+    });
+  }
+  if (status === 401 || status === 402 || status === 403) {
+    return new Problem(
+      "upstream-credentials",
+      "Deep Intelligence refused the endpoint's own token",
+    );
+  }
+  if (status === 404) {
+    return new Problem("not-found", "Deep Intelligence has no such task", {
+      code: "TASK_NOT_FOUND",
+    });
+  }
+  return new Problem("upstream-unavailable");
+}
+
+function taskPath({ organizationId, workspaceId, taskId }: Task): string {
+  return `/organizations/${organizationId}/workspaces/${workspaceId}/tasks/${taskId}`;
+}
+
+function unknownStatus(task: Task): Problem {
+  const { rawStatus } = task.info;
+  if (rawStatus === null) {
+    return new Problem("upstream-unavailable");
+  }
+  return new Problem("unknown-status", undefined, {
+    extra: { raw_status: printable(rawStatus), task: printableTask(task) },
+  });
+}
+
+// in an error answer, a task's own texts are cut: they are somebody else's, and may be long
+function printableTask(task: Task): TaskDict {
+  const dict = task.toDict();
+  const info = Object.fromEntries(
+    Object.entries(dict.info).map((
+      [key, value],
+    ) => [key, typeof value === "string" ? printable(value) : value]),
+  );
+  return { ...dict, info: info as unknown as TaskDict["info"] };
+}
+
+function toSeconds(ms: number): number {
+  return Math.min(Math.max(1, Math.ceil(ms / 1_000)), 2 ** 31 - 1); // a number without exponent
+}

@@ -1,0 +1,154 @@
+/**
+ * Durable watches on Cloudflare Workflows: a watch is an instance. Its steps are the polls and the
+ * deliveries, and it sleeps between them; what a step gave is kept, so that an instance that is begun
+ * again goes on where it was.
+ */
+import { readCallbacks } from "./callback.ts";
+import { type Config, ConfigError, type Environment } from "../config.ts";
+import type { EntryOptions } from "../lazy_handler.ts";
+import { isOpen, newWatch, type Watch } from "./state.ts";
+import { createStep, type StepOptions, stepTime } from "./step.ts";
+import { createWatches, type WatchEngine, type WatchOrder, type WatchReport } from "./routes.ts";
+
+/** The part of a Workflow's binding that is used. */
+export interface WorkflowBinding {
+  /** Begins an instance; throws when there is one of that id. */
+  create(options: { id: string; params: Watch }): Promise<WorkflowInstance>;
+  /** Finds an instance; throws when there is none. */
+  get(id: string): Promise<WorkflowInstance>;
+}
+
+/** The part of an instance of a Workflow that is used. */
+export interface WorkflowInstance {
+  /** How it stands, and what it gave once it is complete. */
+  status(): Promise<{ status: string; output?: unknown }>;
+  /** Ends it. */
+  terminate(): Promise<void>;
+}
+
+/** The part of a Workflow's steps that is used. */
+export interface WorkflowStep {
+  /** Runs a step, or gives what it gave before. */
+  do(name: string, config: StepConfig, run: () => Promise<Watch>): Promise<Watch>;
+  /** Waits, in ms. */
+  sleep(name: string, time: number): Promise<void>;
+}
+
+interface StepConfig {
+  retries: { limit: number; delay: number; backoff: "exponential" };
+  timeout: number;
+}
+
+/** What the binding must be called. */
+export const BINDING = "WATCHES";
+
+/** What the entry needs for watches. */
+export const entryOptions: Required<EntryOptions> = {
+  callbacks: readCallbacks,
+  watches: (config, bindings) => createWatches(config, workflowWatches(bindings as Environment)),
+};
+
+/**
+ * Finds the binding, and makes an engine of it.
+ *
+ * @throws {ConfigError} when there is none
+ */
+function workflowWatches(bindings: Environment): WatchEngine {
+  const binding = bindings[BINDING];
+  if (isBinding(binding)) return createWorkflowWatches(binding);
+  throw new ConfigError("RESOLVE_CALLBACKS", `needs a Workflow that is bound as ${BINDING}`);
+}
+
+/** Makes an engine of a Workflow's binding. */
+export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
+  async function find(id: string): Promise<WorkflowInstance | undefined> {
+    try {
+      return await binding.get(id);
+    } catch (error) {
+      if (error instanceof Error && /not.?found/i.test(error.message)) return undefined;
+      throw error;
+    }
+  }
+
+  async function begin(id: string, order: WatchOrder): Promise<WorkflowInstance> {
+    const { ids, callbackUrl, deadline } = order;
+    const params = newWatch({ id, ids, callbackUrl, deadline }, Date.now());
+    try {
+      return await binding.create({ id, params });
+    } catch (error) {
+      const instance = await find(id); // somebody has begun it at the same time
+      if (instance) return instance;
+      throw error;
+    }
+  }
+
+  return {
+    async start(order) {
+      for (let generation = 0;; generation++) {
+        const id = `${order.key}-${generation}`;
+        const instance = await find(id) ?? await begin(id, order);
+        const report = await reportOf(id, instance);
+        if (report.state === "watching" || report.state === "delivered") return report;
+      }
+    },
+    async status(id) {
+      const instance = await find(id);
+      return instance && await reportOf(id, instance);
+    },
+    async cancel(id) {
+      const instance = await find(id);
+      if (!instance) return undefined;
+      const before = await reportOf(id, instance);
+      if (before.state !== "watching") return before;
+      const failed = await instance.terminate().catch((error) => ({ error }));
+      const report = await reportOf(id, instance);
+      // it may have ended by itself at the same time, and that is no failure
+      if (failed && report.state === "watching") throw failed.error;
+      return report;
+    },
+  };
+}
+
+/** Takes a watch from its beginning to its end. */
+export async function runWatch(
+  config: Config,
+  begun: Watch,
+  steps: WorkflowStep,
+  options: StepOptions = {},
+): Promise<Watch> {
+  const step = createStep(config, options);
+  const bounds: StepConfig = {
+    // for what the platform itself does to a step: one of ours does not fail
+    retries: { limit: 5, delay: 1_000, backoff: "exponential" },
+    timeout: stepTime(config) + 10_000,
+  };
+  let watch = begun;
+  for (let count = 1; isOpen(watch); count++) {
+    const { due, changed } = watch;
+    // not until a time: an instance that goes on begins anew, and a time that has passed is an error
+    if (due > changed) await steps.sleep(`wait ${count}`, due - changed);
+    const before = watch;
+    watch = await steps.do(
+      `${before.event ? "deliver" : "poll"} ${count}`,
+      bounds,
+      () => step(before),
+    );
+  }
+  return watch;
+}
+
+/** What an instance tells: all of the watch once it has ended, else that it goes on. */
+async function reportOf(id: string, instance: WorkflowInstance): Promise<WatchReport> {
+  const { status, output } = await instance.status();
+  if (status === "complete" && isWatch(output)) return output;
+  if (status === "terminated") return { id, state: "cancelled" };
+  return { id, state: status === "errored" || status === "complete" ? "failed" : "watching" };
+}
+
+function isWatch(value: unknown): value is Watch {
+  return typeof value === "object" && value !== null && "state" in value && "id" in value;
+}
+
+function isBinding(value: unknown): value is WorkflowBinding {
+  return typeof value === "object" && value !== null && "create" in value && "get" in value;
+}

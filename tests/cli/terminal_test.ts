@@ -1,0 +1,196 @@
+// The command line in a pseudo-terminal of util-linux's `script`; a terminal emulator reads its screen.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import xterm from "@xterm/headless";
+import { HOSTILE, PLACE, platform, RESULT, RUN } from "../helpers/cli.ts";
+import { start } from "../helpers/process.ts";
+
+/** The size of a terminal, and what is set in it. */
+interface Options {
+  cols?: number;
+  rows?: number;
+  settings?: Record<string, string>;
+}
+
+/** Runs a command in a terminal of its own. */
+function open(server: ReturnType<typeof platform>, args: string[], options: Options = {}) {
+  const { cols = 100, rows = 24, settings } = options;
+  const words = [Deno.execPath(), ...RUN, ...args].map((word) => `'${word}'`).join(" ");
+  const keys = new TransformStream<string, string>();
+  const writer = keys.writable.getWriter();
+  const process = start(
+    "script",
+    ["-qec", `stty cols ${cols} rows ${rows}; exec ${words}`, "/dev/null"],
+    { ...server.settings, NO_COLOR: "", TERM: "xterm-256color", ...settings },
+    keys.readable.pipeThrough(new TextEncoderStream()),
+  );
+  const { output, saw } = process;
+  return {
+    output,
+    saw,
+    /** What the terminal shows now. */
+    screen: () => screenOf(output.stdout, cols, rows),
+    /** Types the last keys, and gives the exit code. */
+    async end(keys = "") {
+      if (keys) await writer.write(keys);
+      await writer.close();
+      return (await process.status).code;
+    },
+    async [Symbol.asyncDispose]() {
+      await writer.close().catch(() => {});
+      await process[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The lines that a terminal shows of an output, and how often it did something else for it. */
+async function screenOf(output: string, cols: number, rows: number) {
+  const terminal = new xterm.Terminal({ cols, rows, allowProposedApi: true });
+  let effects = 0;
+  terminal.onTitleChange(() => effects++);
+  terminal.onBell(() => effects++);
+  await new Promise<void>((resolve) => terminal.write(output, resolve));
+  const { active } = terminal.buffer;
+  const lines = Array.from(
+    { length: active.length },
+    (_, i) => active.getLine(i)?.translateToString(true) ?? "",
+  );
+  terminal.dispose();
+  const hidden = output.lastIndexOf("\x1b[?25l") > output.lastIndexOf("\x1b[?25h");
+  return { lines: lines.join("\n").trimEnd().split("\n"), effects, hidden };
+}
+
+Deno.test("a bar moves on a terminal; the cursor is hidden meanwhile, and comes back", async () => {
+  const running = { id: "t-1", name: "train 日本", status: "running" };
+  const other = { id: "t-2", name: "export to warehouse", status: "pending" };
+  await using server = platform({ ...running, progress: 20, subtask: "Reading" }, other);
+  const tasks = [`${PLACE}/t-1`, `${PLACE}/t-2`];
+  await using terminal = open(server, ["wait", ...tasks, "--interval=250ms"]);
+
+  await terminal.saw(/20 %.*Reading[^]*pending/);
+  const before = await terminal.screen();
+  assertMatch(before.lines[0] ?? "", /^train 日本 {11}█{4}░{16} {3}20 % +\d+ s {2}Reading$/);
+  assertMatch(before.lines[1] ?? "", /^export to warehouse {2}░{20} +\d+ s {2}pending$/);
+  assertEquals([before.lines.length, before.hidden], [2, true]);
+
+  server.standIn.add({ ...running, progress: 85.7, subtask: "Fitting" });
+  await terminal.saw(/85 %[^]*pending/);
+  const after = await terminal.screen();
+  assertMatch(after.lines[0] ?? "", /^train 日本 {11}█{17}░{3} {3}85 % +\d+ s {2}Fitting$/);
+  assertEquals(after.lines.length, 2);
+
+  server.standIn.add({ ...running, ...RESULT });
+  server.standIn.add({
+    ...other,
+    status: "failed",
+    error_code: "QUOTA",
+    error_description: "Full",
+  });
+  assertEquals(await terminal.end(), 3);
+  const { lines: [first, second, ...rest], hidden } = await terminal.screen();
+  assertMatch(first ?? "", /^train 日本 {11}█{20} +\d+ s {2}source s-1$/);
+  assertMatch(second ?? "", /^export to warehouse {2}░{20} +\d+ s {2}QUOTA: Full$/);
+  assertMatch(rest.join("\n"), /^t-1 {2}source s-1 {2}http.*\nerror: TASK_QUOTA: .* Full$/);
+  assertEquals(hidden, false);
+});
+
+Deno.test("the README shows what a terminal shows", async () => {
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  const [, command = "", shown = ""] =
+    /```console\n\$ deepint-task ([^\n]+)\n([^]*?)```/.exec(readme) ??
+      [];
+  const place = { organization: "o-1", workspace: "w-1" };
+  const running = { id: "t-1", name: "train churn model", status: "running", progress: 20 };
+  await using server = platform(
+    { ...place, ...running, subtask: "reading source" },
+    { ...place, id: "t-2", name: "import orders", ...RESULT, result: "s-2" },
+  );
+  await using terminal = open(server, command.split(" "));
+  await terminal.saw(/20 %[^]*source s-2/);
+  const { lines } = await terminal.screen();
+  // the time goes on
+  const still = (text: string) => text.replace(/ +\d+ s {2}/g, " … s  ");
+  assertEquals(still(lines.join("\n")), still(shown.trimEnd()));
+  assertEquals(await terminal.end("\x03"), 130);
+});
+
+Deno.test("bars fit a terminal that is narrow, or has fewer lines than there are tasks", async () => {
+  const ids = Array.from({ length: 9 }, (_, i) => `t-${i + 1}`);
+  const running = { status: "running", progress: 5, subtask: "x".repeat(90) };
+  const tasks = ids.map((id) => ({ id, ...running, name: `${id} 日本日本日本日本` }));
+  await using server = platform(...tasks);
+  const args = ["wait", ...ids.map((id) => `${PLACE}/${id}`), "--interval=250ms"];
+  await using terminal = open(server, args, { cols: 40, rows: 6 });
+  await terminal.saw(/t-4 [^\n]* 5 %/);
+  server.standIn.add({ id: "t-1", ...RESULT });
+  await terminal.saw(/t-5 [^\n]* 5 %/); // what has ended makes room
+  const { lines } = await terminal.screen();
+  assertEquals(lines.length, 5);
+  for (const [i, line] of lines.slice(0, 4).entries()) {
+    assertMatch(line, /^t-\d 日本… {2}[█░]{8} +(5 %)? +\d+ s/);
+    assertEquals(line.slice(0, 3), `t-${i + 2}`);
+  }
+  assertEquals(lines[4], "… and 5 more");
+  assertEquals(await terminal.end("\x03"), 130);
+});
+
+Deno.test("Ctrl-C ends the bars, gives the cursor back, and says what goes on", async () => {
+  await using server = platform({ id: "t-1", status: "running", progress: 5, name: "Import" });
+  await using terminal = open(server, ["wait", `${PLACE}/t-1`]);
+  await terminal.saw(/5 %/);
+  assertEquals(await terminal.end("\x03"), 130);
+  const { lines: [bar, ...rest], hidden } = await terminal.screen();
+  assertMatch(bar ?? "", /^Import {2}█░{19} +5 % +\d+ s/);
+  // the terminal itself may echo the keys
+  assertMatch(rest.join("\n"), /^(\^C)?t-1 goes on; wait for it again .*\nerror: Interrupted$/);
+  assertEquals(hidden, false);
+});
+
+Deno.test("a terminal shows the text of a task and does nothing else for it", async () => {
+  await using server = platform({ id: "t-1", ...HOSTILE }, { id: "t-2" });
+  for (const args of [["wait", `${PLACE}/t-1`], ["show", `${PLACE}/t-1`], ["list", PLACE]]) {
+    await using terminal = open(server, args);
+    await terminal.end();
+    const { lines, effects } = await terminal.screen();
+    assert(lines.some((line) => line.includes("]0;t  31m evil")), lines.join("\n"));
+    assertEquals(effects, 0);
+  }
+});
+
+Deno.test("NO_COLOR takes the colours, and TERM=dumb every escape sequence", async () => {
+  await using server = platform({ id: "t-1", ...RESULT });
+  const wait = ["wait", `${PLACE}/t-1`];
+  await using plain = open(server, wait, { settings: { NO_COLOR: "1" } });
+  await plain.end();
+  assertMatch(plain.output.stdout, /█{20}/);
+  // deno-lint-ignore no-control-regex -- what colours are made of
+  assert(!/\x1b\[[\d;]*m/.test(plain.output.stdout), plain.output.stdout);
+  await using coloured = open(server, wait);
+  await coloured.end();
+  // deno-lint-ignore no-control-regex -- green
+  assertMatch(coloured.output.stdout, /\x1b\[32m█{20}/);
+  await using dumb = open(server, wait, { settings: { TERM: "dumb" } });
+  await dumb.end();
+  assertMatch(
+    dumb.output.stdout,
+    /t-1 task: success, source s-1, 0 s\r\nsource s-1 {2}http.*\r\n$/,
+  );
+});
+
+for (
+  const [keys, name, expected, deleted] of [
+    ["y\r", "yes", 0, 1],
+    ["\r", "nothing", 1, 0],
+    ["\x04", "the end of the input", 1, 0],
+    ["\x03", "Ctrl-C", 130, 0],
+  ] as const
+) {
+  Deno.test(`delete asks on a terminal; the answer is ${name}`, async () => {
+    await using server = platform({ id: "t-1", name: "Import", status: "running" });
+    await using terminal = open(server, ["delete", `${PLACE}/t-1`]);
+    await terminal.saw(/\[y\/N\] /);
+    assertEquals(await terminal.end(keys), expected);
+    const { lines: [question] } = await terminal.screen();
+    assertMatch(question ?? "", /^Delete t-1 Import, which is running\? \[y\/N\] /);
+    assertEquals(server.standIn.count(({ method }) => method === "DELETE"), deleted);
+  });
+}

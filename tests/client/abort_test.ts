@@ -1,0 +1,362 @@
+// An abort and a deadline at every point of resolve(): each ends the wait at once and leaves no
+// timer, no request and no listener behind; neither touches the task.
+import { assert, assertEquals, assertStrictEquals, assertStringIncludes, fail } from "@std/assert";
+import {
+  Credentials,
+  DeepintTimeoutError,
+  type ResolveOptions,
+  Task,
+  TaskInfo,
+} from "../../mod.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+import { createStandIn, type Responder } from "../helpers/fake_platform.ts";
+
+const TOKEN = "canary-token-0123456789";
+
+/** What a promise rejects with, an error or not. */
+function reasonOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(() => fail("the promise did not reject"), (reason: unknown) => reason);
+}
+
+/** An abort signal that keeps count of its listeners. */
+function countedAbort() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const listeners = new Map<unknown, boolean>();
+  let added = 0;
+  const { addEventListener, removeEventListener } = signal;
+  Object.assign(signal, {
+    addEventListener(...args: Parameters<typeof addEventListener>) {
+      const [, listener, options] = args;
+      listeners.set(listener, typeof options === "object" && options.once === true);
+      added++;
+      addEventListener.apply(signal, args);
+    },
+    removeEventListener(...args: Parameters<typeof removeEventListener>) {
+      listeners.delete(args[1]);
+      removeEventListener.apply(signal, args);
+    },
+  });
+  return {
+    signal,
+    abort(reason?: unknown) {
+      controller.abort(reason);
+      for (const [listener, once] of listeners) if (once) listeners.delete(listener);
+    },
+    get listeners() {
+      return listeners.size;
+    },
+    get added() {
+      return added;
+    },
+  };
+}
+
+/** A running task whose info is stale, at a server that has it running for ever. */
+function setUp(token: string | (() => Promise<string>) = TOKEN) {
+  const standIn = createStandIn({ token: TOKEN });
+  standIn.add({ id: "t-1", status: "running" });
+  /** The signals that fetch was given. */
+  const signals: (AbortSignal | null | undefined)[] = [];
+  const task = new Task({
+    organizationId: "organization-1",
+    workspaceId: "workspace-1",
+    credentials: new Credentials({ token }),
+    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
+    fetch: (url, init) => {
+      signals.push(init.signal);
+      return standIn.fetch(url, init);
+    },
+  });
+  return { standIn, task, signals };
+}
+
+type Given = ReturnType<typeof setUp>;
+
+/** A point of the wait: how it gets there, how many requests it takes, whether one is under way. */
+interface Point {
+  given(): Given;
+  requests: number;
+  pending: boolean;
+}
+
+const hang: Responder = () => new Promise(() => {});
+const hangInBody: Responder = () =>
+  new Response(new ReadableStream({ start: (body) => body.enqueue(new Uint8Array([123])) }));
+
+function injected(responder: Responder): Given {
+  const given = setUp();
+  given.standIn.inject(responder);
+  return given;
+}
+
+const POINTS: Record<string, Point> = {
+  "in the function that gives the token": {
+    given: () => setUp(() => new Promise(() => {})),
+    requests: 0,
+    pending: false,
+  },
+  "while it connects": { given: () => injected(hang), requests: 1, pending: true },
+  "in the body": { given: () => injected(hangInBody), requests: 1, pending: true },
+  "between polls": { given: () => setUp(), requests: 1, pending: false },
+  "after a failed poll": {
+    given: () => injected(() => new Response(null, { status: 503 })),
+    requests: 1,
+    pending: false,
+  },
+  "while the second poll connects": {
+    given() {
+      const given = setUp();
+      given.standIn.inject(() => undefined);
+      given.standIn.inject(hang);
+      return given;
+    },
+    requests: 2,
+    pending: true,
+  },
+  "while it connects through a fetch that ignores its signal": {
+    given() {
+      const given = setUp();
+      const { organizationId, workspaceId, credentials, info } = given.task;
+      const fetch = (_: string, init: RequestInit) => {
+        given.signals.push(init.signal);
+        return new Promise<Response>(() => {});
+      };
+      return {
+        ...given,
+        task: new Task({ organizationId, workspaceId, credentials, info, fetch }),
+      };
+    },
+    requests: 1,
+    pending: true,
+  },
+};
+
+/** When each point has been reached for certain: after the second poll began, before its end. */
+const REACHED = 2_500;
+
+for (const [name, point] of Object.entries(POINTS)) {
+  const interval = name.includes("second") ? 2_000 : 3_000;
+
+  Deno.test(`an abort ${name} rejects at once with the signal's reason and leaves nothing`, async () => {
+    using clock = new FakeClock();
+    for (const reason of [new Error("enough"), "a text", undefined]) {
+      const { task, standIn, signals } = point.given();
+      const abort = countedAbort();
+      const { signal } = abort;
+      const waited = reasonOf(task.resolve({ signal, pollInterval: interval }));
+      await clock.tick(REACHED);
+      assertEquals(signals.length, point.requests);
+      assert(abort.added > 0);
+      const { now } = clock;
+      abort.abort(reason);
+      assertStrictEquals(await waited, signal.reason);
+      if (reason !== undefined) assertStrictEquals(signal.reason, reason);
+      assertEquals([clock.now, clock.pending, abort.listeners], [now, 0, 0]);
+      if (point.pending) assertEquals(signals.at(-1)?.aborted, true);
+      await clock.tick(60_000);
+      assertEquals(signals.length, point.requests);
+      assertEquals(standIn.count(({ method }) => method === "DELETE"), 0);
+    }
+  });
+
+  Deno.test(`a timeout ${name} rejects on time, with the info last seen, and leaves nothing`, async () => {
+    using clock = new FakeClock();
+    const { task, standIn, signals } = point.given();
+    const abort = countedAbort();
+    const start = clock.now;
+    const options: ResolveOptions = {
+      signal: abort.signal,
+      pollInterval: interval,
+      timeout: REACHED,
+    };
+    const error = await clock.runUntil(reasonOf(task.resolve(options)));
+    assert(error instanceof DeepintTimeoutError);
+    assertEquals([error.code, error.elapsed, clock.now - start], ["TIMEOUT", REACHED, REACHED]);
+    assertStrictEquals(error.info, task.info);
+    assertEquals(error.info?.status, "running");
+    assertStringIncludes(error.message, "again"); // it says how to go on
+    assertEquals([signals.length, clock.pending, abort.listeners], [point.requests, 0, 0]);
+    if (point.pending) assertEquals(signals.at(-1)?.aborted, true);
+    await clock.tick(60_000);
+    assertEquals(signals.length, point.requests);
+    assertEquals(standIn.count(({ method }) => method === "DELETE"), 0);
+  });
+}
+
+Deno.test("a signal that has aborted before costs no request and leaves no listener", async () => {
+  using clock = new FakeClock();
+  for (const status of ["running", "success"]) {
+    const { task, signals } = setUp();
+    task.info = TaskInfo.fromDict({ id: "t-1", status });
+    const abort = countedAbort();
+    const reason = new Error("enough");
+    abort.abort(reason);
+    assertStrictEquals(await reasonOf(task.resolve({ signal: abort.signal })), reason);
+    assertEquals([signals.length, clock.pending, abort.listeners], [0, 0, 0]);
+  }
+});
+
+Deno.test("a signal that has aborted before costs no request of build(), load() and delete()", async () => {
+  const { task, signals, standIn } = setUp();
+  const reason = new Error("enough");
+  const options = { signal: AbortSignal.abort(reason) };
+  const { organizationId, workspaceId, taskId, credentials } = task;
+  const building = { organizationId, workspaceId, taskId, credentials, fetch: standIn.fetch };
+  for (
+    const operation of [
+      () => task.load(options),
+      () => task.delete(options),
+      () => Task.build({ ...building, ...options }),
+    ]
+  ) assertStrictEquals(await reasonOf(operation()), reason);
+  assertEquals([signals.length, standIn.count()], [0, 0]);
+});
+
+Deno.test("a wait that ends well, fails or gives up leaves no timer and no listener", async () => {
+  using clock = new FakeClock();
+  const ends: Record<string, Responder> = {
+    success: () => Response.json({ id: "t-1", status: "success" }),
+    failed: () => Response.json({ id: "t-1", status: "failed" }),
+    unknown: () => Response.json({ id: "t-1", status: "archived" }),
+    refused: () => new Response(null, { status: 401 }),
+  };
+  for (const [name, responder] of Object.entries(ends)) {
+    const { task, standIn } = setUp();
+    standIn.inject(() => undefined);
+    standIn.inject(responder);
+    const abort = countedAbort();
+    await clock.runUntil(task.resolve({ signal: abort.signal }).catch(() => {}));
+    assert(abort.added > 0, name);
+    assertEquals([standIn.count(), clock.pending, abort.listeners], [2, 0, 0], name);
+  }
+});
+
+Deno.test("a request that ends well, fails, times out or aborts leaves no timer and no listener", async () => {
+  using clock = new FakeClock();
+  const ends: Record<string, Responder> = {
+    success: () => undefined,
+    refused: () => new Response(null, { status: 401 }),
+    "out of retries": () => new Response(null, { status: 503 }),
+    "out of time": hang,
+    aborted: hangInBody,
+  };
+  for (const [name, responder] of Object.entries(ends)) {
+    for (const method of ["load", "delete"] as const) {
+      const { task, standIn } = setUp();
+      standIn.inject(responder, 3);
+      const abort = countedAbort();
+      const ended = task[method]({ signal: abort.signal }).then(() => {}, () => {});
+      if (name === "aborted") {
+        await clock.tick(1_000);
+        abort.abort();
+      }
+      await clock.runUntil(ended);
+      assert(abort.added > 0, name);
+      assertEquals([clock.pending, abort.listeners], [0, 0], name);
+    }
+  }
+});
+
+Deno.test("an abort while the token is on its way keeps the request from being made", async () => {
+  using clock = new FakeClock();
+  const token = Promise.withResolvers<string>();
+  const { task, signals } = setUp(() => token.promise);
+  const abort = countedAbort();
+  const waited = reasonOf(task.resolve({ signal: abort.signal }));
+  await clock.tick(100);
+  abort.abort();
+  await waited;
+  token.resolve(TOKEN);
+  await clock.tick(60_000);
+  assertEquals([signals.length, clock.pending], [0, 0]);
+});
+
+Deno.test("an abort within onProgress ends the wait with the signal's reason", async () => {
+  using clock = new FakeClock();
+  const { task, standIn } = setUp();
+  standIn.inject(() => Response.json({ id: "t-1", status: "running", progress: 1 }));
+  const abort = countedAbort();
+  const reason = new Error("far enough");
+  const onProgress = () => abort.abort(reason);
+  const waited = reasonOf(task.resolve({ signal: abort.signal, onProgress }));
+  assertStrictEquals(await clock.runUntil(waited), reason);
+  assertEquals([standIn.count(), clock.pending, abort.listeners], [1, 0, 0]);
+});
+
+Deno.test("an abort ends its own wait alone, and another on the task goes on", async () => {
+  using clock = new FakeClock();
+  const { task, standIn } = setUp();
+  standIn.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
+  const [one, other] = [countedAbort(), countedAbort()];
+  const reason = new Error("enough");
+  const aborted = reasonOf(task.resolve({ signal: one.signal }));
+  const timedOut = reasonOf(task.resolve({ timeout: 20_000 }));
+  const waited = task.resolve({ signal: other.signal });
+  await clock.tick(10_000);
+  one.abort(reason);
+  assertStrictEquals(await aborted, reason);
+  assert(await clock.runUntil(timedOut) instanceof DeepintTimeoutError);
+  assertEquals((await clock.runUntil(waited)).status, "success");
+  assertEquals([clock.pending, one.listeners, other.listeners], [0, 0, 0]);
+});
+
+Deno.test("a timeout is not the end of the task: the wait can be taken up again, and says so", async () => {
+  using clock = new FakeClock();
+  const { task, standIn } = setUp();
+  standIn.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
+  const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 10_000 })));
+  assert(error instanceof DeepintTimeoutError);
+  for (const part of ["t-1", "again"]) assert(error.message.includes(part), error.message);
+  assertEquals((await clock.runUntil(task.resolve({ timeout: 60_000 }))).status, "success");
+});
+
+Deno.test("the info of a timeout is the one last seen, not the one the wait began with", async () => {
+  using clock = new FakeClock();
+  const { task, standIn } = setUp();
+  standIn.add({ id: "t-1", status: "running", progress: 77 });
+  const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 5_000 })));
+  assert(error instanceof DeepintTimeoutError);
+  assertEquals(error.info?.progress, 77);
+});
+
+Deno.test("a timeout of 0 ends a wait without waiting, but not one for a task that has ended", async () => {
+  using clock = new FakeClock();
+  const { task } = setUp();
+  const start = clock.now;
+  const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 0 })));
+  assert(error instanceof DeepintTimeoutError);
+  assertEquals([clock.now - start, clock.pending], [0, 0]);
+  task.info = TaskInfo.fromDict({ id: "t-1", status: "success" });
+  assertEquals((await task.resolve({ timeout: 0 })).status, "success");
+});
+
+Deno.test("a timeout that is no number of milliseconds is refused", async () => {
+  const { task, signals } = setUp();
+  for (const timeout of [-1, NaN]) {
+    assert(await reasonOf(task.resolve({ timeout })) instanceof RangeError);
+    assert(await reasonOf(task.resolve({ requestTimeout: timeout })) instanceof RangeError);
+  }
+  assertEquals(signals.length, 0);
+});
+
+Deno.test("an abort within a request makes no other error, so its reason is not looked through", async () => {
+  const { standIn, task, signals } = setUp();
+  standIn.inject(() => new Promise(() => {}));
+  let looks = 0;
+  const reason = {
+    get text() {
+      looks++;
+      return "";
+    },
+  };
+  const controller = new AbortController();
+  const loading = task.load({ signal: controller.signal });
+  const turn = () => new Promise((resolve) => setTimeout(resolve));
+  await turn();
+  assertEquals(signals.length, 1);
+  controller.abort(reason);
+  assertStrictEquals(await reasonOf(loading), reason);
+  await turn();
+  assertEquals(looks, 0);
+});

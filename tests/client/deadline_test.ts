@@ -1,0 +1,150 @@
+// The deadlines of one operation and of one attempt, and its abort. Those of a wait are in
+// abort_test.ts.
+import { assert, assertEquals, assertRejects, assertStrictEquals, fail } from "@std/assert";
+import { DeepintTimeoutError, Task } from "../../mod.ts";
+import { DELETE, GET, HANG, random, setUp, times, TOKEN } from "../helpers/client.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+import type { Responder } from "../helpers/fake_platform.ts";
+
+const BRACE = new TextEncoder().encode("{");
+const HANG_IN_BODY: Responder = () =>
+  new Response(new ReadableStream({ start: (to) => to.enqueue(BRACE) }));
+
+Deno.test("an attempt that takes longer than 10 s is repeated, the operation ends after 30 s", async () => {
+  using clock = new FakeClock();
+  using _random = random(0);
+  const { standIn, task } = setUp();
+  const start = clock.now;
+  standIn.inject(HANG, 9);
+  const failed = clock.runUntil(GET(task, { retries: 9 }));
+  const error = await assertRejects(() => failed, DeepintTimeoutError);
+  assertEquals([error.code, error.elapsed], ["TIMEOUT", 30_000]);
+  assertStrictEquals(error.info, task.info);
+  assertEquals(times(standIn, start), [0, 10_000, 20_000]);
+  assertEquals([clock.now - start, clock.pending], [30_000, 0]);
+  assert(standIn.requests.every(({ init }) => init?.signal?.aborted));
+});
+
+Deno.test("requestTimeout bounds an attempt, timeout the whole operation", async () => {
+  using clock = new FakeClock();
+  using _random = random(0);
+  const { standIn, task } = setUp();
+  const start = clock.now;
+  standIn.inject(HANG, 9);
+  const options = { requestTimeout: 1_000, timeout: 2_500, retries: 9 };
+  const failed = clock.runUntil(GET(task, options));
+  const error = await assertRejects(() => failed, DeepintTimeoutError);
+  assertEquals(times(standIn, start), [0, 1_000, 2_000]);
+  assertEquals([error.elapsed, clock.now - start, clock.pending], [2_500, 2_500, 0]);
+});
+
+Deno.test("retries that are used up by attempts that take too long end as a timeout", async () => {
+  using clock = new FakeClock();
+  using _random = random(0);
+  const { standIn, task } = setUp();
+  standIn.inject(HANG, 9);
+  const failed = clock.runUntil(GET(task, { requestTimeout: 1_000 }));
+  const error = await assertRejects(() => failed, DeepintTimeoutError);
+  assertEquals([error.elapsed, standIn.count(), clock.pending], [3_000, 3, 0]);
+});
+
+Deno.test("requestTimeout covers the body, and so does timeout", async () => {
+  const options = [{ requestTimeout: 1_000, retries: 0 }, { timeout: 1_000 }];
+  for (const option of options) {
+    using clock = new FakeClock();
+    const { standIn, task } = setUp();
+    const start = clock.now;
+    standIn.inject(HANG_IN_BODY);
+    const failed = clock.runUntil(GET(task, option));
+    await assertRejects(() => failed, DeepintTimeoutError);
+    assertEquals([clock.now - start, clock.pending, standIn.count()], [1_000, 0, 1]);
+  }
+});
+
+Deno.test("timeout covers the function that gives the token", async () => {
+  using clock = new FakeClock();
+  const { standIn, task } = setUp(() => new Promise<string>(() => {}));
+  const start = clock.now;
+  const failed = clock.runUntil(GET(task, { timeout: 5_000 }));
+  await assertRejects(() => failed, DeepintTimeoutError);
+  assertEquals([clock.now - start, clock.pending, standIn.count()], [5_000, 0, 0]);
+});
+
+Deno.test("the function that gives the token is called for each attempt", async () => {
+  using clock = new FakeClock();
+  let calls = 0;
+  const { standIn, task } = setUp(() => ++calls < 3 ? `old-token-${calls}` : TOKEN);
+  standIn.inject(() => new Response("{}", { status: 503 }), 2);
+  await clock.runUntil(GET(task));
+  const sent = standIn.requests.map(({ headers }) => headers["x-auth-token"]);
+  assertEquals(sent, ["old-token-1", "old-token-2", TOKEN]);
+});
+
+Deno.test("an abort at any point of a request rejects at once with the signal's reason", async () => {
+  const points: Record<string, Responder> = {
+    "while it connects": HANG,
+    "in the body": HANG_IN_BODY,
+    "between attempts": () => new Response("{}", { status: 503, headers: { "retry-after": "20" } }),
+  };
+  for (const [name, responder] of Object.entries(points)) {
+    for (const send of [GET, DELETE]) {
+      using clock = new FakeClock();
+      const { standIn, task } = setUp();
+      standIn.inject(responder);
+      const controller = new AbortController();
+      const sent = send(task, { signal: controller.signal })
+        .then(() => fail("it did not reject"), (reason: unknown) => reason);
+      await clock.tick(1_000);
+      const { now } = clock;
+      const reason = new Error("enough");
+      controller.abort(reason);
+      assertStrictEquals(await sent, reason, name);
+      assertEquals([clock.now, clock.pending, standIn.count()], [now, 0, 1], name);
+      await clock.tick(60_000);
+      assertEquals(standIn.count(), 1, name);
+    }
+  }
+});
+
+Deno.test("a fetch that ignores its signal still ends in time, and its late body is cancelled", async () => {
+  using clock = new FakeClock();
+  const { task: { organizationId, workspaceId, credentials, info } } = setUp();
+  const answer = Promise.withResolvers<Response>();
+  const fetch = () => answer.promise;
+  const task = new Task({ organizationId, workspaceId, credentials, info, fetch });
+  const start = clock.now;
+  const failed = clock.runUntil(GET(task, { requestTimeout: 1_000, retries: 0 }));
+  await assertRejects(() => failed, DeepintTimeoutError);
+  assertEquals([clock.now - start, clock.pending], [1_000, 0]);
+  let cancelled = false;
+  const cancel = () => {
+    cancelled = true;
+  };
+  answer.resolve(new Response(new ReadableStream({ cancel })));
+  await clock.tick(0);
+  assert(cancelled);
+  assertStrictEquals(task.info, info);
+});
+
+Deno.test("a body that goes on without end past the deadline or an abort is cancelled", async () => {
+  for (const how of ["deadline", "abort"]) {
+    using clock = new FakeClock();
+    const { task: { organizationId, workspaceId, credentials, info } } = setUp();
+    let cancelled = false;
+    const cancel = () => {
+      cancelled = true;
+    };
+    // made by a custom fetch that does not tie the body to its signal
+    const fetch = () => Promise.resolve(new Response(new ReadableStream({ cancel })));
+    const task = new Task({ organizationId, workspaceId, credentials, info, fetch });
+    const controller = new AbortController();
+    const options = { requestTimeout: 1_000, retries: 0, signal: controller.signal };
+    const failed = assertRejects(() => GET(task, options));
+    await clock.tick(how === "abort" ? 500 : 1_000);
+    controller.abort();
+    await clock.tick(0);
+    await failed;
+    assert(cancelled, how);
+    assertEquals(clock.pending, 0);
+  }
+});

@@ -1,0 +1,341 @@
+// Listing the tasks of a workspace, and what a listed task loads when it is needed.
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import {
+  Credentials,
+  DeepintHTTPError,
+  DeepintTaskError,
+  type Fetch,
+  Task,
+  type TaskListOptions,
+  type TaskStatus,
+} from "../../mod.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+import { createStandIn, type StandInOptions, type StandInTask } from "../helpers/fake_platform.ts";
+
+const TOKEN = "canary-token-0123456789";
+const PLACE = {
+  organizationId: "organization-1",
+  workspaceId: "workspace-1",
+  credentials: new Credentials({ token: TOKEN }),
+};
+
+/** A stand-in with so many tasks, and the options that list them. */
+function setUp(tasks: number, options: StandInOptions = {}) {
+  const standIn = createStandIn({ token: TOKEN, ...options });
+  for (let index = 0; index < tasks; index++) standIn.add({ id: `t-${index}` });
+  return { standIn, options: { ...PLACE, fetch: standIn.fetch } };
+}
+
+async function collect(options: TaskListOptions): Promise<Task[]> {
+  const tasks: Task[] = [];
+  for await (const task of Task.list(options)) tasks.push(task);
+  return tasks;
+}
+
+/** The ids `t-0`, `t-1`, … */
+function ids(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `t-${index}`);
+}
+
+/** The one task of a list, as the stand-in has it; the requests so far are the list's. */
+async function listOne(fields: StandInTask) {
+  const { standIn, options } = setUp(0);
+  standIn.add({ id: "t-0", ...fields });
+  const [task] = await collect(options);
+  assert(task);
+  assertEquals(standIn.count(), 1);
+  return { standIn, task };
+}
+
+Deno.test("list() gives every task once, in order, 500 to a request", async () => {
+  for (const [count, requests] of [[1, 1], [500, 1], [501, 2], [1_234, 3], [5_000, 10]] as const) {
+    const { standIn, options } = setUp(count);
+    const tasks = await collect(options);
+    assertEquals(tasks.map(({ taskId }) => taskId), ids(count));
+    assertEquals(
+      standIn.requests.map(({ method, path }) => `${method} ${path}`),
+      Array.from(
+        { length: requests },
+        (_, page) => `GET /api/v1/workspace/workspace-1/tasks?page=${page}&limit=500`,
+      ),
+    );
+  }
+});
+
+Deno.test("a list's request carries token, organization and accept", async () => {
+  const { standIn, options } = setUp(1);
+  await collect(options);
+  const [request] = standIn.requests;
+  assertEquals(request?.headers["x-auth-token"], TOKEN);
+  assertEquals(request?.headers["x-deepint-organization"], "organization-1");
+  assertEquals(request?.headers["accept"], "application/json");
+});
+
+Deno.test("a listed task has its place, its credentials and what the list says of it", async () => {
+  const created = "2026-01-02T03:04:05.000Z";
+  const { task } = await listOne({ status: "running", name: "import", created });
+  assertEquals([task.organizationId, task.workspaceId], ["organization-1", "workspace-1"]);
+  assertStrictEquals(task.credentials, PLACE.credentials);
+  assertEquals([task.info.status, task.info.name], ["running", "import"]);
+  assertEquals(task.info.created?.toISOString(), created);
+});
+
+Deno.test("list() asks for a page when it is due: leaving after the first task is one request", async () => {
+  const { standIn, options } = setUp(1_234);
+  const tasks = Task.list(options);
+  assertEquals(standIn.count(), 0);
+  for await (const task of tasks) {
+    assertEquals(task.taskId, "t-0");
+    break;
+  }
+  assertEquals(standIn.count(), 1);
+  let seen = 0;
+  for await (const _task of tasks) if (++seen === 501) break;
+  assertEquals(standIn.count(), 3);
+});
+
+Deno.test("each iteration starts anew", async () => {
+  const { standIn, options } = setUp(2);
+  const tasks = Task.list(options);
+  const names = async () => {
+    const all: string[] = [];
+    for await (const task of tasks) all.push(task.taskId);
+    return all;
+  };
+  assertEquals(await names(), ["t-0", "t-1"]);
+  standIn.add({ id: "t-2" });
+  assertEquals(await names(), ["t-0", "t-1", "t-2"]);
+  assertEquals(standIn.count(), 2);
+});
+
+Deno.test("pageSize says how many tasks a request asks for", async () => {
+  for (const [pageSize, requests] of [[1, 3], [2, 2], [3, 1], [500, 1]] as const) {
+    const { standIn, options } = setUp(3);
+    const tasks = await collect({ ...options, pageSize });
+    assertEquals(tasks.map(({ taskId }) => taskId), ids(3));
+    assertEquals(standIn.count(`limit=${pageSize}`), requests);
+    assertEquals(standIn.count(), requests);
+  }
+});
+
+Deno.test("a pageSize that is no integer from 1 to 500 is a RangeError, and no request", async () => {
+  const { standIn, options } = setUp(3);
+  for (const pageSize of [0, -1, 501, 1.5, NaN, Infinity]) {
+    await assertRejects(() => collect({ ...options, pageSize }), RangeError, String(pageSize));
+  }
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("list() refuses a hostile id, and makes no request", async () => {
+  const { standIn, options } = setUp(3);
+  for (const id of ["", "..", "a/b", "a?b"]) {
+    await assertRejects(() => collect({ ...options, organizationId: id }), RangeError);
+    await assertRejects(() => collect({ ...options, workspaceId: id }), RangeError);
+  }
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("status and name keep the tasks that match both, with no other request", async () => {
+  const { standIn, options } = setUp(0);
+  standIn.add({ id: "t-0", status: "running", name: "Import of March" });
+  standIn.add({ id: "t-1", status: "failed", name: "import of April" });
+  standIn.add({ id: "t-2", status: "success", name: null });
+  const kept = async (filters: Partial<TaskListOptions>) =>
+    (await collect({ ...options, ...filters })).map(({ taskId }) => taskId);
+  assertEquals(await kept({ status: "running" }), ["t-0"]);
+  assertEquals(await kept({ status: ["failed", "success"] }), ["t-1", "t-2"]);
+  assertEquals(await kept({ name: "IMPORT" }), ["t-0", "t-1"]);
+  assertEquals(await kept({ name: "import", status: ["failed", "success"] }), ["t-1"]);
+  assertEquals(await kept({ status: [], name: "" }), []);
+  assertEquals(standIn.count(), 5);
+});
+
+Deno.test("a status to keep that does not exist is a RangeError, and no request", () => {
+  const { standIn, options } = setUp(1);
+  const status = "runing" as TaskStatus;
+  assertThrows(() => Task.list({ ...options, status }), RangeError, 'Cannot use status "runing"');
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("a server that always gives its first page is asked twice, and each task comes once", async () => {
+  const { standIn, options } = setUp(1_234);
+  const fetch: Fetch = (url, init) => standIn.fetch(url.replace(/page=\d+/, "page=0"), init);
+  const tasks = await collect({ ...options, fetch });
+  assertEquals(tasks.map(({ taskId }) => taskId), ids(500));
+  assertEquals(standIn.count(), 2);
+});
+
+Deno.test("a server that gives fewer to a page than asked for is read to its end", async () => {
+  const { standIn, options } = setUp(1_234, { pageLimit: 100 });
+  const tasks = await collect(options);
+  assertEquals(tasks.map(({ taskId }) => taskId), ids(1_234));
+  assertEquals(standIn.count(), 13);
+});
+
+Deno.test("an empty workspace is one request and no task", async () => {
+  const { standIn, options } = setUp(0);
+  assertEquals([await collect(options), standIn.count()], [[], 1]);
+});
+
+Deno.test("a page without items ends the list, however many pages there shall be", async () => {
+  let requests = 0;
+  const fetch = () => {
+    const items = requests++ === 0 ? [{ id: "t-0", status: "running" }] : [];
+    return Promise.resolve(Response.json({ items, pages_count: 1_000_000 }));
+  };
+  assertEquals((await collect({ ...PLACE, fetch })).length, 1);
+  assertEquals(requests, 2);
+});
+
+Deno.test("a task that moves to the next page while the list is read comes once", async () => {
+  const { standIn, options } = setUp(4);
+  let pages = 0;
+  const fetch: Fetch = (url, init) => {
+    // between the pages the first task is replaced by one at the front: t-1 is there twice
+    if (pages++ !== 1) return standIn.fetch(url, init);
+    const items = ["t-1", "t-2", "t-3"].map((id) => ({ id, status: "running" }));
+    return Promise.resolve(Response.json({ items, pages_count: 2 }));
+  };
+  const tasks = await collect({ ...options, fetch, pageSize: 2 });
+  assertEquals(tasks.map(({ taskId }) => taskId), ids(4));
+});
+
+Deno.test("a malformed page is INVALID_RESPONSE and is not asked for again", async () => {
+  const page = (items: unknown) => ({ page: 0, limit: 500, pages_count: 1, items_count: 1, items });
+  const bodies = [
+    null,
+    [],
+    "text",
+    5,
+    {},
+    { pages_count: 1 },
+    { ...page([]), pages_count: "many" },
+    page(null),
+    page({}),
+    page("t-1"),
+    page([null]),
+    page(["t-1"]),
+    page([[]]),
+    page([{ status: "running" }]),
+    page([{ id: 5, status: "running" }]),
+    page([{ id: "t-1", name: 5 }]),
+    page([{ id: "t-1", status: "running" }, { id: "", status: "running" }]),
+  ];
+  for (const body of bodies) {
+    let requests = 0;
+    const fetch = () => Promise.resolve(Response.json(body, { headers: { n: `${++requests}` } }));
+    const listing = () => collect({ ...PLACE, fetch });
+    const error = await assertRejects(listing, DeepintHTTPError, "", JSON.stringify(body));
+    assertEquals([error.code, requests], ["INVALID_RESPONSE", 1], JSON.stringify(body));
+  }
+  const html = () => Promise.resolve(new Response("<h1>Sign in</h1>"));
+  const error = await assertRejects(() => collect({ ...PLACE, fetch: html }), DeepintHTTPError);
+  assertEquals(error.code, "INVALID_RESPONSE");
+});
+
+Deno.test("a page with an id that would change a path is INVALID_RESPONSE", async () => {
+  for (const id of ["../../o-2", "a/b", "a?b", "x".repeat(129)]) {
+    const items = [{ id, status: "running" }];
+    const fetch = () => Promise.resolve(Response.json({ items, pages_count: 1 }));
+    const error = await assertRejects(() => collect({ ...PLACE, fetch }), DeepintHTTPError);
+    assertEquals(error.code, "INVALID_RESPONSE", id);
+  }
+});
+
+Deno.test("a page that fails for a moment is asked for again, one that fails for good rejects", async () => {
+  using clock = new FakeClock();
+  const { standIn, options } = setUp(1_234);
+  standIn.inject(() => undefined);
+  standIn.inject(() => new Response(null, { status: 503 }), 2);
+  assertEquals((await clock.runUntil(collect(options))).length, 1_234);
+  assertEquals([standIn.count(), clock.pending], [5, 0]);
+  standIn.inject(() => Response.json({}, { status: 403 }));
+  const error = await assertRejects(() => collect(options), DeepintHTTPError);
+  assertEquals([error.status, standIn.count()], [403, 6]);
+});
+
+Deno.test("an abort ends the list with the signal's reason", async () => {
+  const { standIn, options } = setUp(1_234);
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  let seen = 0;
+  const listing = (async () => {
+    for await (const _task of Task.list({ ...options, signal: controller.signal })) {
+      if (++seen === 500) controller.abort(reason);
+    }
+  })();
+  assertStrictEquals(await assertRejects(() => listing), reason);
+  assertEquals([seen, standIn.count()], [500, 1]);
+});
+
+Deno.test("a listed task that succeeded loads its result once, for resolve() and fetchResult()", async () => {
+  const success = { status: "success", result: "s-1", result_type: "source" };
+  const first = await listOne(success);
+  assertEquals((await first.task.resolve()).result, "s-1");
+  assertEquals(await first.task.fetchResult(), { source: "s-1" });
+  await first.task.resolve();
+  assertEquals(first.standIn.count("/task/t-0"), 1);
+  const second = await listOne(success);
+  assertEquals(await second.task.fetchResult(), { source: "s-1" });
+  assertEquals(await second.task.fetchResult(), { source: "s-1" });
+  assertEquals((await second.task.resolve()).result, "s-1");
+  assertEquals(second.standIn.count("/task/t-0"), 1);
+});
+
+Deno.test("a listed task that was stored and taken up again loads its result once as well", async () => {
+  const { standIn, task } = await listOne({
+    status: "success",
+    result: "s-1",
+    result_type: "source",
+  });
+  const options = { credentials: PLACE.credentials, fetch: standIn.fetch };
+  const again = Task.fromDict(JSON.parse(JSON.stringify(task)), options);
+  assertEquals(await again.fetchResult(), { source: "s-1" });
+  assertEquals((await again.resolve()).result, "s-1");
+  assertEquals(standIn.count("/task/t-0"), 1);
+});
+
+Deno.test("a listed task that failed rejects with its error's text, after one load", async () => {
+  const { standIn, task } = await listOne({
+    status: "failed",
+    error_code: "BAD_CSV",
+    error_description: "line 3 has no end",
+  });
+  const error = await assertRejects(() => task.resolve(), DeepintTaskError);
+  assertEquals(error.code, "TASK_BAD_CSV");
+  assertStringIncludes(error.message, "failed with description: line 3 has no end");
+  await assertRejects(() => task.resolve(), DeepintTaskError);
+  assertEquals(standIn.count("/task/t-0"), 1);
+});
+
+Deno.test("a listed task tells whether it is errored or finished without a request", async () => {
+  for (const status of ["pending", "running", "success", "failed"]) {
+    const { standIn, task } = await listOne({ status });
+    assertEquals(await task.isErrored(), status === "failed");
+    assertEquals(await task.isFinished(), status === "success" || status === "failed");
+    assertEquals(standIn.count(), 1);
+  }
+});
+
+Deno.test("a listed task that is running is waited for like any other", async () => {
+  using clock = new FakeClock();
+  const { standIn, task } = await listOne({
+    steps: [{ status: "running", polls: 2 }, { status: "success", result: "s-1" }],
+  });
+  assertEquals((await clock.runUntil(task.resolve())).result, "s-1");
+  assertEquals([standIn.count("/task/t-0"), clock.pending], [3, 0]);
+});
+
+Deno.test("a listed task that has ended loads at most once for watch(), and yields what it loaded", async () => {
+  const { standIn, task } = await listOne({ status: "success", result: "s-1" });
+  const results: (string | null)[] = [];
+  for await (const info of task.watch()) results.push(info.result);
+  assertEquals([results.at(-1), standIn.count("/task/t-0")], ["s-1", 1]);
+});

@@ -1,0 +1,553 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { Credentials, parseTaskUrl, Task, type TaskLocation, taskUrl } from "../../mod.ts";
+import { apiUrl, hostile, hostileUrl, instance, location, LONG_ID, UUID } from "./hostile.ts";
+import { holds } from "../helpers/property.ts";
+
+const ID = /^[A-Za-z0-9_-]{1,128}$/;
+
+const WEB = "https://app.deepint.net/o/org-1/workspace?ws=ws-1&s=task&i=task-1";
+const API = "https://app.deepint.net/api/v1/workspace/ws-1/task/task-1";
+const LOCATION: TaskLocation = {
+  instance: "app.deepint.net",
+  organizationId: "org-1",
+  workspaceId: "ws-1",
+  taskId: "task-1",
+};
+
+/** Parses as one who knows the organization, which an API URL needs. */
+function parse(url: string | URL): TaskLocation {
+  return parseTaskUrl(url, { organizationId: "org-1" });
+}
+
+/** Checks that the URL is refused, and gives the message. */
+function refusal(url: string): string {
+  return assertThrows(() => parse(url), RangeError, undefined, `accepted ${url}`).message;
+}
+
+Deno.test("parseTaskUrl() reads a web URL", () => {
+  assertEquals(parseTaskUrl(WEB), LOCATION);
+  assertEquals(parseTaskUrl(new URL(WEB)), LOCATION);
+});
+
+Deno.test("parseTaskUrl() reads an API URL, with /task/ and with /tasks/", () => {
+  assertEquals(parse(API), LOCATION);
+  assertEquals(parse(new URL(API)), LOCATION);
+  assertEquals(parse(API.replace("/task/", "/tasks/")), LOCATION);
+});
+
+Deno.test("parseTaskUrl() takes parameters in any order, extra ones, a fragment, a last slash", () => {
+  const urls = [
+    "https://app.deepint.net/o/org-1/workspace?i=task-1&s=task&ws=ws-1",
+    "https://app.deepint.net/o/org-1/workspace?s=task&lang=en&ws=ws-1&i=task-1&lang=es",
+    "https://app.deepint.net/o/org-1/workspace?&ws=ws-1&&s=task&i=task-1&",
+    "https://app.deepint.net/o/org-1/workspace/?ws=ws-1&s=task&i=task-1",
+    `${WEB}&next=https%3A%2F%2Fuser%40example.com`,
+    `${WEB}&mail=a@example.com`,
+    `${WEB}&WS=other&I=other&S=other`,
+    `${WEB}#log`,
+    `${WEB}#?ws=other&i=other@example.com/../`,
+    `${API}/`,
+    `${API}#log`,
+    `${API}?lang=en`,
+    `${API}/?lang=en#log`,
+  ];
+  for (const url of urls) assertEquals(parse(url), LOCATION, url);
+});
+
+Deno.test("parseTaskUrl() decides by the path alone which form a URL has", () => {
+  assertEquals(parseTaskUrl(`${WEB}&back=/api/v1`), LOCATION);
+  assertEquals(parseTaskUrl(`${WEB}&back=/api/v1/workspace/other/task/other`), LOCATION);
+  assertEquals(parseTaskUrl(`${WEB}#/api/v1/workspace/other/task/other`), LOCATION);
+  assertEquals(parse(`${API}?ws=other&s=source&i=other&back=/o/other/workspace`), LOCATION);
+});
+
+Deno.test("parseTaskUrl() takes ids of 1 to 128 letters, digits, _ and -", () => {
+  for (const id of [UUID, LONG_ID, "a", "_", "-", "A_b-9", "x".repeat(128), "__proto__"]) {
+    const web = `https://app.deepint.net/o/${id}/workspace?ws=${id}&s=task&i=${id}`;
+    const ids = { organizationId: id, workspaceId: id, taskId: id };
+    assertEquals(parseTaskUrl(web), { ...LOCATION, ...ids });
+    const api = `https://app.deepint.net/api/v1/workspace/${id}/task/${id}`;
+    assertEquals(parseTaskUrl(api, { organizationId: id }), { ...LOCATION, ...ids });
+  }
+});
+
+Deno.test("parseTaskUrl() refuses any other id", () => {
+  const bad = ["", "x".repeat(129), "a.b", "a%20b", "a+b", "a:b", "a%2Fb", "%C3%A9", "a~b", "a,b"];
+  for (const id of bad) {
+    refusal(`https://app.deepint.net/o/${id}/workspace?ws=ws-1&s=task&i=task-1`);
+    refusal(`https://app.deepint.net/o/org-1/workspace?ws=${id}&s=task&i=task-1`);
+    refusal(`https://app.deepint.net/o/org-1/workspace?ws=ws-1&s=task&i=${id}`);
+    refusal(`https://app.deepint.net/api/v1/workspace/${id}/task/task-1`);
+    refusal(`https://app.deepint.net/api/v1/workspace/ws-1/task/${id}`);
+  }
+  for (const id of ["é", "任务", "a b", "a\u0000b"]) refusal(WEB.replace("task-1", id));
+});
+
+Deno.test("an API URL without an organization is a RangeError that names the option", () => {
+  assertThrows(() => parseTaskUrl(API), RangeError, "organizationId");
+  assertThrows(() => parseTaskUrl(API, {}), RangeError, "organizationId");
+});
+
+Deno.test("the option organizationId gives the organization of an API URL", () => {
+  const { organizationId } = parseTaskUrl(API, { organizationId: "org-2" });
+  assertEquals(organizationId, "org-2");
+});
+
+Deno.test("a web URL of another organization than the option's is a RangeError", () => {
+  assertThrows(() => parseTaskUrl(WEB, { organizationId: "org-2" }), RangeError, "org-2");
+  assertThrows(() => parseTaskUrl(WEB, { organizationId: "ORG-1" }), RangeError, "ORG-1");
+  assertEquals(parseTaskUrl(WEB, { organizationId: "org-1" }), LOCATION);
+});
+
+Deno.test("an option organizationId that is no id is a RangeError, with either form", () => {
+  for (const organizationId of ["", "../x", "a b", "x".repeat(129)]) {
+    for (const url of [API, WEB]) {
+      assertThrows(() => parseTaskUrl(url, { organizationId }), RangeError);
+    }
+  }
+});
+
+Deno.test("parseTaskUrl() refuses what is no URL of a task, quoting what is wrong", () => {
+  const wrong: [string, string][] = [
+    ["", '""'],
+    ["task-1", "task-1"],
+    ["/o/org-1/workspace?ws=ws-1&s=task&i=task-1", "/o/org-1/workspace"],
+    ["app.deepint.net/o/org-1/workspace?ws=ws-1&s=task&i=task-1", "app.deepint.net"],
+    ["ftp://app.deepint.net/o/org-1/workspace?ws=ws-1&s=task&i=task-1", "ftp"],
+    ["javascript:alert(1)", "javascript"],
+    ["https://", "https://"],
+    ["https://app.deepint.net:99999/o/org-1/workspace", "99999"],
+    ["https://app.deepint.net/", "/"],
+    ["https://app.deepint.net/o/org-1/dashboard?ws=ws-1&s=task&i=task-1", "/o/org-1/dashboard"],
+    ["https://app.deepint.net/O/org-1/workspace?ws=ws-1&s=task&i=task-1", "/O/org-1/workspace"],
+    ["https://app.deepint.net/x/o/org-1/workspace?ws=ws-1&s=task&i=task-1", "/x/o/org-1"],
+    ["https://app.deepint.net/api/v2/workspace/ws-1/task/task-1", "/api/v2/"],
+    ["https://app.deepint.net/api/v1/workspace/ws-1/source/task-1", "/source/"],
+    ["https://app.deepint.net/api/v1/workspace/ws-1/task", "/workspace/ws-1/task"],
+    ["https://app.deepint.net/api/v1/workspace/ws-1/tasks?page=0", "/workspace/ws-1/tasks"],
+    [WEB.replace("s=task", "s=source"), '"source"'],
+    [WEB.replace("s=task", "s=TASK"), '"TASK"'],
+    [WEB.replace("s=task", "s="), " s "],
+    [WEB.replace("&s=task", ""), " s "],
+    [WEB.replace("ws=ws-1&", ""), " ws "],
+    [WEB.replace("&i=task-1", ""), " i "],
+    [WEB.replace("i=task-1", "i="), " i "],
+    [WEB.replace("i=task-1", "i=a.b"), "a.b"],
+    [WEB.replace("ws=ws-1", "ws=a%20b"), "a b"],
+  ];
+  for (const [url, part] of wrong) {
+    const message = refusal(url);
+    assert(message.includes(part), `${JSON.stringify(message)} does not say ${part}`);
+  }
+});
+
+Deno.test("parseTaskUrl() refuses a repeated ws, s or i, also when the values are the same", () => {
+  for (const [name, value] of [["ws", "ws-1"], ["s", "task"], ["i", "task-1"]] as const) {
+    for (const again of [value, "other", ""]) {
+      const message = refusal(`${WEB}&${name}=${again}`);
+      assert(message.includes(` ${name} `), message);
+    }
+    refusal(`${WEB}&${name}`);
+    refusal(`${WEB}&%${name.charCodeAt(0).toString(16)}${name.slice(1)}=other`);
+  }
+});
+
+Deno.test("parseTaskUrl() refuses user info, and does not echo it", () => {
+  for (const userInfo of ["us3r", "us3r:", "us3r:pa55word", ":pa55word", "us3r:pa55word@x", ""]) {
+    for (const url of [WEB, API]) {
+      const message = refusal(url.replace("://", `://${userInfo}@`));
+      assert(!/us3r|pa55word/.test(message), message);
+    }
+  }
+});
+
+Deno.test("parseTaskUrl() refuses encoded slashes and dot segments, plain or encoded", () => {
+  const urls = [
+    "https://app.deepint.net/o/org-1%2Fx/workspace?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/o%2Forg-1/workspace?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/o/org-1/workspace?ws=ws-1%2F..&s=task&i=task-1",
+    "https://app.deepint.net/o/org-1/workspace?ws=ws-1&s=task&i=..%2Ftask-1",
+    "https://app.deepint.net/o/org-1/workspace?ws=..&s=task&i=task-1",
+    "https://app.deepint.net/o/x/../org-1/workspace?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/o/org-1/./workspace?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/./o/org-1/workspace?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/x/%2e%2e/o/org-1/workspace?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/o/../workspace?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/api/v1/workspace/ws-1/task/task-1%2F..",
+    "https://app.deepint.net/api/v1/workspace/ws-1/task/..%2Fx",
+    "https://app.deepint.net/api/v1/workspace/ws-1/task/x/../task-1",
+    "https://app.deepint.net/api/v1/workspace/ws-1/task/x/%2e%2e/task-1",
+    "https://app.deepint.net/api/v1/workspace/ws-1/task/x/%2E./task-1",
+    "https://app.deepint.net/api/v1/workspace/./ws-1/task/task-1",
+    "https://app.deepint.net/api/v1/workspace/ws-1/task/task-1/.",
+    "https://app.deepint.net/api/v1/workspace/ws-1/task/task-1/..",
+    "https://app.deepint.net/api/v1/workspace/ws-1/task/%2e%2e",
+    "https://app.deepint.net/api/v1/workspace/../task/task-1",
+  ];
+  for (const url of urls) refusal(url);
+});
+
+Deno.test("parseTaskUrl() refuses more path after the id, and empty segments", () => {
+  const urls = [
+    `${API}/log`,
+    `${API}//`,
+    `${API}/task-2`,
+    API.replace("/task/", "//task/"),
+    API.replace(".net/api", ".net//api"),
+    "https://app.deepint.net/o/org-1/workspace/x?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/o/org-1/workspace//?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net//o/org-1/workspace?ws=ws-1&s=task&i=task-1",
+    "https://app.deepint.net/o//workspace?ws=ws-1&s=task&i=task-1",
+  ];
+  for (const url of urls) refusal(url);
+});
+
+Deno.test("parseTaskUrl() refuses backslashes, control characters and other repairs", () => {
+  const urls = [
+    WEB.replaceAll("/", "\\"),
+    WEB.replace("/o/", "\\o\\"),
+    API.replace("/v1/", "\\v1/"),
+    API.replace(".net/", ".net\\x/"),
+    WEB.replace(".net/", ".net\\x/"),
+    WEB.replace("/workspace", "/work\tspace"),
+    WEB.replace("/workspace", "/work\nspace"),
+    API.replace("ws-1", "ws\u0000-1"),
+    API.replace("ws-1", "ws-1\u202e"),
+    API.replace("/workspace/", "/works%70ace/"),
+  ];
+  for (const url of urls) {
+    const message = refusal(url);
+    // deno-lint-ignore no-control-regex
+    assert(!/[\u0000-\u001f\u007f\u202e]/.test(message), JSON.stringify(message));
+  }
+});
+
+Deno.test("parseTaskUrl() takes http of loopback instances alone", () => {
+  const loopback = ["127.0.0.1", "127.0.0.1:8000", "127.9.8.7:1", "localhost:8000", "[::1]:8000"];
+  for (const host of loopback) {
+    const { instance } = parse(`http://${host}/api/v1/workspace/ws-1/task/task-1`);
+    assertEquals(instance, `http://${host}`);
+  }
+  const others = [
+    "app.deepint.net",
+    "128.0.0.1",
+    "126.255.255.255",
+    "127.0.0.1.example.com",
+    "localhost.example.com",
+    "notlocalhost",
+    "[::2]",
+    "[::ffff:8.8.8.8]",
+    "0.0.0.0",
+    "10.0.0.1",
+  ];
+  for (const host of others) {
+    refusal(`http://${host}/api/v1/workspace/ws-1/task/task-1`);
+    refusal(`http://${host}/o/org-1/workspace?ws=ws-1&s=task&i=task-1`);
+  }
+});
+
+Deno.test("the instance of an https URL is its host, with a port that is not the default", () => {
+  const hosts: [string, string][] = [
+    ["https://app.deepint.net", "app.deepint.net"],
+    ["HTTPS://APP.DeepInt.NET", "app.deepint.net"],
+    ["https://app.deepint.net:443", "app.deepint.net"],
+    ["https://app.deepint.net:8443", "app.deepint.net:8443"],
+    ["https://other.example", "other.example"],
+    ["https://127.0.0.1:8443", "127.0.0.1:8443"],
+    ["https://[::1]", "[::1]"],
+    ["http://127.0.0.1:80", "http://127.0.0.1"],
+    ["http://127.0.0.1:443", "http://127.0.0.1:443"],
+  ];
+  for (const [origin, instance] of hosts) {
+    assertEquals(parse(API.replace("https://app.deepint.net", origin)).instance, instance);
+    assertEquals(parse(WEB.replace("https://app.deepint.net", origin)).instance, instance);
+  }
+});
+
+Deno.test("a refusal does not echo the query of a URL, but for the parameter that is wrong", () => {
+  const urls = [
+    `ftp://app.deepint.net/o/org-1/workspace?ws=ws-1&key=s3cr3t`,
+    `app.deepint.net/o/org-1/workspace?key=s3cr3t`,
+    `https://app.deepint.net/other?key=s3cr3t`,
+    `https://app.deepint.net/a/../b?key=s3cr3t#s3cr3t`,
+    `http://app.deepint.net/o/org-1/workspace?key=s3cr3t`,
+    `${WEB}&i=other&key=s3cr3t`,
+    `${WEB.replace("s=task", "s=source")}&key=s3cr3t`,
+    `${WEB.replace("ws-1", "a.b")}&key=s3cr3t`,
+    `https://us3r@app.deepint.net/?key=s3cr3t`,
+  ];
+  for (const url of urls) {
+    const message = refusal(url);
+    assert(!/s3cr3t|us3r/.test(message), message);
+  }
+});
+
+Deno.test("a refusal of what is no http URL does not echo a query that holds an @", () => {
+  for (
+    const url of [
+      "ftp://app.deepint.net/o/org-1/workspace?mail=a@s3cr3t",
+      "app.deepint.net/o/org-1/workspace?mail=a@s3cr3t",
+      "https:/app.deepint.net/#a@s3cr3t",
+    ]
+  ) {
+    const message = refusal(url);
+    assert(!message.includes("s3cr3t"), message);
+  }
+});
+
+Deno.test("taskUrl() is the web URL of a location", () => {
+  const url = taskUrl(LOCATION);
+  assertInstanceOf(url, URL);
+  assertEquals(url.href, WEB);
+  assertEquals(
+    taskUrl({ ...LOCATION, instance: "http://127.0.0.1:8000" }).href,
+    "http://127.0.0.1:8000/o/org-1/workspace?ws=ws-1&s=task&i=task-1",
+  );
+});
+
+Deno.test("taskUrl() refuses ids and instances that would change the URL", () => {
+  for (const id of ["", "..", "a/b", "a?b", "a#b", "a&b=c", "a%2Fb", "é", "x".repeat(129), "a\n"]) {
+    for (const key of ["organizationId", "workspaceId", "taskId"]) {
+      assertThrows(() => taskUrl({ ...LOCATION, [key]: id }), RangeError);
+    }
+  }
+  for (const instance of ["", "http://app.deepint.net", "app.deepint.net/x", "a@b", "a?b", "a#b"]) {
+    assertThrows(() => taskUrl({ ...LOCATION, instance }), RangeError);
+  }
+});
+
+/** The instance of credentials made with one. */
+function instanceOf(instance: string): string {
+  return new Credentials({ token: "a-token", instance }).instance;
+}
+
+Deno.test("an instance is host[:port] or an origin, in one form", () => {
+  const forms: [string, string][] = [
+    ["app.deepint.net", "app.deepint.net"],
+    ["APP.deepint.net", "app.deepint.net"],
+    ["app.deepint.net:443", "app.deepint.net"],
+    ["app.deepint.net:8443", "app.deepint.net:8443"],
+    ["https://app.deepint.net", "app.deepint.net"],
+    ["HTTPS://app.deepint.net:8443", "app.deepint.net:8443"],
+    ["localhost:8000", "localhost:8000"],
+    ["[::1]:8443", "[::1]:8443"],
+    ["http://127.0.0.1:8000", "http://127.0.0.1:8000"],
+    ["http://127.255.255.254", "http://127.255.255.254"],
+    ["http://localhost:8000", "http://localhost:8000"],
+    ["http://[::1]:8000", "http://[::1]:8000"],
+  ];
+  for (const [given, expected] of forms) assertEquals(instanceOf(given), expected, given);
+  assertEquals(new Credentials({ token: "a-token" }).instance, "app.deepint.net");
+});
+
+Deno.test("an instance is https, but for loopback", () => {
+  const hosts = ["app.deepint.net", "10.0.0.1", "128.0.0.1", "127.0.0.1.example.com", "[::2]"];
+  for (const host of [...hosts, "localhost.example.com", "0.0.0.0"]) {
+    assertThrows(() => instanceOf(`http://${host}`), RangeError);
+  }
+  for (const scheme of ["ftp", "ws", "file", "javascript", "data"]) {
+    assertThrows(() => instanceOf(`${scheme}://127.0.0.1`), RangeError);
+  }
+});
+
+Deno.test("an instance with a path, a query, a fragment or user info is refused", () => {
+  const instances = [
+    "",
+    " ",
+    "https://",
+    "app.deepint.net/api",
+    "app.deepint.net/api/v1",
+    "https://app.deepint.net/api",
+    "//app.deepint.net",
+    "app.deepint.net?x=1",
+    "https://app.deepint.net?x",
+    "app.deepint.net#x",
+    "user@app.deepint.net",
+    "https://user:word@app.deepint.net",
+    "http://user:word@127.0.0.1",
+    "http://127.0.0.1:8000@example.com",
+    "app.deepint.net\\@example.com",
+    "app.deepint.net\\x",
+    "app.deepint.net:99999",
+    "app.deepint.net:port",
+    "app.deepint.net other",
+    "app.deepint.net\nother",
+    "app.deep\tint.net",
+    "app.deepint.net%2F",
+  ];
+  for (const instance of instances) {
+    assertThrows(() => instanceOf(instance), RangeError, undefined, `accepted ${instance}`);
+  }
+});
+
+Deno.test("the refusal of an instance echoes neither its user info nor its query", () => {
+  const instances = [
+    "https://us3r:pa55word@app.deepint.net",
+    "us3r:pa55word@app.deepint.net/path",
+    "https://app.deepint.net?x-auth-token=s3cr3t",
+    "app.deepint.net/?x-auth-token=s3cr3t",
+    "app.deepint.net#s3cr3t",
+  ];
+  for (const instance of instances) {
+    const { message } = assertThrows(() => instanceOf(instance), RangeError);
+    assert(!/us3r|pa55word|s3cr3t/.test(message), message);
+  }
+});
+
+// --- Properties
+
+Deno.test("parseTaskUrl() reads back what taskUrl() writes, for 10,000 generated locations", async (t) => {
+  await holds(
+    t,
+    fc.property(location, fc.constantFrom("task", "tasks"), (location, tasks) => {
+      assertEquals(parseTaskUrl(taskUrl(location)), location);
+      assertEquals(parseTaskUrl(taskUrl(location).href), location);
+      const { organizationId } = location;
+      assertEquals(parseTaskUrl(apiUrl(location, tasks), { organizationId }), location);
+    }),
+  );
+});
+
+Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says", async (t) => {
+  let accepted = 0;
+  await holds(
+    t,
+    fc.property(hostileUrl, fc.boolean(), (text, named) => {
+      let location: TaskLocation;
+      try {
+        location = parseTaskUrl(text, named ? { organizationId: "org-1" } : {});
+      } catch (error) {
+        assertInstanceOf(error, RangeError);
+        assert(error.message.length < 1_000, `a message of ${error.message.length} characters`);
+        assert(!/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(error.message), error.message);
+        return;
+      }
+      accepted++;
+      const { instance, organizationId, workspaceId, taskId } = location;
+      for (const id of [organizationId, workspaceId, taskId]) assert(ID.test(id), id);
+      const url = new URL(text);
+      assertEquals(instance, url.protocol === "https:" ? url.host : url.origin);
+      assert(
+        url.protocol === "https:" || /^(127\.[\d.]+|localhost|\[::1\])$/.test(url.hostname),
+        url.hostname,
+      );
+      assertEquals([url.username, url.password], ["", ""]);
+      const path = url.pathname.replace(/\/$/, "");
+      if (path.startsWith("/api/")) {
+        assertEquals(path.replace("/tasks/", "/task/"), new URL(apiUrl(location)).pathname);
+      } else {
+        assertEquals(path, `/o/${organizationId}/workspace`);
+        for (const [name, value] of [["ws", workspaceId], ["s", "task"], ["i", taskId]] as const) {
+          assertEquals(url.searchParams.getAll(name), [value]);
+        }
+      }
+    }),
+    { cases: 20_000 },
+  );
+  assert(accepted > 500, `${accepted} accepted: the mutations are all refused for one reason`);
+});
+
+Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task's path", async (t) => {
+  const credentials = new Credentials({ token: "a-token", instance: "app.deepint.net" });
+  let requested = 0;
+  await holds(
+    t,
+    fc.asyncProperty(hostileUrl, async (text) => {
+      const urls: string[] = [];
+      const fetch = (url: string) => {
+        urls.push(url);
+        return Promise.resolve(Response.json({ status: "running" }));
+      };
+      try {
+        const options = { credentials, fetch, organizationId: "org-1" };
+        const { workspaceId, taskId } = await Task.fromUrl(text, options);
+        const path = `/api/v1/workspace/${workspaceId}/task/${taskId}`;
+        assertEquals(urls, [`https://app.deepint.net${path}`]);
+        assertEquals(new URL(`${urls[0]}`).href, `${urls[0]}`);
+        requested++;
+      } catch (error) {
+        assertInstanceOf(error, RangeError);
+        assertEquals(urls, []);
+      }
+    }),
+  );
+  assert(requested > 50, `${requested} requests: hardly any URL was one of the instance`);
+});
+
+Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment", async (t) => {
+  const secrets = fc.tuple(location, fc.boolean(), fc.boolean(), fc.boolean()).map(
+    ([location, userInfo, query, fragment]) => {
+      const url = taskUrl(location).href + (query ? "&key=s3cr3t" : "") +
+        (fragment ? "#s3cr3t" : "");
+      return userInfo ? url.replace("://", "://us3r:s3cr3t@") : url;
+    },
+  );
+  const inserts = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), hostile), {
+    maxLength: 3,
+  });
+  await holds(
+    t,
+    fc.property(secrets, inserts, (url, inserts) => {
+      const text = inserts.reduce((url, [where, text]) => {
+        const at = Math.floor(where * (url.length + 1));
+        return url.slice(0, at) + text + url.slice(at);
+      }, url);
+      // what the mutation has made a part of the path or of the host is no secret's place
+      const parsed = URL.canParse(text) ? new URL(text) : undefined;
+      const authority = `${parsed?.host}${parsed?.pathname}`;
+      fc.pre(!/us3r|s3cr3t/.test(authority));
+      try {
+        parseTaskUrl(text);
+      } catch (error) {
+        assertInstanceOf(error, RangeError);
+        assert(!/us3r|s3cr3t/.test(error.message), error.message);
+      }
+    }),
+  );
+});
+
+Deno.test("of 10,000 generated instances each is a RangeError or the origin of requests", async (t) => {
+  const text = fc.tuple(instance, fc.array(fc.tuple(fc.nat(30), hostile), { maxLength: 2 })).map((
+    [instance, inserts],
+  ) => inserts.reduce((text, [at, more]) => text.slice(0, at) + more + text.slice(at), instance));
+  let accepted = 0;
+  await holds(
+    t,
+    fc.property(text, (text) => {
+      let instance: string;
+      try {
+        instance = instanceOf(text);
+      } catch (error) {
+        assertInstanceOf(error, RangeError);
+        return;
+      }
+      accepted++;
+      const url = new URL(instance.includes("://") ? instance : `https://${instance}`);
+      assertEquals(instance, url.protocol === "https:" ? url.host : url.origin);
+      assertEquals([url.username, url.password, url.pathname, url.search], ["", "", "/", ""]);
+      if (url.protocol !== "https:") assert(/^(127\.|localhost|\[::1\])/.test(url.hostname), text);
+      assertEquals(instanceOf(instance), instance, "not in its one form");
+    }),
+  );
+  assert(accepted > 500, `${accepted} accepted`);
+});
+
+Deno.test("fromUrl() of a URL at another host is a RangeError that names both, and no request", async () => {
+  const credentials = new Credentials({ token: "a-token" });
+  const hosts = ["evil.example", "app.deepint.net:8443", "app.deepint.net.evil.example"];
+  for (const host of hosts) {
+    let requests = 0;
+    const fetch = () => {
+      requests++;
+      return Promise.resolve(Response.json({ status: "success" }));
+    };
+    for (const url of [WEB, API]) {
+      const text = url.replace("app.deepint.net", host);
+      const options = { credentials, fetch, organizationId: "org-1" };
+      const { message } = await assertRejects(() => Task.fromUrl(text, options), RangeError, host);
+      assert(message.includes('"app.deepint.net"'), message);
+    }
+    assertEquals(requests, 0);
+  }
+});

@@ -1,0 +1,414 @@
+// The entries of the platforms: each takes a signed webhook from 202 to 200, in its own runtime where
+// that can be had here, else called as its platform calls it.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { handler as lambda } from "../../functions/aws_lambda.ts";
+import bun from "../../functions/bun.ts";
+import cloudflare from "../../functions/cloudflare.ts";
+import netlify, { config as netlifyConfig } from "../../functions/netlify.ts";
+import supabase from "../../functions/supabase/index.ts";
+import vercel from "../../functions/vercel.ts";
+import { deno, root } from "../helpers/run_deno.ts";
+import {
+  captureConsole,
+  IDS,
+  post,
+  SECRET,
+  type Settings,
+  signed,
+  TOKEN,
+} from "../helpers/endpoint.ts";
+import { environment } from "../helpers/environment.ts";
+import { listen } from "../helpers/listen.ts";
+import { start } from "../helpers/process.ts";
+import { createStandIn, type StandIn } from "../helpers/fake_platform.ts";
+
+/** An answer, as far as the tests look at it. */
+interface Answer {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+/** Sends a request to an entry. */
+type Send = (path: string, init: RequestInit) => Promise<Answer>;
+
+const OUT = new URL("dist/entries/", root);
+const PORTLESS = { PORT: "an odd one" };
+
+/** A stand-in that listens, and what an entry needs to reach it. */
+function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
+  const standIn = createStandIn({ token: TOKEN });
+  const server = listen(standIn.fetch);
+  const settings = {
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: server.origin,
+    RESOLVE_WEBHOOK_SECRETS: SECRET,
+  };
+  return { ...server, standIn, settings };
+}
+
+/** Takes a signed delivery from 202 to 200, and an unsigned one nowhere. */
+async function deliver(send: Send, standIn: StandIn, basePath = ""): Promise<void> {
+  const steps = [{ status: "running" }, {
+    status: "success",
+    result: "s-1",
+    result_type: "source",
+  }];
+  standIn.add({ id: "t-1", steps });
+  const timestamp = Math.floor(Date.now() / 1000);
+  const delivery = await signed(post({ ...IDS, pending: "accepted" }), { timestamp });
+  const answers = [
+    await send(`${basePath}/resolve`, delivery),
+    await send(`${basePath}/resolve`, delivery),
+    await send(`${basePath}/resolve`, post(IDS)),
+    await send(`${basePath}/health`, {}),
+  ];
+  assertEquals(
+    answers.map(({ status, body }) => [status, body.status, body.result, body.type]),
+    [
+      [202, "running", undefined, undefined],
+      [200, "success", { source: "s-1" }, undefined],
+      [401, 401, undefined, `${basePath}/problems/unauthorized`],
+      [200, "ok", undefined, undefined],
+    ],
+  );
+  assertEquals(standIn.count(), 2, "one poll an answer");
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  return { status: response.status, body: await response.json() };
+}
+
+/** Sends to an origin of this machine. */
+function over(origin: string): Send {
+  return async (path, init) => await answerOf(await fetch(origin + path, init));
+}
+
+/** Sends to a function of this process. */
+function calling(fetch: (request: Request) => Response | Promise<Response>): Send {
+  return async (path, init) =>
+    await answerOf(await fetch(new Request(`https://endpoint.example${path}`, init)));
+}
+
+/** An event of an API Gateway's HTTP API, in the format 2.0, which function URLs share. */
+function gatewayEvent(path: string, init: RequestInit) {
+  const { method = "GET", body } = init;
+  const headers = {
+    host: "id.lambda-url.example",
+    ...Object.fromEntries(new Headers(init.headers)),
+  };
+  return {
+    version: "2.0",
+    routeKey: "$default",
+    rawPath: path,
+    rawQueryString: "",
+    headers,
+    requestContext: {
+      accountId: "anonymous",
+      apiId: "id",
+      authentication: null,
+      authorizer: {},
+      domainName: headers.host,
+      domainPrefix: "id",
+      http: { method, path, protocol: "HTTP/1.1", sourceIp: "192.0.2.1", userAgent: "" },
+      requestId: "00000000-0000-0000-0000-000000000000",
+      routeKey: "$default",
+      stage: "$default",
+      time: "01/Jan/2026:00:00:00 +0000",
+      timeEpoch: 1_767_225_600_000,
+    },
+    // a gateway hands over what it takes for binary in base64
+    body: typeof body === "string" ? btoa(body) : null,
+    isBase64Encoded: typeof body === "string",
+  };
+}
+
+/** Where the bundle of an entry is; the first to ask has them made. */
+async function bundle(name: string): Promise<string> {
+  await (bundled ??= makeBundles());
+  return new URL(`${name}.js`, OUT).pathname;
+}
+
+let bundled: Promise<void> | undefined;
+
+async function makeBundles(): Promise<void> {
+  const entries = ["node", "bun", "vercel", "aws_lambda"].map((name) => `functions/${name}.ts`);
+  await runBundle("--outdir", OUT.pathname, ...entries);
+  await Deno.writeTextFile(new URL("package.json", OUT), '{ "type": "module" }\n');
+}
+
+async function runBundle(...args: string[]): Promise<void> {
+  const { code, output } = await deno(["bundle", "--frozen", ...args], { quiet: true });
+  assertEquals(code, 0, output);
+}
+
+/** Where the command of an npm package is: what npx runs as a child could not be ended with it. */
+async function commandOf(name: string, version: string): Promise<string> {
+  const find = ["-y", "-p", `${name}@${version}`, "-c", `command -v ${name}`];
+  await using found = start("npx", find, {});
+  return await found.saw(/^(\/.+)\n/m);
+}
+
+/** Sends to what a bundle exports, in a Node that a function's platform would run. */
+function node(module: string, call: string, settings: Settings): Send {
+  return async (path, init) => {
+    const input = JSON.stringify(
+      call === "handler" ? gatewayEvent(path, init) : {
+        url: `https://endpoint.example${path}`,
+        init: { ...init, headers: Object.fromEntries(new Headers(init.headers)) },
+      },
+    );
+    await using child = start("node", ["--input-type=module", "-e", CALL, module], settings, input);
+    const { code } = await child.status;
+    assertEquals([code, child.output.stderr], [0, ""]);
+    return JSON.parse(child.output.stdout.trim().split("\n").at(-1) ?? "");
+  };
+}
+
+const CALL = `
+  import { text } from "node:stream/consumers";
+  const { default: entry, handler } = await import(process.argv[1]);
+  const input = JSON.parse(await text(process.stdin));
+  const answer = handler
+    ? await handler(input, { awsRequestId: "1", functionName: "resolve" })
+    : await entry.fetch(new Request(input.url, input.init));
+  const body = JSON.parse(handler ? answer.body : await answer.text());
+  console.log(JSON.stringify({ status: answer.statusCode ?? answer.status, body }));
+`;
+
+Deno.test("cloudflare.ts takes a signed delivery from 202 to 200", async () => {
+  await using upstream = serve();
+  using _log = captureConsole();
+  const waiting: Promise<unknown>[] = [];
+  const context = {
+    waitUntil: (promise: Promise<unknown>) => void waiting.push(promise),
+    passThroughOnException() {},
+    props: {},
+  };
+  const bindings = { ...upstream.settings, ...PORTLESS, NAMESPACE: { get() {} } };
+  const send = calling((request) => cloudflare.fetch(request, bindings, context));
+  await deliver(send, upstream.standIn);
+  assert(waiting.length > 0, "the poll outlives its request");
+  await Promise.all(waiting);
+});
+
+Deno.test("netlify.ts takes a signed delivery from 202 to 200", async () => {
+  await using upstream = serve();
+  using _log = captureConsole();
+  const settings: Settings = { ...upstream.settings, ...PORTLESS };
+  const Netlify = { env: { get: (name: string) => settings[name] } };
+  Object.assign(globalThis, { Netlify });
+  try {
+    const context = { requestId: "1", ip: "192.0.2.1", geo: {}, waitUntil() {}, next() {} };
+    const entry: (request: Request, context: unknown) => Response | Promise<Response> = netlify;
+    await deliver(calling((request) => entry(request, context)), upstream.standIn);
+  } finally {
+    Reflect.deleteProperty(globalThis, "Netlify");
+  }
+  assertEquals(netlifyConfig, { path: "/*" });
+});
+
+Deno.test("supabase/index.ts takes a signed delivery from 202 to 200, with its config.toml", async () => {
+  await using upstream = serve();
+  using _log = captureConsole();
+  const toml = await Deno.readTextFile(new URL("functions/supabase/config.toml", root));
+  const [, name] = /^\[functions\.([\w-]+)\]$/m.exec(toml) ?? [];
+  const [, basePath = ""] = /^RESOLVE_BASE_PATH = "(.+)"$/m.exec(toml) ?? [];
+  assertEquals(basePath, `/${name}`);
+  assertMatch(toml, /^verify_jwt = false$/m);
+  using _set = environment({ ...upstream.settings, ...PORTLESS, RESOLVE_BASE_PATH: basePath });
+  await deliver(calling(supabase.fetch), upstream.standIn, basePath);
+});
+
+for (const file of ["main", "supabase/index"]) {
+  Deno.test(`${file}.ts, served by deno serve, takes a signed delivery from 202 to 200`, async () => {
+    await using upstream = serve();
+    const args = [
+      "serve",
+      "--frozen",
+      "--host=127.0.0.1",
+      "--port=0",
+      "--allow-env",
+      "--allow-net",
+    ];
+    args.push(`functions/${file}.ts`);
+    await using server = start(Deno.execPath(), args, upstream.settings);
+    await deliver(over(await server.saw(/(http:\/\/[\w.]+:\d+)/)), upstream.standIn);
+  });
+}
+
+Deno.test("vercel.ts takes a signed delivery from 202 to 200", async () => {
+  await using upstream = serve();
+  using _log = captureConsole();
+  using _set = environment({ ...upstream.settings, ...PORTLESS });
+  await deliver(calling(vercel.fetch), upstream.standIn);
+});
+
+Deno.test("aws_lambda.ts takes a signed event from 202 to 200", async () => {
+  await using upstream = serve();
+  using _log = captureConsole();
+  using _set = environment({ ...upstream.settings, ...PORTLESS });
+  await deliver(async (path, init) => {
+    const { statusCode, body, isBase64Encoded } = await lambda(gatewayEvent(path, init));
+    assertEquals(isBase64Encoded, false);
+    return { status: statusCode, body: JSON.parse(body) };
+  }, upstream.standIn);
+});
+
+Deno.test("bun.ts asks for its port late, and takes a signed delivery from 202 to 200", async () => {
+  await using upstream = serve();
+  using _log = captureConsole();
+  using _set = environment({ ...upstream.settings, PORT: "8123" });
+  assertEquals(bun.port, 8123);
+  await deliver(calling(bun.fetch), upstream.standIn);
+});
+
+Deno.test("the functions read nothing when they are imported", async () => {
+  const names = ["aws_lambda", "bun", "cloudflare", "netlify", "supabase/index", "vercel"];
+  const script = names.map((name) => `import "./functions/${name}.ts";\n`).join("");
+  // with no permission at all, and nobody to ask: a read would be an error
+  const args = ["run", "--frozen", "--no-prompt", "-"];
+  await using child = start(Deno.execPath(), args, {}, script);
+  const { code } = await child.status;
+  assertEquals([code, child.output], [0, { stdout: "", stderr: "" }]);
+});
+
+Deno.test("the functions of Deno and Cloudflare answer 503 misconfigured without a setting", async () => {
+  const script = `
+    import cloudflare from "./functions/cloudflare.ts";
+    import netlify from "./functions/netlify.ts";
+    import supabase from "./functions/supabase/index.ts";
+    globalThis.Netlify = { env: { get() {} } };
+    const request = new Request("https://endpoint.example/health");
+    for (const call of [(it) => cloudflare.fetch(it, {}, {}), netlify, supabase.fetch]) {
+      const response = await call(request);
+      console.log(response.status, (await response.json()).detail);
+    }
+  `;
+  const args = ["run", "--frozen", "--no-prompt", "--allow-env", "-"];
+  await using child = start(Deno.execPath(), args, {}, script);
+  const { code } = await child.status;
+  assertEquals([code, child.output.stderr], [0, ""]);
+  const answers = child.output.stdout.split("\n").filter((line) => /^\d/.test(line));
+  const answer = "503 the setting DEEPINT_TOKEN is missing or malformed; the log says how";
+  assertEquals(answers, [answer, answer, answer]);
+});
+
+for (const [file, call] of [["vercel", "default.fetch"], ["aws_lambda", "handler"]] as const) {
+  Deno.test(`${file}.ts, bundled, does the same under Node, and answers 503 without a setting`, async () => {
+    await using upstream = serve();
+    const module = await bundle(file);
+    const send = node(module, call, { ...upstream.settings, ...PORTLESS });
+    await deliver(send, upstream.standIn);
+    const { RESOLVE_WEBHOOK_SECRETS: _, ...rest } = upstream.settings;
+    const { status, body } = await node(module, call, rest)("/health", {});
+    assertEquals([status, body.type], [503, "/problems/misconfigured"]);
+    assertMatch(String(body.detail), /RESOLVE_API_KEYS/);
+  });
+}
+
+Deno.test("vercel.ts, bundled, does the same in the edge runtime, and answers 503 without a setting", async () => {
+  await using upstream = serve();
+  await Deno.mkdir(OUT, { recursive: true });
+  const [wrapper, script] = ["edge.ts", "edge.js"].map((name) => new URL(name, OUT));
+  assert(wrapper && script);
+  await Deno.writeTextFile(wrapper, EDGE);
+  await runBundle("--format=iife", "-o", script.pathname, wrapper.pathname);
+  const code = await Deno.readTextFile(script);
+  const command = await commandOf("edge-runtime", "4.0.1");
+
+  const serving = async (name: string, prefix: string) => {
+    const file = new URL(name, OUT);
+    await Deno.writeTextFile(file, prefix + code);
+    return start(command, ["--listen", "--port=0", file.pathname], {});
+  };
+  const address = /(http:\/\/[\w.]+:\d+)/;
+  const env = JSON.stringify({ ...upstream.settings, ...PORTLESS });
+  await using server = await serving("edge_ready.js", `globalThis.process = { env: ${env} };\n`);
+  await deliver(over(await server.saw(address)), upstream.standIn);
+
+  await using bare = await serving("edge_bare.js", "");
+  const { status, body } = await over(await bare.saw(address))("/health", {});
+  assertEquals([status, body.type], [503, "/problems/misconfigured"]);
+});
+
+// that runtime takes a script, and Vercel wraps a function into one
+const EDGE = `
+  import vercel from "../../functions/vercel.ts";
+  addEventListener("fetch", (event) => event.respondWith(vercel.fetch(event.request)));
+`;
+
+async function listens(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("node.ts, bundled, serves under Node, and ends when it is told to", async () => {
+  await using upstream = serve();
+  const args = [await bundle("node")];
+  await using server = start("node", args, { ...upstream.settings, PORT: "0" });
+  const origin = await server.saw(/"listening":"(http:\/\/localhost:\d+)\/"/);
+  const send = over(origin.replace("localhost", "127.0.0.1"));
+  await deliver(send, upstream.standIn);
+
+  const { port } = new URL(origin);
+  await using second = start("node", args, { ...upstream.settings, PORT: port });
+  assertEquals((await second.status).code, 1);
+  assertMatch(second.output.stderr, /^PORT: .*EADDRINUSE.*\n$/);
+
+  // what is under way when it is told to end still gets its answer
+  const [polled, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  upstream.standIn.add({ id: "t-2" });
+  upstream.standIn.inject(async () => {
+    polled.resolve();
+    await held.promise;
+    return undefined;
+  });
+  const timestamp = Math.floor(Date.now() / 1000);
+  const late = post({ ...IDS, task_id: "t-2", pending: "accepted" });
+  const answering = send("/resolve", await signed(late, { timestamp }));
+  await polled.promise;
+  const ending = server.end("SIGTERM");
+  // a new connection each time: one that is kept alive is served to its end
+  while (await listens(Number(port)));
+  held.resolve();
+  assertEquals((await answering).status, 202);
+  assertEquals(await ending, 0);
+  assertEquals(server.output.stderr, "");
+  const written = server.output.stdout;
+  assert(!/canary|whsec_|v1,/.test(written), written);
+});
+
+Deno.test("node.ts, bundled, does not start on a wrong setting", async () => {
+  const args = [await bundle("node")];
+  for (
+    const [settings, variable] of [
+      [{}, "DEEPINT_TOKEN"],
+      [{ DEEPINT_TOKEN: TOKEN }, "RESOLVE_API_KEYS"],
+      [{ DEEPINT_TOKEN: TOKEN, RESOLVE_OPEN: "1" }, "RESOLVE_OPEN"],
+      [{ DEEPINT_TOKEN: TOKEN, RESOLVE_WEBHOOK_SECRETS: SECRET, ...PORTLESS }, "PORT"],
+    ] as const
+  ) {
+    await using refused = start("node", args, settings);
+    assertEquals((await refused.status).code, 1);
+    assertMatch(refused.output.stderr, new RegExp(`^${variable}: (?!.*canary).+\n$`));
+    assertEquals(refused.output.stdout, "");
+  }
+});
+
+Deno.test("bun.ts, bundled, serves under Bun, and does not start on a wrong setting", async () => {
+  await using upstream = serve();
+  const file = await bundle("bun");
+  const command = await commandOf("bun", "1.4.5");
+  await using server = start(command, [file], { ...upstream.settings, PORT: "0" });
+  const origin = await server.saw(/(http:\/\/localhost:\d+)/);
+  await deliver(over(origin.replace("localhost", "127.0.0.1")), upstream.standIn);
+
+  await using refused = start(command, [file], { DEEPINT_TOKEN: TOKEN });
+  assertEquals((await refused.status).code, 1);
+  assertMatch(refused.output.stderr, /RESOLVE_API_KEYS: set it/);
+  assert(!/canary/.test(refused.output.stderr), refused.output.stderr);
+});

@@ -1,0 +1,311 @@
+// The server as a process: `deno task start` and `deno serve`, over real HTTP on loopback.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { SETTINGS } from "../../functions/app.ts";
+import {
+  captureConsole,
+  IDS,
+  KEY,
+  objectOf,
+  outcomeOf,
+  post,
+  RUNNING,
+} from "../helpers/endpoint.ts";
+import { SECRET, type Settings, signed, TASK_PATH, TOKEN } from "../helpers/endpoint.ts";
+import { environment } from "../helpers/environment.ts";
+import { listenAs } from "../helpers/listen.ts";
+import { type Process, start } from "../helpers/process.ts";
+import { createStandIn, type StandIn } from "../helpers/fake_platform.ts";
+
+const READY = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY, PORT: "0" };
+const AUTHORIZED = { authorization: `Bearer ${KEY}` };
+const SERVE = ["serve", "--host=127.0.0.1", "--port=0", "--allow-net=127.0.0.1", "--allow-env"];
+
+/** Runs this Deno, with no settings in its environment but these. */
+function run(args: string[], settings: Settings): Process {
+  return start(Deno.execPath(), args, settings);
+}
+
+/** The one origin that a process prints. */
+async function originOf(process: Process): Promise<string> {
+  const origin = await process.saw(/(http:\/\/[^/\s]+:\d+)\/.*\n/);
+  return origin.replace("0.0.0.0", "127.0.0.1");
+}
+
+/** A stand-in that listens. */
+function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
+  const standIn = createStandIn({ token: TOKEN });
+  const server = listenAs(standIn);
+  const settings = { ...READY, DEEPINT_INSTANCE: standIn.origin, RESOLVE_WEBHOOK_SECRETS: SECRET };
+  return { ...server, standIn, settings };
+}
+
+/** Sends text as it is, and no more if it `breaks`; reads the answer, up to the end of its body of JSON. */
+async function raw(origin: string, text: string, breaks = false): Promise<string> {
+  using connection = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: Number(new URL(origin).port),
+  });
+  // the server may answer, and read no further, before all of it is sent
+  const sent = connection.write(new TextEncoder().encode(text)).catch(() => {});
+  if (breaks) await sent.then(() => connection.closeWrite());
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(65_536);
+  let answer = "";
+  while (!answer.endsWith("}")) {
+    const size = await connection.read(buffer);
+    if (size === null) break;
+    answer += decoder.decode(buffer.subarray(0, size), { stream: true });
+  }
+  return answer;
+}
+
+Deno.test("deno task start prints its address and resolves tasks over HTTP", async () => {
+  await using upstream = serve();
+  await using server = run(["task", "start"], upstream.settings);
+  const origin = await originOf(server);
+  const { standIn } = upstream;
+  assertEquals(await objectOf(await fetch(`${origin}/health`)), { status: "ok" });
+
+  const { webUrl } = standIn.add({ ...RUNNING, duration: 5 });
+  const url = `${origin}/resolve`;
+  const accepted = await fetch(url, post({ url: webUrl }, { headers: AUTHORIZED }));
+  assertEquals([accepted.status, (await objectOf(accepted)).status], [202, "running"]);
+  const location = accepted.headers.get("location") ?? "";
+  const followed = await fetch(origin + location, { headers: AUTHORIZED });
+  assertEquals([followed.status, location], [202, TASK_PATH]);
+  await followed.body?.cancel();
+  const tag = { "if-none-match": followed.headers.get("etag") ?? "" };
+  const known = await fetch(origin + location, { headers: { ...AUTHORIZED, ...tag } });
+  assertEquals([known.status, await known.text()], [304, ""]);
+
+  standIn.add({ id: "t-2", steps: [{ status: "running" }, { status: "success" }] });
+  const timestamp = Math.floor(Date.now() / 1000);
+  const deliver = async () =>
+    await fetch(url, await signed(post({ ...IDS, task_id: "t-2" }), { timestamp }));
+  assertEquals(await outcomeOf(await deliver()), [503, "task-pending"]);
+  assertEquals((await objectOf(await deliver())).status, "success");
+  assertEquals(await outcomeOf(await fetch(url, post(IDS))), [401, "unauthorized"]);
+  assertEquals(standIn.count(), 5);
+  assertEquals(await server.end("SIGTERM"), 0);
+
+  const lines = server.output.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const requests = lines.filter((line) => line.request_id !== undefined);
+  assertEquals(requests.map(({ status }) => status), [200, 202, 202, 304, 503, 200, 401]);
+  for (const { method, ms, time, route } of requests) {
+    assertMatch(`${method} ${route} ${ms} ${time}`, /^(GET|POST) \/\S+ [\d.]+ 20\d\d-/);
+  }
+  const written = server.output.stdout + server.output.stderr;
+  assert(!/canary|whsec_|v1,/.test(written), written);
+  const [task, ...rest] = server.output.stderr.trim().split("\n");
+  assertMatch(task ?? "", /^Task start /);
+  assertEquals(rest.length, 1, `nothing but the address: ${rest.join("\n")}`);
+});
+
+Deno.test("SIGINT and SIGTERM end the server with code 0, also with a connection kept alive", async () => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    await using server = run(["task", "start"], READY);
+    const origin = await originOf(server);
+    await (await fetch(`${origin}/health`)).body?.cancel();
+    const began = performance.now();
+    assertEquals(await server.end(signal), 0, signal);
+    assert(performance.now() - began < 4_000, `${signal}: well before the deadline of 8 s`);
+    assert(!/error|warn|at file/i.test(server.output.stderr), server.output.stderr);
+  }
+});
+
+Deno.test("a request that is under way when the server is ended still gets its answer", async () => {
+  await using upstream = serve();
+  await using server = run(["task", "start"], upstream.settings);
+  const origin = await originOf(server);
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Response>();
+  upstream.standIn.inject(() => {
+    asked.resolve();
+    return answer.promise;
+  });
+  const response = fetch(origin + TASK_PATH, { headers: AUTHORIZED });
+  await Promise.race([asked.promise, response]);
+  const code = server.end("SIGTERM");
+  // until new connections are refused, which is when the signal has arrived
+  while (
+    await fetch(`${origin}/health`).then((it) => it.body?.cancel(), () => "refused") !== "refused"
+  );
+  answer.resolve(Response.json(RUNNING));
+  assertEquals((await objectOf(await response)).status, "running");
+  assertEquals(await code, 0);
+});
+
+Deno.test("a caller that goes away breaks off the upstream request, and is in the log", async () => {
+  await using upstream = serve();
+  await using server = run(["task", "start"], upstream.settings);
+  const origin = await originOf(server);
+  const asked = Promise.withResolvers<void>();
+  const aborted = Promise.withResolvers<Response>();
+  upstream.standIn.inject((request) => {
+    request.signal.addEventListener("abort", () => aborted.resolve(new Response()));
+    asked.resolve();
+    return aborted.promise;
+  });
+  const caller = new AbortController();
+  const { signal } = caller;
+  const response = fetch(origin + TASK_PATH, { headers: AUTHORIZED, signal });
+  await Promise.race([asked.promise, response]);
+  caller.abort();
+  assertEquals(await response.then(() => "answered", () => "gone"), "gone");
+  await Promise.race([aborted.promise, server.status.then(() => assert(false, "not aborted"))]);
+  await server.saw(/"request_id".*\n/);
+  assertEquals(await server.end("SIGTERM"), 0);
+  assert(!/error|at file|canary/i.test(server.output.stderr), server.output.stderr);
+});
+
+Deno.test("a body over 20 kB is 413 over HTTP before it has arrived, declared or chunked", async () => {
+  await using server = run(["task", "start"], READY);
+  const origin = await originOf(server);
+  const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
+    "content-type: application/json\r\nconnection: close\r\n";
+  const chunk = `3e8\r\n${" ".repeat(1_000)}\r\n`;
+  const bodies = [
+    "content-length: 1000000\r\n\r\n{",
+    `transfer-encoding: chunked\r\n\r\n${chunk.repeat(21)}`,
+  ];
+  for (const body of bodies) {
+    const answer = await raw(origin, head + body);
+    assertMatch(answer, /^HTTP\/1\.1 413 /);
+    assertStringIncludes(answer, "/problems/content-too-large");
+  }
+});
+
+Deno.test("a body is cut at its declared length over HTTP, and one that stays behind it is 408", async () => {
+  await using server = run(["task", "start"], { ...READY, RESOLVE_TIMEOUT_MS: "100" });
+  const origin = await originOf(server);
+  const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
+    "content-type: application/json\r\nconnection: close\r\n";
+  const cut = await raw(origin, `${head}content-length: 2\r\n\r\n{}${" ".repeat(50_000)}`);
+  assertMatch(cut, /^HTTP\/1\.1 400 /);
+  assertStringIncludes(cut, "organization_id");
+  const late = await raw(origin, `${head}content-length: 3\r\n\r\n{}`);
+  assertMatch(late, /^HTTP\/1\.1 408 /);
+});
+
+Deno.test("a body that breaks off over HTTP is 400, declared or chunked, and no defect in the log", async () => {
+  await using server = run(["task", "start"], READY);
+  const origin = await originOf(server);
+  const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
+    "content-type: application/json\r\nconnection: close\r\n";
+  for (
+    const body of ["content-length: 9\r\n\r\n{", "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n"]
+  ) {
+    const answer = await raw(origin, head + body, true);
+    assertMatch(answer, /^HTTP\/1\.1 400 /);
+    assertStringIncludes(answer, '"errors":[{"pointer":"#","detail":"broke off"}]');
+  }
+  assertEquals(await server.end("SIGTERM"), 0);
+  assert(!/internal-error|hint/.test(server.output.stdout), server.output.stdout);
+});
+
+const BAD: [variable: string, wrong: Settings][] = [
+  ["DEEPINT_TOKEN", { DEEPINT_TOKEN: "" }],
+  ["DEEPINT_TOKEN", { DEEPINT_TOKEN: "canary\ntoken" }],
+  ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: "" }],
+  ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: "canary-short" }],
+  ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: `${KEY},canary` }],
+  ["RESOLVE_WEBHOOK_SECRETS", { RESOLVE_WEBHOOK_SECRETS: "whsec_canary" }],
+  ["RESOLVE_WEBHOOK_SECRETS", { RESOLVE_WEBHOOK_SECRETS: `${SECRET.slice(6)}` }],
+  ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "http://deepint.example" }],
+  ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "https://canary@deepint.example" }],
+  ["PORT", { PORT: "abc" }],
+  ["RESOLVE_OPEN", { RESOLVE_OPEN: "yes" }],
+  ["DEEPINT_ORGANIZATION", { DEEPINT_ORGANIZATION: "a b" }],
+  ["RESOLVE_ALLOWED_ORGANIZATIONS", { RESOLVE_ALLOWED_ORGANIZATIONS: "a,,b" }],
+  ["RESOLVE_ALLOWED_WORKSPACES", { RESOLVE_ALLOWED_WORKSPACES: "," }],
+  ["RESOLVE_TIMEOUT_MS", { RESOLVE_TIMEOUT_MS: "0" }],
+  ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
+  ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
+  ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
+  ["RESOLVE_LINK_SECRET", { RESOLVE_LINK_SECRET: "whsec_canary" }],
+  ["RESOLVE_LINK_TTL_S", { RESOLVE_LINK_TTL_S: "59" }],
+  ["RESOLVE_CALLBACKS", { RESOLVE_CALLBACKS: "hooks.example=whsec_canary" }],
+  ["RESOLVE_CALLBACKS", { RESOLVE_CALLBACKS: `10.0.0.1=${SECRET}` }],
+  ["RESOLVE_KV_PATH", { RESOLVE_KV_PATH: ":memory:" }],
+  ["RESOLVE_MAX_WATCHES", { RESOLVE_MAX_WATCHES: "0" }],
+];
+assertEquals(
+  new Set(BAD.map(([variable]) => variable)),
+  new Set(SETTINGS),
+  "a setting is left out",
+);
+
+for (const [variable, wrong] of BAD) {
+  const [value = ""] = Object.values(wrong);
+  const shown = value.replace(SECRET.slice(6), "a secret without its prefix");
+  Deno.test(`the server does not start with ${variable}=${JSON.stringify(shown)}`, async () => {
+    await using server = run(["task", "start"], { ...READY, ...wrong });
+    const { code } = await server.status;
+    const { stdout, stderr } = server.output;
+    const lines = stderr.split("\n").filter((line) => !/^(Task start .*)?$/.test(line));
+    assertEquals([code, lines.length, stdout], [1, 1, ""], stderr);
+    assertStringIncludes(lines[0] ?? "", variable);
+    assert(!lines.join().includes("canary") && !lines.join().includes(SECRET.slice(6)), stderr);
+  });
+}
+
+Deno.test("the server does not start on a port that is in use, and says so in one line", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const settings = { ...READY, PORT: String(port), RESOLVE_OPEN: "1" };
+  await using server = run(["task", "start"], settings);
+  const { code } = await server.status;
+  const [, ...lines] = server.output.stderr.trim().split("\n");
+  assertEquals([code, lines.length], [1, 1], server.output.stderr);
+  assertMatch(lines[0] ?? "", /PORT.*\b\d+\b/);
+});
+
+Deno.test("RESOLVE_OPEN=1 binds 127.0.0.1 and needs a loopback Host", async () => {
+  await using upstream = serve();
+  const { RESOLVE_API_KEYS: _keys, RESOLVE_WEBHOOK_SECRETS: _secrets, ...rest } = upstream.settings;
+  await using server = run(["task", "start"], { ...rest, RESOLVE_OPEN: "1" });
+  const origin = await originOf(server);
+  assertMatch(origin, /^http:\/\/127\.0\.0\.1:\d+$/);
+  upstream.standIn.add({ id: "t-1", status: "running" });
+  const response = await fetch(`${origin}/resolve`, post(IDS));
+  assertEquals((await objectOf(response)).status, "running");
+
+  const request = (host: string) =>
+    `GET ${TASK_PATH} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
+  assertMatch(await raw(origin, request("localhost")), /^HTTP\/1\.1 202 /);
+  assertMatch(await raw(origin, request("evil.example")), /^HTTP\/1\.1 403 /);
+  assertEquals(upstream.standIn.count(), 2);
+
+  // another address of this machine; only a process of its own may reach for it
+  const { port } = new URL(origin);
+  const connect = `await Deno.connect({ hostname: "127.0.0.2", port: ${port} })`;
+  await using other = run(["eval", connect], {});
+  assertEquals((await other.status).success, false, "nobody is there");
+});
+
+Deno.test("deno serve functions/main.ts answers, and refuses a wrong setting in one line", async () => {
+  const { PORT: _port, ...settings } = READY;
+  await using server = run([...SERVE, "functions/main.ts"], settings);
+  const origin = await originOf(server);
+  assertEquals(await objectOf(await fetch(`${origin}/health`)), { status: "ok" });
+  assertEquals(await outcomeOf(await fetch(origin + TASK_PATH)), [401, "unauthorized"]);
+
+  const wrong = { ...settings, RESOLVE_API_KEYS: "canary" };
+  await using refused = run([...SERVE, "functions/main.ts"], wrong);
+  const { code } = await refused.status;
+  assertEquals(code, 1);
+  assertMatch(refused.output.stderr, /^RESOLVE_API_KEYS: (?!.*canary).+\n$/);
+});
+
+Deno.test("main.ts hands the settings of the environment, and the connection, to the app", async () => {
+  const set = { DEEPINT_TOKEN: TOKEN, RESOLVE_OPEN: "1", RESOLVE_BASE_PATH: "/base" };
+  using _set = environment(set);
+  const { default: main, config } = await import("../../functions/main.ts");
+  assertEquals([config.open, config.basePath, config.port], [true, "/base", 8000]);
+  using output = captureConsole();
+  const request = new Request(`http://127.0.0.1/base${TASK_PATH}`);
+  const response = await main.fetch(request, { remoteAddr: { hostname: "10.0.0.1" } });
+  assertEquals(await outcomeOf(response), [403, "forbidden"]);
+  const [line, ...more] = output.log;
+  assertEquals([JSON.parse(String(line)).status, more], [403, []], "one line of JSON");
+});

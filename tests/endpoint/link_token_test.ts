@@ -1,0 +1,190 @@
+// Signed links: what is in one, who can make one, and until when it is good.
+import { assert, assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { signWebhook, webhookVerifier } from "../../functions/auth/webhook.ts";
+import { linksOf } from "../../functions/auth/link_token.ts";
+
+const SECRET = `whsec_${btoa("canary-link-secret-of-32-bytes..")}`;
+const OTHER = `whsec_${btoa("another-link-secret-of-32-bytes.")}`;
+const IDS = { organizationId: "o-1", workspaceId: "w_2", taskId: "t-3" };
+const NAMED = { organization_id: "o-1", workspace_id: "w_2", task_id: "t-3" };
+const DAY = 86_400_000;
+const NOON = Date.parse("2026-01-01T12:00:00Z");
+
+const at = (ms: number, secrets = [SECRET], ttl = DAY) => linksOf(secrets, ttl, () => ms);
+
+/** The bytes of base64url as text. */
+const decode = (text: string) => atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+const encode = (text: string) =>
+  btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+/** A token as whoever has the secret could make it, by Web Crypto alone. */
+async function forge(payload: string, secret = SECRET): Promise<string> {
+  const raw = Uint8Array.from(atob(secret.slice(6)), (char) => char.charCodeAt(0));
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", raw, algorithm, false, ["sign"]);
+  const signed = `v1.${encode(payload)}`;
+  const mac = await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(signed));
+  return `${signed}.${encode(String.fromCharCode(...new Uint8Array(mac)))}`;
+}
+
+Deno.test("a token is v1, a payload and the HMAC-SHA256 of both", async () => {
+  const token = await at(NOON).mint(IDS);
+  const [version, payload = "", mac = ""] = token.split(".");
+  assertEquals([version, mac.length], ["v1", 43]);
+  assertMatch(token, /^[A-Za-z0-9._-]+$/);
+  const exp = NOON / 1000 + 86_400;
+  assertEquals(JSON.parse(decode(payload)), { o: "o-1", w: "w_2", t: "t-3", exp });
+  assertEquals(await forge(decode(payload)), token, "as anybody with the secret makes it");
+  assertEquals(await at(NOON).read(token), NAMED);
+});
+
+Deno.test("a token is good for no longer than its time, and for seven eighths of it at least", async () => {
+  const past = fc.integer({ min: 0, max: 4_000_000_000_000 });
+  const ttls = fc.integer({ min: 60, max: 2_592_000 }).map((seconds) => seconds * 1000);
+  await fc.assert(fc.asyncProperty(past, ttls, async (ms, ttl) => {
+    const token = await at(ms, [SECRET], ttl).mint(IDS);
+    const read = (then: number) => at(then, [SECRET], ttl).read(token);
+    assertEquals(await read(ms + ttl), undefined);
+    assertEquals(await read(ms + Math.floor(ttl * 7 / 8) - 1000), NAMED);
+  }));
+});
+
+Deno.test("a token stays the same for an eighth of its time, so that an answer keeps its ETag", async () => {
+  const [first, last, next] = await Promise.all(
+    [NOON, NOON + DAY / 8 - 1, NOON + DAY / 8].map((ms) => at(ms).mint(IDS)),
+  );
+  assertEquals(first, last);
+  assertNotEquals(last, next);
+});
+
+Deno.test("a token expires in the second that it names", async () => {
+  const token = await forge(JSON.stringify({ o: "o-1", w: "w_2", t: "t-3", exp: NOON / 1000 }));
+  assertEquals(await at(NOON - 1).read(token), NAMED);
+  assertEquals(await at(NOON).read(token), undefined);
+  for (const exp of [undefined, null, "", "x", -1, "4000000000", 4e9 + 0.5, 1e300, true, [4e9]]) {
+    const forever = await forge(JSON.stringify({ o: "o-1", w: "w_2", t: "t-3", exp }));
+    assertEquals(await at(NOON).read(forever), undefined, `exp ${exp}`);
+  }
+});
+
+Deno.test("the first secret signs and all are good for reading, so that they can be rotated", async () => {
+  const old = await at(NOON).mint(IDS);
+  const both = at(NOON, [OTHER, SECRET]);
+  assertEquals(await both.read(old), NAMED);
+  const fresh = await both.mint(IDS);
+  assertEquals(await at(NOON, [OTHER]).read(fresh), NAMED);
+  assertEquals(await at(NOON, [OTHER]).read(old), undefined, "a secret that was taken away");
+  assertEquals(await at(NOON, [SECRET]).read(fresh), undefined, "a foreign one");
+});
+
+Deno.test("a token with any one character changed, left out or put in is none", async () => {
+  const links = at(NOON);
+  const token = await links.mint(IDS);
+  const place = fc.integer({ min: 0, max: token.length - 1 });
+  const chars = "ABCXYZabcxyz0189-_.=+/ %~\n\0é";
+  const change = fc.constantFrom(...chars, "");
+  await fc.assert(
+    fc.asyncProperty(place, change, fc.boolean(), async (place, change, insert) => {
+      const other = token.slice(0, place) + change + token.slice(insert ? place : place + 1);
+      assertEquals(await links.read(other), other === token ? NAMED : undefined, other);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+Deno.test("no other spelling of the same bytes is a token", async () => {
+  const links = at(NOON);
+  const token = await links.mint(IDS);
+  const [, payload = "", mac = ""] = token.split(".");
+  // 32 bytes leave two unused bits in the last of 43 characters
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const last = alphabet.indexOf(mac.slice(-1));
+  for (const bits of [1, 2, 3]) {
+    const spelled = `v1.${payload}.${mac.slice(0, -1)}${alphabet[last ^ bits]}`;
+    assertEquals(await links.read(spelled), undefined, spelled);
+  }
+  const base64 = `v1.${payload}.${mac.replaceAll("-", "+").replaceAll("_", "/")}`;
+  if (base64 !== token) assertEquals(await links.read(base64), undefined);
+  for (const other of [`${token}=`, `${token}.`, ` ${token}`, token.replace("v1", "V1")]) {
+    assertEquals(await links.read(other), undefined, other);
+  }
+});
+
+Deno.test("what is no token at all is none, whatever it is", async () => {
+  const links = at(NOON);
+  const known = ["", ".", "..", "v1..", "v1.a.b", `v1.e30.${"A".repeat(43)}`, "__proto__"];
+  for (const text of known) assertEquals(await links.read(text), undefined, text);
+  const text = fc.string({ maxLength: 200 });
+  await fc.assert(fc.asyncProperty(text, async (text) => {
+    assertEquals(await links.read(text), undefined);
+    assertEquals(await links.read(`v1.${text}.${"A".repeat(43)}`), undefined);
+  }));
+});
+
+Deno.test("what the secret signed for something else is no token", async () => {
+  const links = at(NOON);
+  const ours = { o: "o-1", w: "w_2", t: "t-3", exp: NOON / 1000 + 60 };
+  const read = async (payload: string) => await links.read(await forge(payload));
+  assertEquals(
+    await read(JSON.stringify({ ...ours, more: 1 })),
+    NAMED,
+    "a member of a later version",
+  );
+  const others = ["hello", "null", "[]", "1", '"v1"', "{}", '{"exp":1e999}'];
+  for (const payload of others) assertEquals(await read(payload), undefined, payload);
+  for (const id of [undefined, null, 1, "", "../t-1", "t-1\n", "a".repeat(129), ["t-1"], {}]) {
+    for (const key of ["o", "w", "t"]) {
+      const payload = JSON.stringify({ ...ours, [key]: id });
+      assertEquals(await read(payload), undefined, payload);
+    }
+  }
+});
+
+Deno.test("no webhook's signature is a link's, should both have the same secret", async () => {
+  const links = at(NOON);
+  const token = await links.mint(IDS);
+  const [, payload = "", mac = ""] = token.split(".");
+  const base64 = btoa(decode(mac));
+  // the nearest that a sender can come: its id and time make up what a link signs
+  for (
+    const [id, body] of [["v1", payload], ["v1", `.${payload}`], [`v1.${payload}`, ""]] as const
+  ) {
+    const seconds = NOON / 1000;
+    const headers = new Headers({
+      "webhook-id": id,
+      "webhook-timestamp": String(seconds),
+      "webhook-signature": `v1,${base64}`,
+    });
+    const verifier = webhookVerifier([SECRET], () => NOON);
+    assert(!await verifier.verify(headers, new TextEncoder().encode(body)));
+    const signature = (await signWebhook(SECRET, id, seconds, body)).slice(3);
+    assertEquals(await links.read(`v1.${payload}.${encode(atob(signature))}`), undefined);
+  }
+});
+
+Deno.test("a malformed secret is refused at once, and not told", () => {
+  const error = assertThrows(() => linksOf(["whsec_canary"], DAY, Date.now), RangeError);
+  assert(!error.message.includes("canary"));
+});
+
+Deno.test("a task's token is signed once, however many tasks there are beside", async () => {
+  const { subtle } = crypto;
+  const { sign } = subtle;
+  let signed = 0;
+  subtle.sign = (...args) => {
+    signed++;
+    return sign.apply(subtle, args);
+  };
+  try {
+    const links = at(NOON);
+    const tokens = new Set<string>();
+    for (let i = 0; i < 3_000; i++) {
+      tokens.add(await links.mint({ ...IDS, taskId: `t-${i}` }));
+      assert(tokens.has(await links.mint({ ...IDS, taskId: `t-${i}` })));
+    }
+    assertEquals([signed, tokens.size], [3_000, 3_000]);
+  } finally {
+    subtle.sign = sign;
+  }
+});

@@ -1,0 +1,166 @@
+import { assert, assertArrayIncludes, assertEquals, assertMatch } from "@std/assert";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { createApp, readConfig } from "../../functions/app.ts";
+import { PROBLEMS } from "../../functions/http/problem.ts";
+import { WatchRequest } from "../../functions/response_schemas.ts";
+import * as v from "valibot";
+import { setUp } from "../helpers/endpoint.ts";
+import { openapi } from "../tools/openapi.ts";
+
+interface Answer {
+  $ref?: string;
+  content?: Record<string, { schema: { $ref?: string }; examples?: Record<string, unknown> }>;
+}
+interface Operation {
+  operationId: string;
+  summary?: string;
+  security?: unknown[];
+  requestBody?: { content: Record<string, { examples?: Record<string, { value: unknown }> }> };
+  responses: Record<string, Answer>;
+}
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  components: {
+    responses: Record<string, Answer>;
+    examples: Record<string, { value: Record<string, unknown> }>;
+  };
+}
+
+const { paths, components }: Document = JSON.parse(openapi);
+
+const operations = Object.values(paths).flatMap((path) => Object.values(path));
+
+/** Every answer of every operation with a body, a shared one by its reference. */
+const bodies = operations.flatMap((operation) =>
+  Object.entries(operation.responses).flatMap(([status, answer]) => {
+    const name = `${operation.operationId} ${status}`;
+    const { content = {} } = answer.$ref ? components.responses[status] ?? {} : answer;
+    return Object.entries(content).map(([type, body]) => ({ name, type, ...body }));
+  })
+);
+
+/** What needs no example: this document, and pages, of which the JSON beside them says the same. */
+const UNSHOWN = ({ name, type }: typeof bodies[number]) =>
+  name === "openapi 200" || type === "text/html";
+
+const served = new URL("../../functions/openapi.json", import.meta.url);
+
+Deno.test("functions/openapi.json is what `deno task openapi` generates", async () => {
+  assertEquals(await Deno.readTextFile(served), openapi);
+});
+
+Deno.test("the document is valid OpenAPI 3.1", async () => {
+  const validator = new Validator();
+  const { valid, errors } = await validator.validate(JSON.parse(openapi));
+  assert(valid, JSON.stringify(errors, null, 2));
+  assertEquals(validator.version, "3.1");
+
+  const broken = JSON.parse(openapi);
+  broken.paths["/health"].get.responses = { 200: {} };
+  assertEquals((await new Validator().validate(broken)).valid, false, "it finds what is wrong");
+});
+
+Deno.test("every answer of every route has an example, which functions/openapi.json took from the app", () => {
+  const missing = bodies.filter((body) => !UNSHOWN(body) && !body.examples).map(({ name }) => name);
+  assertEquals(missing, [], "add them to ANSWERS in tests/tools/openapi_examples.ts");
+  assert(bodies.length > 30);
+});
+
+Deno.test("every problem has an example of its type and status", () => {
+  assertArrayIncludes(Object.keys(components.examples), Object.keys(PROBLEMS));
+  for (const [name, { status, title }] of Object.entries(PROBLEMS)) {
+    const { value } = components.examples[name] ?? {};
+    assertEquals([value?.type, value?.status, value?.title], [`/problems/${name}`, status, title]);
+    const { examples } = components.responses[status]?.content?.["application/problem+json"] ?? {};
+    assertArrayIncludes(Object.keys(examples ?? {}), [name]);
+  }
+});
+
+Deno.test("every example matches the published schema of its answer", () => {
+  const ajv = new Ajv2020({ strict: false, formats: { "date-time": /^\d{4}-\d\d-\d\dT.+Z$/ } });
+  ajv.addSchema({ $id: "openapi", ...JSON.parse(openapi) });
+  let matched = 0;
+  for (const { name, schema, examples = {} } of bodies) {
+    const validate = ajv.compile(schema.$ref ? { $ref: `openapi${schema.$ref}` } : schema);
+    for (const example of Object.keys(examples)) {
+      assert(
+        validate(components.examples[example]?.value),
+        `${name}, ${example}: ${ajv.errorsText(validate.errors)}`,
+      );
+      matched++;
+    }
+    if (schema.$ref) assertEquals(validate({}), false, `${name} takes anything`);
+  }
+  assert(matched > bodies.length - 2, "the examples were looked at");
+});
+
+Deno.test("every operation has a summary, and says who may call it", () => {
+  const said = operations.map(({ summary, security }) => [typeof summary, Array.isArray(security)]);
+  assertEquals(said, operations.map(() => ["string", true]));
+});
+
+Deno.test("every example of a request is one that the endpoint takes", async () => {
+  const endpoint = setUp();
+  endpoint.standIn.add({ id: "t-1", organization: "o-1", workspace: "w-1" });
+  const examples = (path: string) =>
+    Object.values(paths[path]?.post?.requestBody?.content["application/json"]?.examples ?? {});
+  const questions = await Promise.all(
+    examples("/resolve").map(async ({ value }) => (await endpoint.bearer(value)).status),
+  );
+  assertEquals(questions, [202, 202, 202, 202]);
+  const orders = examples("/watches").map(({ value }) => v.safeParse(WatchRequest, value).success);
+  assertEquals(orders, [true]);
+});
+
+Deno.test("what a watch is asked for by, plain or in an event, is described", () => {
+  const ajv = new Ajv2020({ strict: false });
+  ajv.addSchema({ $id: "openapi", ...JSON.parse(openapi) });
+  const path = "openapi#/paths/~1watches/post";
+  const validate = ajv.compile({
+    $ref: `${path}/requestBody/content/application~1json/schema`,
+  });
+  const data = { task_id: "t-1", callback_url: "https://hooks.example/end" };
+  for (const body of [data, { type: "task.started", data }]) assert(validate(body));
+  for (const body of [{ task_id: "t-1" }, { type: "task.started", data: {} }]) {
+    assertEquals(validate(body), false);
+  }
+});
+
+Deno.test("no example holds a secret", () => {
+  assertMatch(openapi, /"request_id":"request-1"/);
+  assert(!/canary|whsec_/.test(openapi));
+});
+
+Deno.test("every reference in the document leads somewhere", () => {
+  const document = JSON.parse(openapi);
+  const references = [...openapi.matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = ""]) => path);
+  assert(references.length > 30);
+  for (const path of references) {
+    const found = path.split("/").reduce((at, key) => at?.[key], document);
+    assert(found !== undefined, path);
+  }
+});
+
+Deno.test("every status of a problem is an answer of some route", () => {
+  const { paths } = JSON.parse(openapi) as {
+    paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+  };
+  const methods = Object.values(paths).flatMap((path) => Object.values(path));
+  const documented = new Set(methods.flatMap(({ responses }) => Object.keys(responses)));
+  for (const { status } of Object.values(PROBLEMS)) {
+    assert(documented.has(String(status)), `${status}`);
+  }
+});
+
+Deno.test("the served document names the base path as its server", async () => {
+  const app = createApp(readConfig({
+    DEEPINT_TOKEN: "a-token",
+    RESOLVE_API_KEYS: "a-key-of-16-characters-or-more",
+    RESOLVE_BASE_PATH: "/resolve-task",
+  }));
+  const answer = await app.request("/resolve-task/openapi.json");
+  const { servers, ...rest } = await answer.json();
+  assertEquals(servers, [{ url: "/resolve-task" }]);
+  assertEquals(rest, JSON.parse(openapi));
+});

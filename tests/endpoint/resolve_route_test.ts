@@ -1,0 +1,387 @@
+// POST /resolve: what may be asked, and what is answered about a task.
+import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
+import * as v from "valibot";
+import { Finished, Running } from "../../functions/response_schemas.ts";
+import { IDS, objectOf, outcomeOf, problemOf, retryAfterOf, setUp } from "../helpers/endpoint.ts";
+import { RUNNING, type Settings, TASK_PATH } from "../helpers/endpoint.ts";
+
+const INFO = {
+  id: "t-1",
+  user_id: "user-1",
+  user_name: "analyst",
+  created: "2026-01-01T00:00:00.000Z",
+  status: "success",
+  duration: 1500,
+  name: "import",
+  description: "",
+  progress: 100,
+  subtask: null,
+  result: "s-1",
+  result_type: "source",
+  error_code: null,
+  error_description: null,
+};
+const ids = { organization_id: IDS.organization_id, workspace_id: IDS.workspace_id };
+const FAILED = { status: "failed", error_code: "NO_ROWS", error_description: "the file is empty" };
+
+Deno.test("a finished task is answered to either caller with its result and its dictionary", async () => {
+  const { standIn, bearer, webhook } = setUp();
+  standIn.add(INFO);
+  for (const response of [await bearer(IDS), await webhook(IDS)]) {
+    assertEquals(response.status, 200);
+    assertEquals(response.headers.get("content-type"), "application/json");
+    assertEquals(await objectOf(response), {
+      status: "success",
+      result: { source: "s-1" },
+      task: { ...ids, info: INFO },
+      links: {
+        result: "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=source&i=s-1",
+      },
+    });
+  }
+});
+
+Deno.test("a finished task that made nothing has an empty result, after one request", async () => {
+  for (const result_type of [null, "source"]) {
+    const { standIn, bearer } = setUp();
+    standIn.add({ id: "t-1", status: "success", result: null, result_type });
+    const response = await bearer(IDS);
+    const body = v.parse(v.strictObject(Finished.entries), await response.json());
+    assertEquals([response.status, body.status, body.result], [200, "success", {}]);
+    assertEquals(standIn.count(), 1);
+  }
+});
+
+Deno.test("a running or pending task is 202 to a bearer, with retry_after and Location", async () => {
+  for (const status of ["running", "pending"]) {
+    const { standIn, bearer } = setUp();
+    standIn.add({ ...INFO, status, progress: 40, result: null, result_type: null });
+    const response = await bearer(IDS);
+    assertEquals(response.status, 202);
+    const body = v.parse(v.strictObject(Running.entries), await response.json());
+    assertEquals(body.task.info.status, status);
+    assertEquals(body.task.info.progress, 40);
+    assertEquals(body.retry_after, retryAfterOf(response));
+    assertEquals(response.headers.get("location"), TASK_PATH);
+  }
+});
+
+Deno.test("a running or pending task is 503 task-pending to a webhook, with Retry-After", async () => {
+  for (const status of ["running", "pending"]) {
+    const { standIn, webhook } = setUp();
+    standIn.add({ id: "t-1", status });
+    const response = await webhook(IDS);
+    assertGreaterOrEqual(retryAfterOf(response), 2);
+    assertEquals(await outcomeOf(response), [503, "task-pending"]);
+  }
+});
+
+Deno.test("pending decides for either caller: first the body, then RESOLVE_PENDING", async () => {
+  const cases: [settings: Settings, body: object, bearer: number, webhook: number][] = [
+    [{}, {}, 202, 503],
+    [{}, { pending: "accepted" }, 202, 202],
+    [{}, { pending: "retry" }, 503, 503],
+    [{ RESOLVE_PENDING: "accepted" }, {}, 202, 202],
+    [{ RESOLVE_PENDING: "retry" }, {}, 503, 503],
+    [{ RESOLVE_PENDING: "accepted" }, { pending: "retry" }, 503, 503],
+    [{ RESOLVE_PENDING: "retry" }, { pending: "accepted" }, 202, 202],
+  ];
+  for (const [settings, more, ...expected] of cases) {
+    const { standIn, bearer, webhook } = setUp(settings);
+    standIn.add({ id: "t-1", status: "running" });
+    const answers = [await bearer({ ...IDS, ...more }), await webhook({ ...IDS, ...more })];
+    assertEquals(answers.map(({ status }) => status), expected, JSON.stringify([settings, more]));
+    for (const answer of answers) retryAfterOf(answer);
+  }
+});
+
+Deno.test("raise_on_error decides whether a failed task is 424; a webhook has it off", async () => {
+  const cases: [body: object, bearer: number, webhook: number][] = [
+    [{}, 424, 200],
+    [{ raise_on_error: true }, 424, 424],
+    [{ raise_on_error: false }, 200, 200],
+  ];
+  for (const [more, ...expected] of cases) {
+    const { standIn, bearer, webhook } = setUp();
+    standIn.add({ id: "t-1", ...FAILED });
+    const answers = [await bearer({ ...IDS, ...more }), await webhook({ ...IDS, ...more })];
+    assertEquals(answers.map(({ status }) => status), expected, JSON.stringify(more));
+  }
+});
+
+Deno.test("a failed task is a problem with the task's own code and description", async () => {
+  const { standIn, bearer } = setUp();
+  standIn.add({ ...INFO, result: null, result_type: null, ...FAILED });
+  const response = await bearer(IDS);
+  const problem = await problemOf(response);
+  assertEquals(
+    [problem.type, problem.code, problem.detail],
+    ["/problems/task-failed", "TASK_NO_ROWS", "the file is empty"],
+  );
+  assertEquals(problem.task?.info.error_code, "NO_ROWS");
+  assertEquals(problem.task?.info.id, "t-1");
+  assertEquals(response.headers.get("retry-after"), null, "it has ended");
+});
+
+Deno.test("a failed task without error fields reads TASK_UNKNOWN and no description", async () => {
+  const { standIn, bearer } = setUp();
+  standIn.add({ id: "t-1", status: "failed" });
+  const { code, detail } = await problemOf(await bearer(IDS));
+  assertEquals([code, detail], ["TASK_UNKNOWN", "no description"]);
+});
+
+Deno.test("a failed task without raise_on_error is 200 with status failed and no result", async () => {
+  const { standIn, webhook } = setUp();
+  // what a failed task may have left behind is no result
+  standIn.add({ ...INFO, ...FAILED });
+  const response = await webhook(IDS);
+  assertEquals(response.status, 200);
+  assertEquals(await objectOf(response), {
+    status: "failed",
+    result: {},
+    task: { ...ids, info: { ...INFO, ...FAILED } },
+  });
+});
+
+Deno.test("an unknown status is 502 with the server's word, whoever asks and however", async () => {
+  const { standIn, bearer, webhook } = setUp();
+  standIn.add({ id: "t-1", status: "paused" });
+  const body = { ...IDS, raise_on_error: false, pending: "accepted" };
+  for (const response of [await bearer(IDS), await webhook(IDS), await bearer(body)]) {
+    const { type, raw_status, status } = await problemOf(response);
+    assertEquals([status, type, raw_status], [502, "/problems/unknown-status", "paused"]);
+  }
+});
+
+Deno.test("a null or missing status is a failed poll, not a state of the task", async () => {
+  for (const status of [null, undefined]) {
+    const { standIn, bearer } = setUp();
+    standIn.add({ id: "t-1", status });
+    assertEquals(await outcomeOf(await bearer(IDS)), [502, "upstream-unavailable"]);
+    assertEquals(standIn.count(), 1);
+  }
+});
+
+Deno.test("Retry-After follows the adaptive schedule and the task's age", async () => {
+  const now = Date.now();
+  const cases: [age: number | null, least: number, most: number][] = [
+    [0, 2, 3],
+    [20_000, 2, 3],
+    [100_000, 10, 11],
+    [400_000, 40, 44],
+    [3_600_000, 60, 66],
+    [6 * 86_400_000, 60, 66],
+    [8 * 86_400_000, 2, 3], // not believed: then it counts from the first poll, which is this one
+    [-60_000, 2, 3],
+    [null, 2, 3],
+  ];
+  for (const [age, least, most] of cases) {
+    const { standIn, bearer } = setUp();
+    const created = age === null ? null : new Date(now - age).toISOString();
+    standIn.add({ id: "t-1", status: "running", created });
+    const seconds = retryAfterOf(await bearer(IDS));
+    assertGreaterOrEqual(seconds, least, `age ${age}`);
+    assertLessOrEqual(seconds, most, `age ${age}`);
+  }
+});
+
+Deno.test("a task's age is counted by the clock that the app is given", async () => {
+  const now = Date.parse("2031-07-01T00:00:00Z");
+  const { standIn, bearer } = setUp({}, { now: () => now });
+  standIn.add({ id: "t-1", status: "running", created: new Date(now - 200_000).toISOString() });
+  const seconds = retryAfterOf(await bearer(IDS));
+  assertGreaterOrEqual(seconds, 20);
+  assertLessOrEqual(seconds, 22);
+});
+
+Deno.test("Retry-After is never below what upstream asks for, and still an integer", async () => {
+  const cases: [upstream: string, least: number, most: number][] = [
+    ["1", 2, 3],
+    ["0", 2, 3],
+    ["-5", 2, 3],
+    ["soon", 2, 3],
+    ["90", 90, 91],
+    ["86400", 86_400, 86_401],
+    ["1000000000", 1e9, Infinity],
+    [new Date(Date.now() + 120_000).toUTCString(), 118, 121],
+  ];
+  for (const [upstream, least, most] of cases) {
+    const { standIn, bearer, webhook } = setUp();
+    const created = new Date().toISOString();
+    const answer = () =>
+      Response.json({ ...RUNNING, created }, { headers: { "retry-after": upstream } });
+    standIn.inject(answer, 2);
+    const response = await bearer(IDS);
+    for (const seconds of [retryAfterOf(response), retryAfterOf(await webhook(IDS))]) {
+      assertGreaterOrEqual(seconds, least, upstream.slice(0, 40));
+      assertLessOrEqual(seconds, most, upstream.slice(0, 40));
+    }
+    const { retry_after } = v.parse(Running, await response.json());
+    assertEquals(retry_after, retryAfterOf(response), upstream.slice(0, 40));
+  }
+});
+
+Deno.test("Retry-After stays an integer when upstream asks for more than a number holds", async () => {
+  for (const upstream of ["9".repeat(25), "9".repeat(400)]) {
+    const { standIn, bearer } = setUp();
+    standIn.inject(() => Response.json(RUNNING, { headers: { "retry-after": upstream } }));
+    const response = await bearer(IDS);
+    const { retry_after } = v.parse(Running, await response.json());
+    assertGreaterOrEqual(retryAfterOf(response), 86_400);
+    assertEquals(retry_after, retryAfterOf(response));
+
+    standIn.inject(() => Response.json({}, { status: 429, headers: { "retry-after": upstream } }));
+    assertGreaterOrEqual(retryAfterOf(await bearer(IDS)), 86_400);
+  }
+});
+
+Deno.test("Location leads to the same task, also when its ids are no UUIDs", async () => {
+  const { standIn, bearer, get } = setUp();
+  const task = { id: "00000181d3c6b79d-ebbd4d36_3f01b009", organization: "A_1", workspace: "-w-" };
+  standIn.add({ ...task, status: "running" });
+  const body = { organization_id: "A_1", workspace_id: "-w-", task_id: task.id };
+  const { headers } = await bearer(body);
+  const response = await get(headers.get("location") ?? "");
+  assertEquals(response.status, 202);
+  const { task: { info, ...where } } = v.parse(Running, await response.json());
+  assertEquals({ ...where, task_id: info.id }, body);
+});
+
+const WEB = "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=task&i=t-1";
+const API = "https://app.deepint.net/api/v1/workspace/workspace-1/task/t-1";
+const { organization_id, workspace_id, task_id } = IDS;
+const event = (data: unknown) => ({ type: "task.check", timestamp: "2026-01-01T00:00:00Z", data });
+
+Deno.test("a task is named by its web URL, by its API URL, by ids, plain or as an event", async () => {
+  const fallback = { DEEPINT_ORGANIZATION: organization_id };
+  const cases: [body: object, settings?: Settings][] = [
+    [{ url: WEB }],
+    [{ url: WEB }, { DEEPINT_ORGANIZATION: "organization-2" }],
+    [{ url: `${WEB}&tab=log#top` }],
+    [{ url: "https://APP.deepint.net/o/organization-1/workspace/?i=t-1&s=task&ws=workspace-1" }],
+    [{ url: WEB, ...IDS }],
+    [{ url: API, organization_id }],
+    [{ url: API.replace("/task/", "/tasks/"), organization_id, task_id }],
+    [{ url: API }, fallback],
+    [{ url: API, organization_id }, { DEEPINT_ORGANIZATION: "organization-2" }],
+    [IDS],
+    [IDS, { DEEPINT_ORGANIZATION: "organization-2" }],
+    [{ workspace_id, task_id }, fallback],
+    [{ ...IDS, info: { id: "t-2" }, retries: 5, data: { task_id: "t-3" }, type: "x", id: "t-4" }],
+  ];
+  for (const [body, settings] of cases) {
+    for (const sent of [body, event({ ...body, more: null }), { ...event(body), id: "e-1" }]) {
+      const { standIn, bearer, webhook } = setUp(settings);
+      standIn.add({ id: "t-1", status: "running" });
+      const said = JSON.stringify(sent);
+      assertEquals((await bearer(sent)).status, 202, said);
+      assertEquals((await webhook(sent)).status, 503, said);
+      assertEquals(standIn.count(), 2, said);
+      for (const { url, method, headers } of standIn.requests) {
+        assertEquals([method, url], ["GET", API], said);
+        assertEquals(headers["x-deepint-organization"], organization_id, said);
+      }
+    }
+  }
+});
+
+Deno.test("raise_on_error and pending count inside an event too", async () => {
+  const { standIn, webhook } = setUp();
+  standIn.add({ id: "t-1", steps: [{ status: "running" }, FAILED] });
+  assertEquals((await webhook(event({ ...IDS, pending: "accepted" }))).status, 202);
+  assertEquals((await webhook(event({ ...IDS, raise_on_error: true }))).status, 424);
+});
+
+Deno.test("a bad request is 400 with a pointer at each mistake, and no upstream request", async () => {
+  const url = (url: unknown): [object, string[]] => [{ url, organization_id }, ["#/url"]];
+  const long = "x".repeat(129);
+  const cases: [body: unknown, pointers: string[]][] = [
+    ...["{", "", " ", "t-1", "{}{}", "null", '"t-1"', "5", "true", "[]", "[{}]"]
+      .map((text): [string, string[]] => [text, ["#"]]),
+    [{}, ["#/organization_id", "#/workspace_id", "#/task_id"]],
+    [{ organization_id, task_id }, ["#/workspace_id"]],
+    [{ workspace_id, task_id }, ["#/organization_id"]],
+    [{ url: API }, ["#/organization_id"]],
+    ...["", "t-1", "ftp://app.deepint.net/x", `${WEB}&i=t-1`, `${API}/logs`].map(url),
+    ...[WEB.replace("//", "//a@"), WEB.replace("=task", "=source"), `${API}%2F..`].map(url),
+    ...[API.replace("t-1", ".."), API.replace("t-1", "%2e%2e"), API + "x".repeat(128)].map(url),
+    ...["/api/v1/workspace/workspace-1/task/t-1", 5, null, {}, [WEB]].map(url),
+    ...["", "..", "a/b", "a%2Fb", "a b", "\u0000", "\u00e9", long, 5, null, ["t-1"]]
+      .map((task_id): [object, string[]] => [{ ...IDS, task_id }, ["#/task_id"]]),
+    [{ ...IDS, organization_id: "a?b" }, ["#/organization_id"]],
+    [{ url: WEB, workspace_id: "a#b" }, ["#/workspace_id"]],
+    [{ ...IDS, raise_on_error: "false" }, ["#/raise_on_error"]],
+    [{ ...IDS, pending: "later", task_id: long }, ["#/pending", "#/task_id"]],
+    [event(null), ["#/data"]],
+    [event([]), ["#/data"]],
+    [event({ ...IDS, task_id: "../x" }), ["#/data/task_id"]],
+    [event({ url: "x", organization_id }), ["#/data/url"]],
+    [{ url: WEB, task_id: "t-2" }, ["#/task_id"]],
+    [{ url: WEB, organization_id: "o", workspace_id: "w" }, [
+      "#/organization_id",
+      "#/workspace_id",
+    ]],
+    [{ url: API, organization_id, workspace_id: "workspace-2" }, ["#/workspace_id"]],
+    [event({ url: WEB, task_id: "t-2" }), ["#/data/task_id"]],
+  ];
+  for (const [body, pointers] of cases) {
+    const { standIn, bearer, webhook } = setUp();
+    const said = JSON.stringify(body).slice(0, 100);
+    for (const response of [await bearer(body), await webhook(body)]) {
+      assertEquals(response.status, 400, said);
+      const { type, errors = [] } = await problemOf(response);
+      assertEquals(type, "/problems/invalid-request");
+      assertEquals(errors.map(({ pointer }) => pointer).sort(), pointers.sort(), said);
+      assert(errors.every(({ detail }) => detail.length > 0), said);
+    }
+    assertEquals(standIn.count(), 0, said);
+  }
+});
+
+Deno.test("a body that is an array, or nested deep, or not UTF-8 is 400", async () => {
+  const { bearer, standIn } = setUp();
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...IDS, note: "?" }));
+  const cut = bytes.map((byte) => byte === 0x3f ? 0xff : byte);
+  const deep = "[".repeat(9_000) + "]".repeat(9_000);
+  for (const body of [JSON.stringify([IDS]), "[]", deep, deep.slice(1), cut]) {
+    assertEquals(await outcomeOf(await bearer("", { body })), [400, "invalid-request"]);
+  }
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("what is not allowed is 403 with no upstream request, to whichever host", async () => {
+  const hosts = ["deepint.net", "app.deepint.net:8443", "app.deepint.net.example", "127.0.0.1"];
+  const others = hosts.map((host) => host.includes("127") ? `http://${host}` : `https://${host}`);
+  const cases: [settings: Settings, body: object][] = [
+    ...others.flatMap((origin): [Settings, object][] => [
+      [{}, { url: WEB.replace("https://app.deepint.net", origin) }],
+      [{}, { url: API.replace("https://app.deepint.net", origin), organization_id }],
+    ]),
+    [{ DEEPINT_INSTANCE: "other.deepint.net" }, { url: WEB }],
+    [{ RESOLVE_ALLOWED_ORGANIZATIONS: "organization-2,organization" }, IDS],
+    [{ RESOLVE_ALLOWED_ORGANIZATIONS: "organization-2" }, { url: WEB }],
+    [
+      { RESOLVE_ALLOWED_ORGANIZATIONS: "organization-2", DEEPINT_ORGANIZATION: organization_id },
+      { url: API },
+    ],
+    [{ RESOLVE_ALLOWED_WORKSPACES: "workspace-2,workspace-10" }, IDS],
+    [
+      { RESOLVE_ALLOWED_ORGANIZATIONS: organization_id, RESOLVE_ALLOWED_WORKSPACES: "workspace-2" },
+      { url: API, organization_id },
+    ],
+  ];
+  for (const [settings, body] of cases) {
+    const { standIn, bearer, webhook } = setUp(settings);
+    standIn.add({ id: "t-1", status: "success" });
+    for (const response of [await bearer(body), await webhook(body), await bearer(event(body))]) {
+      assertEquals(await outcomeOf(response), [403, "forbidden"], JSON.stringify([settings, body]));
+    }
+    assertEquals(standIn.count(), 0);
+  }
+  const { standIn, bearer } = setUp({
+    RESOLVE_ALLOWED_ORGANIZATIONS: "organization-2, organization-1",
+    RESOLVE_ALLOWED_WORKSPACES: "workspace-1",
+  });
+  standIn.add({ id: "t-1", status: "success" });
+  assertEquals((await bearer(IDS)).status, 200, "what is named is allowed");
+});

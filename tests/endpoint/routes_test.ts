@@ -1,0 +1,307 @@
+// Every route but the two that poll, what holds for all of them, and the base path.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { PROBLEMS } from "../../functions/http/problem.ts";
+import {
+  IDS,
+  KEY,
+  objectOf,
+  outcomeOf,
+  problemOf,
+  retryAfterOf,
+  setUp,
+} from "../helpers/endpoint.ts";
+import { post, RUNNING, SUCCESS, TASK_PATH } from "../helpers/endpoint.ts";
+
+/** The problems of the contract's table, with their status. */
+const TABLE: Record<string, number> = {
+  "invalid-request": 400,
+  "unauthorized": 401,
+  "forbidden": 403,
+  "not-found": 404,
+  "method-not-allowed": 405,
+  "request-timeout": 408,
+  "content-too-large": 413,
+  "unsupported-media-type": 415,
+  "task-failed": 424,
+  "task-pending": 503,
+  "unknown-status": 502,
+  "rate-limited": 503,
+  "upstream-credentials": 502,
+  "upstream-unavailable": 502,
+  "upstream-timeout": 504,
+  "misconfigured": 503,
+};
+
+const ROUTES: Record<string, string[]> = {
+  "/resolve": ["POST"],
+  [TASK_PATH]: ["GET", "HEAD"],
+  "/health": ["GET", "HEAD"],
+  "/openapi.json": ["GET", "HEAD"],
+  "/problems/forbidden": ["GET", "HEAD"],
+};
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
+
+Deno.test("/health says ok to anybody and touches nothing upstream", async () => {
+  const { standIn, send } = setUp();
+  for (const authorization of [undefined, "Bearer wrong"]) {
+    const response = await send("/health", { headers: authorization ? { authorization } : {} });
+    assertEquals(response.status, 200);
+    assertEquals(response.headers.get("content-type"), "application/json");
+    assertEquals(await objectOf(response), { status: "ok" });
+  }
+  assertEquals((await send("/health?verbose=1")).status, 200, "a query is another matter");
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("/openapi.json is the same JSON for anybody, and touches nothing upstream", async () => {
+  const { standIn, send } = setUp();
+  const [one, other] = [await send("/openapi.json"), await send("/openapi.json")];
+  assertEquals([one.status, one.headers.get("content-type")], [200, "application/json"]);
+  assertEquals(await objectOf(one), await objectOf(other));
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("/openapi.json describes OpenAPI 3.1 and the routes that there are", async () => {
+  const { openapi, paths } = await objectOf(await setUp().send("/openapi.json"));
+  assertMatch(String(openapi), /^3\.1\.\d+$/);
+  assert(typeof paths === "object" && paths !== null);
+  assertEquals(Object.keys(paths).sort(), [
+    "/health",
+    "/openapi.json",
+    "/organizations/{organization}/workspaces/{workspace}/tasks/{task}",
+    "/problems/{name}",
+    "/resolve",
+    "/watch/{token}",
+    "/watches",
+    "/watches/{id}",
+  ]);
+});
+
+Deno.test("/problems/{name} explains every problem of the table to anybody", async () => {
+  const { standIn, send } = setUp();
+  for (const [name, status] of Object.entries(TABLE)) {
+    const response = await send(`/problems/${name}`);
+    assertEquals(response.status, 200, name);
+    const text = await response.text();
+    assertStringIncludes(text, name);
+    assertStringIncludes(text, String(status), name);
+    assert(text.length > 60, `${name}: what it means and what to do`);
+  }
+  for (const name of Object.keys(PROBLEMS)) {
+    assertEquals((await send(`/problems/${name}`)).status, 200, name);
+  }
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("a problem of no such name is 404, also one that every object has", async () => {
+  const names = ["gone", "toString", "constructor", "__proto__", "hasOwnProperty", "FORBIDDEN"];
+  for (const name of names) {
+    const response = await setUp().send(`/problems/${name}`);
+    assertEquals(await outcomeOf(response), [404, "not-found"], name);
+  }
+});
+
+Deno.test("every other path is 404 with a code that tells it from a missing task", async () => {
+  const { send, get, bearer, standIn, log } = setUp();
+  const paths = [
+    "",
+    "/",
+    "/none",
+    "/Health",
+    "/healthz",
+    "//health",
+    "/resolve/more",
+    "/problems",
+    "/problems/forbidden/more",
+    "/organizations",
+    "/organizations/o/workspaces/w/tasks",
+    `${TASK_PATH}/more`,
+    TASK_PATH.replace("tasks", "task"),
+    "/favicon.ico",
+    "/resolve%2F",
+  ];
+  for (const path of paths) {
+    for (const method of ["GET", "POST", "OPTIONS"]) {
+      const problem = await problemOf(await send(path, { method }));
+      assertEquals([problem.status, problem.type], [404, "/problems/not-found"], path);
+      assertEquals(problem.code, "ROUTE_NOT_FOUND", path);
+    }
+    assertEquals(log.at(-1)?.route, null);
+  }
+  assertEquals(standIn.count(), 0);
+  const codes = [await bearer(IDS), await get(TASK_PATH)].map(async (response) => {
+    const { status, code } = await problemOf(response);
+    return [status, code];
+  });
+  const missing = [404, "TASK_NOT_FOUND"];
+  assertEquals(await Promise.all(codes), [missing, missing]);
+});
+
+Deno.test("a path with a slash at its end is another path", async () => {
+  for (const path of Object.keys(ROUTES)) {
+    assertEquals((await setUp().get(`${path}/`)).status, 404, `${path}/`);
+  }
+});
+
+Deno.test("a known path with another method is 405 with Allow, and asks nothing", async () => {
+  const { send, standIn, log } = setUp();
+  for (const [path, allowed] of Object.entries(ROUTES)) {
+    for (const method of METHODS.filter((method) => !allowed.includes(method))) {
+      for (const headers of [{}, { authorization: `Bearer ${KEY}` }]) {
+        const response = await send(path, { method, headers });
+        assertEquals(response.status, 405, `${method} ${path}`);
+        const allow = (response.headers.get("allow") ?? "").split(",").map((it) => it.trim());
+        assertEquals(allow.sort(), allowed, `${method} ${path}`);
+        if (method === "HEAD") assertEquals(await response.text(), "");
+        else assertEquals(await outcomeOf(response), [405, "method-not-allowed"]);
+      }
+    }
+  }
+  assertEquals(standIn.count(), 0);
+  assertEquals(log.at(-1)?.problem, "method-not-allowed");
+});
+
+Deno.test("HEAD has the status and the headers of GET and no body, where GET works", async () => {
+  const { send } = setUp();
+  for (const path of ["/health", "/openapi.json", "/problems/forbidden", "/problems/x", "/none"]) {
+    const [get, head] = [await send(path), await send(path, { method: "HEAD" })];
+    assertEquals(head.status, get.status, path);
+    assertEquals(await head.text(), "", path);
+    for (const name of ["content-type", "cache-control", "x-content-type-options"]) {
+      assertEquals(head.headers.get(name), get.headers.get(name), `${path} ${name}`);
+    }
+  }
+});
+
+Deno.test("a base path precedes every route, and no route is there without it", async () => {
+  const base = "/resolve-task";
+  const { standIn, app, send, get, bearer, webhook } = setUp({ RESOLVE_BASE_PATH: base });
+  standIn.add({ id: "t-1", steps: [{ status: "running", polls: 3 }, { status: "failed" }] });
+  for (const path of ["/health", "/openapi.json", "/problems/forbidden"]) {
+    assertEquals((await send(path)).status, 200, path);
+    assertEquals((await app.request(path)).status, 404, path);
+  }
+  assertEquals((await app.request("/resolve", { method: "POST" })).status, 404);
+  assertEquals((await app.request(`${base}x/health`)).status, 404);
+  assertEquals((await app.request(`/x${base}/health`)).status, 404);
+  assertEquals((await app.request(`${base}/health`)).status, 200);
+
+  const running = await bearer(IDS);
+  assertEquals([running.status, running.headers.get("location")], [202, base + TASK_PATH]);
+  const headers = { authorization: `Bearer ${KEY}` };
+  const followed = await app.request(running.headers.get("location") ?? "", { headers });
+  assertEquals(followed.status, 202, "Location is a path from the root");
+  assertEquals((await get(TASK_PATH)).status, 202);
+
+  for (const response of [await bearer(IDS), await webhook({}), await send("/none")]) {
+    const { type, status } = await problemOf(response);
+    assertMatch(type, /^\/resolve-task\/problems\/[a-z-]+$/, `${status}`);
+    assertEquals((await app.request(type)).status, 200, "the type leads to its page");
+  }
+  assertEquals((await problemOf(await app.request("/none"))).type, `${base}/problems/not-found`);
+});
+
+Deno.test("a base path is text, not a pattern, and the log's route is without it", async () => {
+  const { app, send, log } = setUp({ RESOLVE_BASE_PATH: "/v1.0/a~b/" });
+  assertEquals((await send("/health")).status, 200);
+  assertEquals(log.at(-1)?.route, "/health");
+  assertEquals((await app.request("/v1x0/a~b/health")).status, 404);
+});
+
+Deno.test("nothing is ever answered with a redirect or 410", async () => {
+  for (const base of ["", "/resolve-task"]) {
+    const { app } = setUp({ RESOLVE_BASE_PATH: base });
+    const paths = ["", "/", "//", "/..", "//evil.example/", "/problems/", "/index.html"];
+    for (const path of [...paths, ...Object.keys(ROUTES)].flatMap((it) => [it, base + it])) {
+      for (const method of METHODS) {
+        const request = new Request(`https://endpoint.example${path}`, { method });
+        const { status, headers } = await app.fetch(request);
+        assert(status < 300 || (status >= 400 && status !== 410), `${method} ${path}: ${status}`);
+        assertEquals(headers.get("location"), null);
+      }
+    }
+  }
+});
+
+Deno.test("every answer has Cache-Control, nosniff and a request id of its own", async () => {
+  const { standIn, bearer, webhook, send, log } = setUp();
+  standIn.inject(() => Response.json(RUNNING), 2);
+  standIn.inject(() => Response.json(SUCCESS));
+  const answers = [
+    await bearer(IDS),
+    await webhook(IDS),
+    await bearer(IDS),
+    await bearer({}),
+    await send("/resolve", post(IDS)),
+    await bearer({ ...IDS, task_id: "t-2" }),
+    await send("/resolve"),
+    await bearer(IDS, { headers: { "content-type": "text/plain" } }),
+    await send("/health"),
+    await send("/openapi.json"),
+    await send("/problems/forbidden", { method: "HEAD" }),
+    await send("/none"),
+    await send(TASK_PATH, { method: "OPTIONS" }),
+  ];
+  const statuses = answers.map(({ status }) => status);
+  assertEquals(statuses, [202, 503, 200, 400, 401, 404, 405, 415, 200, 200, 200, 404, 405]);
+  for (const [index, response] of answers.entries()) {
+    const { status, headers } = response;
+    const entry = log[index];
+    assertEquals(headers.get("cache-control"), "no-store", `${status}`);
+    assertEquals(headers.get("x-content-type-options"), "nosniff", `${status}`);
+    assertMatch(headers.get("x-request-id") ?? "", /^[A-Za-z0-9_-]{1,64}$/, `${status}`);
+    assertEquals([entry?.status, entry?.request_id], [status, headers.get("x-request-id")]);
+    if ([202, 503].includes(status)) retryAfterOf(response);
+  }
+  assertEquals(log.length, answers.length, "one line a request");
+  assertEquals(new Set(log.map(({ request_id }) => request_id)).size, answers.length);
+});
+
+Deno.test("X-Request-Id is the caller's when it is well formed, else a new one", async () => {
+  const { bearer, send, log } = setUp();
+  for (const given of ["a", "A_b-9", "x".repeat(64), crypto.randomUUID()]) {
+    for (const headers of [{ "x-request-id": given }]) {
+      const answers = [await bearer(IDS, { headers }), await send("/health", { headers })];
+      for (const response of answers) assertEquals(response.headers.get("x-request-id"), given);
+      assertEquals(log.slice(-2).map(({ request_id }) => request_id), [given, given]);
+    }
+  }
+  for (const given of ["x".repeat(65), "a b", "a/b", "a.b", "a,b", "<b>", "\u00e9", '{"a":1}']) {
+    const response = await bearer(IDS, { headers: { "x-request-id": given } });
+    const id = response.headers.get("x-request-id") ?? "";
+    assertMatch(id, /^[A-Za-z0-9_-]{1,64}$/);
+    assertEquals(log.at(-1)?.request_id, id);
+    assertEquals(JSON.stringify(log.at(-1)).includes(JSON.stringify(given)), false, given);
+  }
+});
+
+Deno.test("the log has the pattern of the route and how the poll went, and no id, query or body", async () => {
+  const { standIn, get, bearer, webhook, send, log } = setUp();
+  standIn.add({ id: "t-1", status: "running" });
+  await get(`${TASK_PATH}?secret=1`);
+  await bearer(IDS);
+  await webhook({ ...IDS, task_id: "t-2" });
+  await send("/health?secret=1");
+  const pattern = "/organizations/:organization/workspaces/:workspace/tasks/:task";
+  const shown = log.map((entry) => [
+    entry.method,
+    entry.route,
+    entry.status,
+    entry.auth,
+    entry.upstream_status,
+    entry.task_status,
+    typeof entry.upstream_ms,
+  ]);
+  assertEquals(shown, [
+    ["GET", pattern, 202, "bearer", 200, "running", "number"],
+    ["POST", "/resolve", 202, "bearer", 200, "running", "number"],
+    ["POST", "/resolve", 404, "webhook", 404, undefined, "number"],
+    ["GET", "/health", 200, "none", undefined, undefined, "undefined"],
+  ]);
+  for (const entry of log) {
+    assert(!/secret|organization-1|t-1|t-2/.test(JSON.stringify(entry)), JSON.stringify(entry));
+    assertMatch(entry.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    assert(entry.ms >= 0);
+  }
+});

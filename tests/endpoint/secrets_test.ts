@@ -1,0 +1,233 @@
+// Token, key, webhook secret and signature: in no error of any class, however it is printed. The answers
+// and log lines of every problem are looked at in problems_test.ts, those of hostile requests in
+// hostile_test.ts.
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { upstreamProblem } from "../../functions/task/response.ts";
+import { createApp, readConfig } from "../../functions/app.ts";
+import { Problem } from "../../functions/http/problem.ts";
+import { parseJson, readQuestion } from "../../functions/task/request.ts";
+import {
+  Credentials,
+  DeepintBaseError,
+  DeepintHTTPError,
+  DeepintTimeoutError,
+  Task,
+  TaskInfo,
+} from "../../mod.ts";
+import { assertSilent, prints } from "../helpers/client.ts";
+import {
+  captureConsole,
+  IDS,
+  KEY,
+  post,
+  SECRET,
+  setUp,
+  signed,
+  TASK_PATH,
+} from "../helpers/endpoint.ts";
+import { problemOf, textOf, TOKEN } from "../helpers/endpoint.ts";
+
+const SECRETS = [TOKEN, KEY, SECRET.slice(6), atob(SECRET.slice(6))];
+
+function taskOf(fields: Record<string, unknown>, fetch?: () => Promise<Response>): Task {
+  return new Task({
+    organizationId: "o-1",
+    workspaceId: "w-1",
+    credentials: new Credentials({ token: TOKEN }),
+    info: TaskInfo.fromDict({ id: "t-1", ...fields }),
+    fetch,
+  });
+}
+
+/** An error of each class with every field that it may have, and the names of those fields. */
+const CLASSES: Record<string, [make: () => unknown, fields: string[]]> = {
+  DeepintBaseError: [
+    () => new DeepintBaseError("HTTP_400", "text", { cause: new Error("cause") }),
+    ["cause", "code"],
+  ],
+  DeepintCredentialsError: [
+    () => assertThrows(() => new Credentials({ token: `${TOKEN}\n` })),
+    ["code"],
+  ],
+  DeepintHTTPError: [
+    () =>
+      new DeepintHTTPError("HTTP_429", "text", {
+        ...{ method: "GET", url: "https://a.example/", status: 429, retryable: true },
+        ...{ retryAfter: 1_000, cause: new Error("cause") },
+      }),
+    ["cause", "code", "method", "retryAfter", "retryable", "status", "url"],
+  ],
+  DeepintTaskError: [
+    () => assertRejects(() => taskOf({ status: "failed" }).resolve()),
+    ["code", "info", "task"],
+  ],
+  DeepintTimeoutError: [
+    () => {
+      const info = TaskInfo.fromDict({ id: "t-1" });
+      return new DeepintTimeoutError("text", { elapsed: 1, info, retryable: true, retryAfter: 1 });
+    },
+    ["code", "elapsed", "info", "retryAfter", "retryable"],
+  ],
+  ConfigError: [
+    () => assertThrows(() => readConfig({ DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: `${KEY} x` })),
+    ["variable"],
+  ],
+  Problem: [
+    () => new Problem("invalid-request", "text", { code: "X", headers: { a: "b" }, extra: {} }),
+    ["options", "problem"],
+  ],
+};
+
+for (const [name, [make, fields]] of Object.entries(CLASSES)) {
+  Deno.test(`a ${name} holds no secret, and one in any of its fields would be seen`, async () => {
+    const error = await make();
+    assert(error instanceof Error && error.name === name);
+    assertSilent(error, ...SECRETS);
+    const own = Reflect.ownKeys(error).map(String).filter((key) => !/^(stack|message)$/.test(key));
+    assertEquals(own.sort(), fields, "a new field is one that may leak");
+    for (const key of [...fields, "message", "stack", "name", "cause", "toString", "another"]) {
+      const leaks: unknown[] = key === "toString"
+        ? [() => TOKEN]
+        : ["message", "stack", "name"].includes(key)
+        ? [`for ${TOKEN}`]
+        : [`for ${TOKEN}`, { deep: [new Map([["key", TOKEN]])] }, new Error(TOKEN)];
+      for (const value of leaks) {
+        const leaky = await make();
+        Object.defineProperty(leaky, key, { value, enumerable: false, configurable: true });
+        assertThrows(() => assertSilent(leaky, ...SECRETS), Error, "a secret", `${name}.${key}`);
+      }
+    }
+  });
+}
+
+Deno.test("what upstream says of the token is in no problem made of it", async () => {
+  const echo = { code: "X", message: `the token ${TOKEN} of ${KEY}` };
+  const named: string[] = [];
+  for (const status of [200, 301, 400, 401, 404, 429, 500, 503, 504]) {
+    const task = taskOf({}, () => Promise.resolve(Response.json(echo, { status })));
+    const error = await assertRejects(() => task.load({ retries: 0 }), DeepintHTTPError);
+    const problem = upstreamProblem(error);
+    assert(problem !== undefined, `${status}`);
+    named.push(problem.problem);
+    assertSilent(problem, ...SECRETS, "the token");
+  }
+  assertEquals(new Set(named).size, 4, named.join());
+});
+
+Deno.test("a problem of a request holds nothing of a URL that may be a credential", () => {
+  const web = "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1";
+  const urls = [
+    web.replace("://", `://${KEY}@`),
+    web.replace("://", `://user:${KEY}@`),
+    web.replace("s=task", `token=${KEY}`),
+    `${web}&ws=w-2&key=${KEY}`,
+    `${web}&i=t-2#${KEY}`,
+    `ftp://user:${KEY}@app.deepint.net/`,
+    `https://${KEY}@[`,
+  ];
+  const allowed = { allowedOrganizations: [], allowedWorkspaces: [] };
+  for (const url of urls) {
+    const read = () => readQuestion({ url }, "app.deepint.net", allowed);
+    assertSilent(assertThrows(read, Problem, undefined, url), KEY);
+  }
+  const bytes = new TextEncoder().encode(`{"key":"${KEY}"`);
+  assertSilent(assertThrows(() => parseJson(bytes), Problem), KEY);
+});
+
+Deno.test("an endpoint prints and serialises without token, keys and secrets", () => {
+  const environment = {
+    DEEPINT_TOKEN: TOKEN,
+    RESOLVE_API_KEYS: KEY,
+    RESOLVE_WEBHOOK_SECRETS: SECRET,
+  };
+  const app = createApp(readConfig(environment), { log: () => {} });
+  const { request, fetch } = app;
+  // an app holds functions, which structuredClone() refuses
+  for (const value of [{ ...app }, request, fetch]) {
+    const text = Deno.inspect(value, { depth: 20, showHidden: true, getters: true }) +
+      JSON.stringify(value);
+    for (const secret of SECRETS) assert(!text.includes(secret), text);
+  }
+});
+
+Deno.test("a signature that is refused is in no answer and no log line, whatever is wrong with it", async () => {
+  const seconds = Math.floor(Date.now() / 1_000);
+  const good = new Headers((await signed(post(IDS), { timestamp: seconds })).headers);
+  const signature = good.get("webhook-signature") ?? "";
+  const changes: Record<string, string>[] = [
+    {},
+    { "webhook-id": "msg_2" },
+    { "webhook-id": "" },
+    { "webhook-timestamp": "1" },
+    { "webhook-timestamp": signature },
+    { "webhook-signature": signature.replace("v1", "v2") },
+    { "webhook-signature": signature.slice(0, -1) },
+    { authorization: signature },
+    { authorization: `Bearer ${signature}` },
+    { "content-type": "text/plain" },
+    { "content-encoding": "gzip" },
+  ];
+  using output = captureConsole();
+  for (const change of changes) {
+    for (const body of [JSON.stringify(IDS), JSON.stringify(IDS) + "\n", "{"]) {
+      const { standIn, send, log } = setUp();
+      standIn.add({ id: "t-1", status: "running" });
+      const headers = { ...Object.fromEntries(good), ...change };
+      const seen = await textOf(await send("/resolve", post(body, { headers })));
+      assert(!`${seen}${JSON.stringify(log)}`.includes(signature.slice(3, -1)), seen);
+    }
+  }
+  assertEquals([...output.log, ...output.error], []);
+});
+
+Deno.test("a callback's error that holds the task reaches the console without the token", async () => {
+  using output = captureConsole();
+  const task = taskOf(
+    { status: "running" },
+    () => Promise.resolve(Response.json({ status: "success", name: `for ${TOKEN}` })),
+  );
+  const onProgress = () => {
+    throw Object.assign(new Error("failed"), { task });
+  };
+  await task.resolve({ onProgress });
+  assertEquals(output.error.length > 0, true);
+  for (const part of output.error) {
+    assertSilent(part, ...SECRETS);
+    assert(typeof part === "string" || prints(part).includes("t-1"));
+  }
+});
+
+Deno.test("a key that is sent elsewhere than in Authorization proves nothing and is in no log line", async () => {
+  const { send, log, standIn } = setUp();
+  const query = `?key=${KEY}&token=${TOKEN}`;
+  const headers = { "x-api-key": KEY, "cookie": `key=${KEY}`, "x-request-id": `${KEY} ${TOKEN}` };
+  for (const path of [TASK_PATH + query, `/health${query}`, `/none/${KEY}${query}`]) {
+    const response = await send(path, { headers });
+    const seen = await textOf(response) + JSON.stringify(log);
+    for (const secret of SECRETS) assert(!seen.includes(secret), seen);
+  }
+  assertEquals(log.map(({ status }) => status), [401, 200, 404]);
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("a defect of the endpoint is 500 internal-error, with nothing of its error but the name", async () => {
+  let calls = 0;
+  const now = () => {
+    // the second time is within the handler
+    if (++calls === 2) throw new RangeError(`no time for ${TOKEN}`, { cause: { KEY, SECRET } });
+    return Date.UTC(2026, 0, 1);
+  };
+  using output = captureConsole();
+  const { get, log, standIn } = setUp({}, { now });
+  const response = await get(TASK_PATH);
+  const seen = await textOf(response) + JSON.stringify([log, output.log, output.error]);
+  assertEquals((await problemOf(response)).code, "INTERNAL_ERROR");
+  assertEquals([response.status, log[0]?.problem, log[0]?.hint], [
+    500,
+    "internal-error",
+    "RangeError",
+  ]);
+  assertEquals(standIn.count(), 0);
+  for (const secret of SECRETS) assert(!seen.includes(secret), seen);
+  assert(!/no time for|\.ts:\d/.test(seen), seen);
+});

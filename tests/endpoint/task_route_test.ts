@@ -1,0 +1,323 @@
+// GET of the task route: for whoever follows Location. Entity tags, HEAD and CORS.
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
+import * as v from "valibot";
+import { Finished, Running } from "../../functions/response_schemas.ts";
+import {
+  type Endpoint,
+  outcomeOf,
+  problemOf,
+  retryAfterOf,
+  setUp,
+  signed,
+} from "../helpers/endpoint.ts";
+import { KEY, RUNNING, SUCCESS, TASK_PATH } from "../helpers/endpoint.ts";
+
+const SOME_TAG = 'W/"0123456789abcdef"';
+
+/** An endpoint whose upstream answers these, in order. */
+function setUpWith(...answers: [body: object, headers?: Record<string, string>][]): Endpoint {
+  const endpoint = setUp();
+  for (const [body, headers = {}] of answers) {
+    endpoint.standIn.inject(() => Response.json(body, { headers }));
+  }
+  return endpoint;
+}
+
+/** A conditional request for the task. */
+const ask = ({ get }: Endpoint, tag: string) =>
+  get(TASK_PATH, { headers: { "if-none-match": tag } });
+
+async function tagOf(endpoint: Endpoint): Promise<string> {
+  return (await endpoint.get(TASK_PATH)).headers.get("etag") ?? "none";
+}
+
+Deno.test("the task route answers as POST /resolve does a bearer caller", async () => {
+  const { standIn, get } = setUp();
+  standIn.add({ id: "t-1", steps: [{ status: "running" }, SUCCESS] });
+  const running = await get(TASK_PATH);
+  assertEquals(running.status, 202);
+  const body = v.parse(v.strictObject(Running.entries), await running.json());
+  assertEquals([body.status, body.retry_after], ["running", retryAfterOf(running)]);
+  assertEquals(running.headers.get("location"), TASK_PATH);
+
+  const finished = await get(TASK_PATH);
+  assertEquals(finished.status, 200);
+  const { result } = v.parse(v.strictObject(Finished.entries), await finished.json());
+  assertEquals(result, { source: "s-1" });
+  assertEquals(standIn.count(), 2);
+});
+
+Deno.test("the task route answers 424, 404, 502, 403 and 400 as problems", async () => {
+  const { standIn, get } = setUp({ RESOLVE_ALLOWED_WORKSPACES: "workspace-1" });
+  standIn.add({ id: "t-1", status: "failed" });
+  standIn.add({ id: "t-2", status: "paused" });
+  const at = async (path: string) => await outcomeOf(await get(path));
+  assertEquals(await at(TASK_PATH), [424, "task-failed"]);
+  assertEquals(await at(TASK_PATH.replace("t-1", "t-2")), [502, "unknown-status"]);
+  assertEquals(await at(TASK_PATH.replace("t-1", "t-3")), [404, "not-found"]);
+  const asked = standIn.count();
+  assertEquals(await at(TASK_PATH.replace("workspace-1", "workspace-2")), [403, "forbidden"]);
+  for (const id of ["a%20b", "a%2Fb", "%252e", "a.b", "%E0%A4%A", "x".repeat(129)]) {
+    assertEquals(await at(TASK_PATH.replace("t-1", id)), [400, "invalid-request"], id);
+  }
+  const { errors } = await problemOf(await get(TASK_PATH.replace("organization-1", "a.b")));
+  assertEquals(errors?.map(({ pointer }) => pointer), ["#/organization_id"]);
+  assertEquals(standIn.count(), asked);
+});
+
+Deno.test("RESOLVE_PENDING counts for the task route too", async () => {
+  const { standIn, get } = setUp({ RESOLVE_PENDING: "retry" });
+  standIn.add({ id: "t-1", status: "running" });
+  const response = await get(TASK_PATH);
+  retryAfterOf(response);
+  assertEquals([response.headers.get("etag"), response.headers.get("cache-control")], [
+    null,
+    "no-store",
+  ]);
+  assertEquals(await outcomeOf(response), [503, "task-pending"]);
+});
+
+Deno.test("the task route takes a bearer key alone: a signature is not enough", async () => {
+  const { standIn, send } = setUp();
+  standIn.add({ id: "t-1", status: "success" });
+  const timestamp = Math.floor(Date.now() / 1000);
+  for (const init of [{}, await signed({}, { timestamp })]) {
+    const response = await send(TASK_PATH, init);
+    assertMatch(response.headers.get("www-authenticate") ?? "", /^Bearer\b/);
+    assertEquals(await outcomeOf(response), [401, "unauthorized"]);
+  }
+  const wrong = await send(TASK_PATH, { headers: { authorization: `Bearer ${KEY}x` } });
+  assertEquals(await outcomeOf(wrong), [401, "unauthorized"]);
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("200 and 202 have a weak ETag and may be kept privately, other answers not", async () => {
+  const endpoint = setUpWith([RUNNING], [{ ...RUNNING, status: "failed" }], [SUCCESS]);
+  for (const status of [202, 424]) {
+    const { status: got, headers } = await endpoint.get(TASK_PATH);
+    assertEquals(got, status);
+    if (status === 202) assertMatch(headers.get("etag") ?? "", /^W\/"[!#-~]+"$/);
+    else assertEquals(headers.get("etag"), null);
+    const expected = status === 202 ? "private, no-cache" : "no-store";
+    assertEquals(headers.get("cache-control"), expected);
+  }
+  const finished = setUpWith([SUCCESS]);
+  const { headers } = await finished.get(TASK_PATH);
+  assertMatch(headers.get("etag") ?? "", /^W\/"[!#-~]+"$/);
+  assertEquals(headers.get("cache-control"), "private, no-cache");
+});
+
+Deno.test("If-None-Match with the tag is 304 without a body, with ETag and Retry-After", async () => {
+  const endpoint = setUpWith([RUNNING], [RUNNING, { "retry-after": "70" }]);
+  const tag = await tagOf(endpoint);
+  const response = await ask(endpoint, tag);
+  assertEquals([response.status, response.headers.get("etag")], [304, tag]);
+  assertGreaterOrEqual(retryAfterOf(response), 70);
+  assertEquals(await response.text(), "");
+  assertEquals(response.headers.get("content-type"), null);
+  assertEquals(response.headers.get("cache-control"), "private, no-cache");
+  assertEquals(response.headers.get("x-content-type-options"), "nosniff");
+  assertEquals(endpoint.log.at(-1)?.status, 304);
+  assertEquals(endpoint.log.at(-1)?.request_id, response.headers.get("x-request-id"));
+});
+
+Deno.test("a finished task is 304 too, and a new 200 to who has the tag of another state", async () => {
+  const endpoint = setUpWith([RUNNING], [SUCCESS]);
+  const running = await tagOf(endpoint);
+  const finished = await ask(endpoint, running);
+  assertEquals(finished.status, 200);
+  assertEquals((await ask(endpoint, finished.headers.get("etag") ?? "")).status, 304);
+});
+
+Deno.test("If-None-Match is compared weakly, takes a list and *, and ignores other tags", async () => {
+  const cases: [header: (tag: string) => string, status: number][] = [
+    [(tag) => tag, 304],
+    [(tag) => tag.replace("W/", ""), 304],
+    [(tag) => `${SOME_TAG}, ${tag}`, 304],
+    [(tag) => `"a",${tag},"b,c"`, 304],
+    [(tag) => `"a, b" ,  ${tag.replace("W/", "")}`, 304],
+    [() => "*", 304],
+    [() => SOME_TAG, 202],
+    [() => '"*"', 202],
+    [(tag) => tag.replaceAll('"', ""), 202],
+    [(tag) => tag.toLowerCase(), 202],
+    [(tag) => tag.slice(0, -2) + '"', 202],
+    [() => "", 202],
+  ];
+  for (const [header, status] of cases) {
+    const endpoint = setUpWith([RUNNING], [RUNNING]);
+    const tag = await tagOf(endpoint);
+    assertEquals((await ask(endpoint, header(tag))).status, status, header(tag));
+  }
+});
+
+Deno.test("the ETag is the same although retry_after differs, and another with each change", async () => {
+  const same = setUpWith([RUNNING], [RUNNING, { "retry-after": "500" }]);
+  const tag = await tagOf(same);
+  assertEquals(await tagOf(same), tag);
+  const changes = [
+    { progress: 41 },
+    { subtask: "reading" },
+    { status: "pending" },
+    { name: "another" },
+    { duration: 7 },
+    SUCCESS,
+  ];
+  const tags = [tag];
+  for (const change of changes) tags.push(await tagOf(setUpWith([{ ...RUNNING, ...change }])));
+  assertEquals(new Set(tags).size, tags.length, tags.join(" "));
+  const other = setUp();
+  other.standIn.inject(() => Response.json(RUNNING));
+  const path = TASK_PATH.replace("workspace-1", "workspace-2");
+  assertNotEquals((await other.get(path)).headers.get("etag"), tag, "another workspace");
+});
+
+Deno.test("an error is never 304", async () => {
+  const endpoint = setUpWith([{ ...RUNNING, status: "failed" }]);
+  assertEquals((await ask(endpoint, "*")).status, 424);
+  const broken = setUp();
+  broken.standIn.inject(() => new Response("", { status: 500 }), 2);
+  for (const tag of ["*", SOME_TAG]) {
+    const response = await ask(broken, tag);
+    assertEquals([response.status, response.headers.get("etag")], [502, null]);
+  }
+  assertEquals((await ask(setUp(), "*")).status, 404);
+  const init = { headers: { "if-none-match": "*", authorization: "Bearer wrong" } };
+  assertEquals((await setUp().send(TASK_PATH, init)).status, 401);
+});
+
+Deno.test("HEAD has the status and the headers of GET and no body, at one request", async () => {
+  const endpoint = setUpWith([RUNNING], [RUNNING], [RUNNING]);
+  const { get, standIn } = endpoint;
+  const [one, other] = [await get(TASK_PATH), await get(TASK_PATH, { method: "HEAD" })];
+  assertEquals([one.status, other.status], [202, 202]);
+  assertEquals(await other.text(), "");
+  const shown = ["etag", "location", "cache-control", "content-type", "x-content-type-options"];
+  for (const name of shown) assertEquals(other.headers.get(name), one.headers.get(name), name);
+  retryAfterOf(other);
+  const headers = { "if-none-match": one.headers.get("etag") ?? "" };
+  assertEquals((await get(TASK_PATH, { method: "HEAD", headers })).status, 304);
+  assertEquals(standIn.requests.map(({ method }) => method), ["GET", "GET", "GET"]);
+  const denied = await endpoint.send(TASK_PATH, { method: "HEAD" });
+  assertEquals([denied.status, await denied.text()], [401, ""]);
+});
+
+const ORIGIN = "https://app.example.com";
+const CORS = { RESOLVE_CORS_ORIGINS: `${ORIGIN},http://localhost:5173` };
+const PREFLIGHT = {
+  "access-control-request-method": "GET",
+  "access-control-request-headers": "authorization,if-none-match",
+};
+
+const listOf = (headers: Headers, name: string) =>
+  (headers.get(name) ?? "").toLowerCase().split(",").map((entry) => entry.trim()).sort();
+
+const corsHeaders = (response: Response) =>
+  [...response.headers.keys()].filter((name) => name.startsWith("access-control-"));
+
+Deno.test("without RESOLVE_CORS_ORIGINS there is no CORS header and no preflight", async () => {
+  const { standIn, get, send } = setUp();
+  standIn.add({ id: "t-1", status: "running" });
+  const headers = { origin: ORIGIN, ...PREFLIGHT };
+  assertEquals(corsHeaders(await get(TASK_PATH, { headers })), []);
+  const preflight = await send(TASK_PATH, { method: "OPTIONS", headers });
+  assertEquals([preflight.status, corsHeaders(preflight)], [405, []]);
+});
+
+Deno.test("a named origin may read the task route, its errors included", async () => {
+  for (const origin of [ORIGIN, "http://localhost:5173"]) {
+    const { standIn, get, send } = setUp(CORS);
+    standIn.add({ id: "t-1", steps: [{ status: "running", polls: 3 }, { status: "failed" }] });
+    const headers = { origin };
+    const tag = (await get(TASK_PATH, { headers })).headers.get("etag") ?? "";
+    const answers: [Response, number][] = [
+      [await get(TASK_PATH, { headers }), 202],
+      [await get(TASK_PATH, { headers: { ...headers, "if-none-match": `${tag}, *` } }), 304],
+      [await get(TASK_PATH, { headers }), 424],
+      [await get(TASK_PATH.replace("t-1", "t-2"), { headers }), 404],
+      [await get(TASK_PATH.replace("t-1", "a.b"), { headers }), 400],
+      [await send(TASK_PATH, { headers }), 401],
+      [await send(TASK_PATH, { method: "DELETE", headers }), 405],
+    ];
+    for (const [response, status] of answers) {
+      assertEquals(response.status, status);
+      assertEquals(response.headers.get("access-control-allow-origin"), origin, `${status}`);
+      assert(listOf(response.headers, "vary").includes("origin"), `${status}`);
+      const exposed = listOf(response.headers, "access-control-expose-headers");
+      assertEquals(exposed, ["etag", "location", "retry-after", "x-request-id"], `${status}`);
+      assertEquals(response.headers.get("access-control-allow-credentials"), null);
+    }
+  }
+});
+
+Deno.test("a preflight is 204 without authentication, for GET and two headers", async () => {
+  const { standIn, send } = setUp(CORS);
+  const headers = { origin: ORIGIN, ...PREFLIGHT };
+  const response = await send(TASK_PATH, { method: "OPTIONS", headers });
+  assertEquals([response.status, await response.text()], [204, ""]);
+  assertEquals(response.headers.get("access-control-allow-origin"), ORIGIN);
+  assert(listOf(response.headers, "access-control-allow-methods").includes("get"));
+  assertEquals(listOf(response.headers, "access-control-allow-headers"), [
+    "authorization",
+    "if-none-match",
+  ]);
+  assert(listOf(response.headers, "vary").includes("origin"));
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("a preflight has the headers that all answers have, and its line in the log", async () => {
+  const { send, log } = setUp(CORS);
+  const headers = { origin: ORIGIN, "x-request-id": "req-1", ...PREFLIGHT };
+  const response = await send(TASK_PATH, { method: "OPTIONS", headers });
+  assertEquals(log.map(({ status, request_id }) => [status, request_id]), [[204, "req-1"]]);
+  assertEquals(response.headers.get("x-content-type-options"), "nosniff");
+  assertEquals(response.headers.get("cache-control"), "no-store");
+  assertEquals(response.headers.get("x-request-id"), "req-1");
+});
+
+Deno.test("an OPTIONS that is no preflight is 405", async () => {
+  const { send } = setUp(CORS);
+  const response = await send(TASK_PATH, { method: "OPTIONS" });
+  assertEquals(await outcomeOf(response), [405, "method-not-allowed"]);
+});
+
+Deno.test("a foreign origin is not allowed, and the answer still varies by origin", async () => {
+  const foreign = [
+    "https://app.example.com.evil.example",
+    "http://app.example.com",
+    "https://app.example.com:8443",
+    "null",
+    "https://APP.example.com",
+  ];
+  const { standIn, get, send } = setUp(CORS);
+  standIn.add({ id: "t-1", status: "running" });
+  const answers = [await get(TASK_PATH)];
+  for (const origin of foreign) {
+    const headers = { origin };
+    answers.push(await get(TASK_PATH, { headers }), await send(TASK_PATH, { headers }));
+    answers.push(
+      await send(TASK_PATH, { method: "OPTIONS", headers: { ...headers, ...PREFLIGHT } }),
+    );
+  }
+  for (const { headers } of answers) {
+    assertEquals(headers.get("access-control-allow-origin"), null);
+    assert(listOf(headers, "vary").includes("origin"));
+  }
+});
+
+Deno.test("no other route has a CORS header", async () => {
+  const { send, bearer } = setUp(CORS);
+  const headers = { origin: ORIGIN, ...PREFLIGHT };
+  for (const path of ["/health", "/openapi.json", "/problems/forbidden", "/none", "/resolve"]) {
+    for (const method of ["GET", "OPTIONS"]) {
+      assertEquals(corsHeaders(await send(path, { method, headers })), [], `${method} ${path}`);
+    }
+  }
+  assertEquals(corsHeaders(await bearer({}, { headers })), []);
+});

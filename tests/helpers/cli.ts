@@ -1,0 +1,49 @@
+/** What the tests of the command line need. */
+import config from "../../deno.json" with { type: "json" };
+import { TOKEN } from "./client.ts";
+import { listenAs } from "./listen.ts";
+import { start } from "./process.ts";
+import { createStandIn, type StandInTask } from "./fake_platform.ts";
+
+/**
+ * The arguments of Deno that run the command line, with the permissions of its task and no other. It
+ * does not find the home of whoever runs the tests, where credentials may be.
+ */
+export const RUN: readonly string[] = config.tasks.cli.replace(",HOME,USERPROFILE", "").split(" ")
+  .slice(1).flatMap((word) => word === "run" ? ["run", "--frozen", "--no-prompt"] : [word]);
+
+/** The organization and workspace of tasks. */
+export const PLACE = "organization-1/workspace-1";
+
+/** A task that ended well. */
+export const RESULT = { status: "success", result: "s-1", result_type: "source" };
+
+const EVIL = "\x1b[2J\x1b]0;t\x07\u009b31m\u202eevil\u2066\u2028\u200f\r\n\x00\x7fend\ud800";
+
+/** A task that failed, each text of which would do something to a terminal. */
+export const HOSTILE = {
+  status: "failed",
+  name: EVIL,
+  description: EVIL,
+  subtask: EVIL,
+  user_name: EVIL,
+  result: EVIL,
+  result_type: EVIL,
+  error_code: EVIL,
+  error_description: EVIL,
+};
+
+/** A stand-in that listens, with tasks, and commands that ask it. */
+export function platform(...tasks: StandInTask[]) {
+  const standIn = createStandIn({ token: TOKEN });
+  const server = listenAs(standIn);
+  for (const task of tasks) standIn.add(task);
+  const settings = { DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: standIn.origin };
+  return {
+    ...server,
+    standIn,
+    settings,
+    run: (args: string[], more: Record<string, string> = {}, input = "") =>
+      start(Deno.execPath(), [...RUN, ...args], { ...settings, ...more }, input),
+  };
+}

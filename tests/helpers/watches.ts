@@ -1,0 +1,90 @@
+// What the tests of the durable watches share: settings with a callback, and a receiver of events.
+import { Webhook } from "standardwebhooks";
+import { type Config, readConfig } from "../../functions/app.ts";
+import { readCallbacks } from "../../functions/watches/callback.ts";
+import { KEY, SECRET, type Settings, TOKEN } from "./endpoint.ts";
+
+/** The secret of the callbacks: none that a sender has. */
+export const CALLBACK_SECRET = `whsec_${btoa("canary-callback-secret-of-36-bytes!!")}`;
+
+/** A configuration with the host of a callback. */
+export function configWith(host: string, settings: Settings = {}): Config {
+  return readConfig({
+    DEEPINT_TOKEN: TOKEN,
+    RESOLVE_API_KEYS: KEY,
+    RESOLVE_WEBHOOK_SECRETS: SECRET,
+    RESOLVE_CALLBACKS: `${host}=${CALLBACK_SECRET}`,
+    ...settings,
+  }, { callbacks: readCallbacks });
+}
+
+/** An event as it arrived. */
+export interface Received {
+  readonly id: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly event: { type: string; timestamp: string; data: Record<string, unknown> };
+  /** What it was answered. */
+  readonly status: number;
+  /** Milliseconds since 1970, by the clock that is not a test's. */
+  readonly at: number;
+}
+
+/** What takes events. */
+export interface Receiver {
+  /** The events that were taken or turned away, oldest first. */
+  readonly received: readonly Received[];
+  readonly answer: (request: Request) => Promise<Response>;
+  /** The events that were taken, by their ids. */
+  taken(): Map<string, Received[]>;
+  /** Waits until so many different events were taken. */
+  until(count: number): Promise<void>;
+}
+
+/**
+ * Makes a receiver that verifies each event by the package `standardwebhooks`: one that is not well
+ * signed is 400, and none of `received`.
+ *
+ * @param status what an event is answered, by its id and how often it has come before
+ * @param now the clock that the timestamps are of, where that is a test's
+ */
+export function createReceiver(
+  status: (id: string, before: number) => number = () => 204,
+  now?: () => number,
+): Receiver {
+  const received: Received[] = [];
+  const webhook = new Webhook(CALLBACK_SECRET);
+  const counts = new Map<string, number>();
+  const taken = new Map<string, Received[]>();
+  let wake = () => {};
+  return {
+    received,
+    taken: () => taken,
+    async answer(request) {
+      const headers = Object.fromEntries(request.headers);
+      const body = await request.text();
+      let event: Received["event"];
+      const { now: real } = Date;
+      try {
+        if (now) Date.now = now; // the package has no clock of its own
+        event = webhook.verify(body, headers) as Received["event"];
+      } catch {
+        return new Response(null, { status: 400 });
+      } finally {
+        Date.now = real;
+      }
+      const id = headers["webhook-id"] ?? "";
+      const before = counts.get(id) ?? 0;
+      counts.set(id, before + 1);
+      const one = { id, headers, event, status: status(id, before), at: Date.now() };
+      received.push(one);
+      if (one.status < 300) {
+        taken.set(id, [...taken.get(id) ?? [], one]);
+        wake();
+      }
+      return new Response(null, { status: one.status });
+    },
+    async until(count) {
+      while (taken.size < count) await new Promise<void>((resolve) => wake = resolve);
+    },
+  };
+}

@@ -1,0 +1,494 @@
+// The page to look at: who sees it, what it says, and with which headers. What a browser makes of it is
+// in `runtime/page.ts`.
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { assertStringIncludes } from "@std/assert";
+import { linksOf } from "../../functions/auth/link_token.ts";
+import {
+  type Endpoint,
+  IDS,
+  KEY,
+  objectOf,
+  outcomeOf,
+  problemOf,
+  setUp,
+} from "../helpers/endpoint.ts";
+import { retryAfterOf, RUNNING, SUCCESS, TASK_PATH, textOf, TOKEN } from "../helpers/endpoint.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+import type { StandInTask } from "../helpers/fake_platform.ts";
+
+const LINK_SECRET = `whsec_${btoa("canary-link-secret-of-32-bytes..")}`;
+const OTHER_SECRET = `whsec_${btoa("another-link-secret-of-32-bytes.")}`;
+const WITH_LINKS = { RESOLVE_LINK_SECRET: LINK_SECRET };
+const HTML = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
+const JSON_ALONE = { headers: { accept: "application/json" } };
+const DAY = 86_400_000;
+
+const POLICY = new RegExp(
+  "^default-src 'none'; style-src ('sha256-[A-Za-z0-9+/]{43}='); " +
+    "script-src ('sha256-[A-Za-z0-9+/]{43}='); connect-src 'self'; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'none'$",
+);
+
+/** The path of a task's page, as the endpoint hands it out. */
+async function linkOf({ bearer }: Endpoint, id = "t-1"): Promise<string> {
+  const { links } = await objectOf(await bearer({ ...IDS, task_id: id, raise_on_error: false }));
+  return String((links as { watch: string }).watch);
+}
+
+/** The path of a page, with a token of one's own making. */
+async function linkWith(secret: string, at = Date.now(), ids = IDS): Promise<string> {
+  const { organization_id, workspace_id, task_id } = ids;
+  const named = { organizationId: organization_id, workspaceId: workspace_id, taskId: task_id };
+  return `/watch/${await linksOf([secret], DAY, () => at).mint(named)}`;
+}
+
+/** A page as it is read: without style, script and markup. */
+function readable(page: string): string {
+  const body = page.replace(/<(style|script)>[^]*?<\/\1>/g, "").replace(/<[^>]*>/g, " ");
+  const named = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'" };
+  return body.replace(/&(amp|lt|gt|quot|#39);/g, (_, name: keyof typeof named) => named[name])
+    .replace(/\s+/g, " ").trim();
+}
+
+async function pageOf(
+  task: StandInTask,
+): Promise<{ response: Response; page: string; text: string }> {
+  const endpoint = setUp(WITH_LINKS);
+  endpoint.standIn.add({ ...task, id: "t-1" });
+  const response = await endpoint.send(await linkWith(LINK_SECRET), HTML);
+  const page = await response.text();
+  return { response, page, text: readable(page) };
+}
+
+async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return `'sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}'`;
+}
+
+Deno.test("200 and 202 carry a link to the page where there is a secret, and none where not", async () => {
+  for (const task of [RUNNING, SUCCESS, { ...RUNNING, status: "failed" }]) {
+    const [bare, linked] = [setUp(), setUp(WITH_LINKS)];
+    for (const { standIn } of [bare, linked]) standIn.add(task);
+    for (
+      const ask of [
+        (endpoint: Endpoint) => endpoint.bearer({ ...IDS, raise_on_error: false }),
+        (endpoint: Endpoint) => endpoint.webhook({ ...IDS, pending: "accepted" }),
+        (endpoint: Endpoint) => endpoint.get(TASK_PATH),
+      ]
+    ) {
+      const response = await ask(linked);
+      if (response.status === 424) continue; // the GET route has a failed task as an error
+      const { links, ...rest } = await objectOf(response) as { links: Record<string, string> };
+      assertMatch(links.watch ?? "", /^\/watch\/v1\.[\w-]+\.[\w-]{43}$/);
+      const { links: without, ...same } = await objectOf(await ask(bare));
+      assertEquals(Object.keys(rest), Object.keys(same));
+      const result = task === SUCCESS
+        ? "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=source&i=s-1"
+        : undefined;
+      assertEquals(links.result, result);
+      assertEquals(without, result && { result }, "the result has an address with or without");
+    }
+  }
+});
+
+Deno.test("without a secret the page is no route, whatever the token", async () => {
+  const { send, standIn } = setUp();
+  standIn.add({ id: "t-1" });
+  for (const path of ["/watch/x", await linkWith(LINK_SECRET)]) {
+    assertEquals(await outcomeOf(await send(path, HTML)), [404, "not-found"]);
+  }
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("a link keeps the ETag of the task route, so that 304 saves the answer", async () => {
+  const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
+  const { get, standIn } = setUp(WITH_LINKS, { now: () => clock.now });
+  standIn.add({ ...RUNNING, created: "2026-01-01T11:00:00Z", duration: 1 });
+  const first = await get(TASK_PATH);
+  const tag = first.headers.get("etag") ?? "";
+  clock.now += DAY / 16;
+  const again = await get(TASK_PATH, { headers: { "if-none-match": tag } });
+  assertEquals([again.status, again.headers.get("etag")], [304, tag]);
+  // before the old link is too old, a caller who only ever saw 304 is given another
+  clock.now += DAY / 8;
+  const later = await get(TASK_PATH, { headers: { "if-none-match": tag } });
+  assertEquals(later.status, 202);
+  assertNotEquals((await objectOf(later)).links, (await objectOf(first)).links);
+});
+
+Deno.test("the page of a running task says what, how far, since when and by whom, and is refreshed", async () => {
+  const { response, page, text } = await pageOf({
+    status: "running",
+    name: "Train the model",
+    progress: 42.4,
+    subtask: "fitting",
+    user_name: "Analyst",
+    created: new Date(Date.now() - 100_500).toISOString(),
+  });
+  assertEquals(response.status, 200);
+  for (const part of ["Running", "Train the model", "fitting", "42 %", "1 min 40 s", "Analyst"]) {
+    assertStringIncludes(text, part);
+  }
+  assertMatch(page, /<title>Running · Train the model<\/title>/);
+  assertMatch(page, /<progress [^>]*value="42"/);
+  const refresh = response.headers.get("refresh") ?? "";
+  // a tenth of its age, and up to a tenth more: the adaptive schedule
+  assert(/^1[0-2]$/.test(refresh), refresh);
+  assertEquals(retryAfterOf(response), Number(refresh));
+  assertMatch(
+    page,
+    new RegExp(`<main [^>]*data-refresh="${refresh}"`),
+    "the script goes by the same",
+  );
+});
+
+Deno.test("the page begins with its document type, names its language, and has live regions", async () => {
+  const { page } = await pageOf({ status: "running", subtask: "fitting" });
+  assertMatch(page, /^<!doctype html>\s+<html lang="en">\s+<head>\s+<meta charset="utf-8">/);
+  const live = [...page.matchAll(/<p id="(\w+)" role="status" aria-live="polite"/g)];
+  assertEquals(live.map(([, id]) => id), ["note", "say"]);
+});
+
+Deno.test("progress is shown from 0 to 100, or as unknown", async () => {
+  for (const [progress, value] of [[-5, "0"], [1e9, "100"], [99.6, "100"], [0, "0"]] as const) {
+    const { page } = await pageOf({ status: "running", progress });
+    assertMatch(page, new RegExp(`<progress [^>]*value="${value}"`));
+  }
+  const { page, text } = await pageOf({ status: "pending" });
+  assert(/<progress (?![^>]*value)/.test(page) && !text.includes("%"), "no percentage is invented");
+  assertStringIncludes(text, "Waiting to start");
+});
+
+Deno.test("the page of a finished task leads to its result, and is refreshed no more", async () => {
+  const { response, page, text } = await pageOf({
+    ...SUCCESS,
+    result: "m-1",
+    result_type: "model",
+    duration: 3_723_000,
+  });
+  assertEquals([response.status, response.headers.get("refresh")], [200, null]);
+  for (const part of ["Finished", "model m-1", "Took 1 h 2 min"]) assertStringIncludes(text, part);
+  const url = "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=model&i=m-1";
+  assertStringIncludes(page, `href="${url.replaceAll("&", "&amp;")}"`);
+  assertStringIncludes(page, 'data-refresh=""');
+});
+
+Deno.test("the page of a finished task without a result, or of a strange kind, has no address", async () => {
+  for (
+    const [result, result_type, says] of [[null, null, "nothing"], ["x-1", "dashboard", "x-1"]]
+  ) {
+    const { page, text } = await pageOf({ ...SUCCESS, result, result_type });
+    assert(!page.includes("href="), "no link");
+    assertStringIncludes(text, String(says));
+  }
+});
+
+Deno.test("the page of a failed task gives its code and description", async () => {
+  const fields = { error_code: "QUOTA", error_description: "The quota is used up" };
+  const failed = await pageOf({ ...RUNNING, ...fields, status: "failed" });
+  assertEquals([failed.response.status, failed.response.headers.get("refresh")], [200, null]);
+  assertStringIncludes(failed.text, "Failed");
+  assertStringIncludes(failed.text, "QUOTA The quota is used up");
+  const silent = await pageOf({ ...RUNNING, status: "failed" });
+  assertStringIncludes(silent.text, "UNKNOWN Deep Intelligence gives no reason.");
+});
+
+Deno.test("the page of a task with an unknown status says so, and is refreshed no more", async () => {
+  const { response, text } = await pageOf({ ...RUNNING, status: "paused", name: "Train" });
+  assertEquals([response.status, response.headers.get("refresh")], [200, null]);
+  assertStringIncludes(text, "Unknown status");
+  assertStringIncludes(text, "Train");
+  assertMatch(text, /“ ?paused ?”/);
+});
+
+Deno.test("a page allows nothing but its own style and script, by the hashes of their exact text", async () => {
+  for (const task of [RUNNING, SUCCESS]) {
+    const { response, page } = await pageOf(task);
+    const policy = response.headers.get("content-security-policy") ?? "";
+    const [, style, script] = POLICY.exec(policy) ?? [];
+    const only = (tag: string) => {
+      const found = [...page.matchAll(new RegExp(`<${tag}\\b[^>]*>([^]*?)</${tag}>`, "g"))];
+      assertEquals(found.length, 1, tag);
+      return found[0]?.[1] ?? "";
+    };
+    assertEquals([style, script], [await hashOf(only("style")), await hashOf(only("script"))]);
+    assert(!/ (style|on\w+)=/.test(page), "none in an attribute, which no hash allows");
+    assert(!/<(link|img|base|meta http-equiv)/.test(page), "it loads nothing");
+  }
+});
+
+Deno.test("what a link answers is for its reader alone: not stored, not indexed, not referred", async () => {
+  const endpoint = setUp(WITH_LINKS);
+  endpoint.standIn.add(RUNNING);
+  const good = await linkOf(endpoint);
+  for (const path of [good, "/watch/v1.x.y"]) {
+    for (const init of [HTML, JSON_ALONE]) {
+      const { headers, body } = await endpoint.send(path, init);
+      await body?.cancel();
+      assertEquals(
+        ["cache-control", "referrer-policy", "x-robots-tag", "x-content-type-options", "vary"]
+          .map((name) => headers.get(name)),
+        ["no-store", "no-referrer", "noindex", "nosniff", "Accept"],
+      );
+      assertMatch(headers.get("x-request-id") ?? "", /^[\w-]{36}$/);
+      assertEquals(headers.get("set-cookie"), null);
+    }
+  }
+});
+
+Deno.test("a tampered, foreign or expired link is not found, without a poll", async () => {
+  const { send, standIn } = setUp(WITH_LINKS);
+  standIn.add(SUCCESS);
+  const good = await linkWith(LINK_SECRET);
+  const other = await linkWith(LINK_SECRET, Date.now(), { ...IDS, task_id: "t-2" });
+  const [head, payload] = [good.split(".")[0], other.split(".")[1]];
+  const bad = {
+    tampered: `${head}.${payload}.${good.split(".")[2]}`,
+    cut: good.slice(0, -1),
+    foreign: await linkWith(OTHER_SECRET),
+    expired: await linkWith(LINK_SECRET, Date.now() - DAY),
+    junk: "/watch/junk",
+    encoded: "/watch/%00",
+  };
+  const unknown = await objectOf(await send("/nothing", JSON_ALONE));
+  const pages = new Set<string>();
+  for (const [name, path] of Object.entries(bad)) {
+    const problem = await problemOf(await send(path, JSON_ALONE));
+    assertEquals({ ...problem, request_id: unknown.request_id }, unknown, name);
+    const response = await send(path, HTML);
+    assertEquals([response.status, response.headers.get("refresh")], [404, null], name);
+    assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
+    const page = await response.text();
+    assertStringIncludes(readable(page), "This link leads nowhere");
+    pages.add(page);
+  }
+  assertEquals(pages.size, 1, "nobody can tell one from another");
+  assertEquals(standIn.count(), 0);
+  assertEquals((await send(good)).status, 200);
+  assertEquals(standIn.count(), 1);
+});
+
+Deno.test("links can be rotated: the first secret signs, and the others are still good", async () => {
+  const endpoint = setUp({ RESOLVE_LINK_SECRET: `${OTHER_SECRET},${LINK_SECRET}` });
+  endpoint.standIn.add(RUNNING);
+  const fresh = await linkOf(endpoint);
+  assertEquals(fresh, await linkWith(OTHER_SECRET));
+  for (const path of [fresh, await linkWith(LINK_SECRET)]) {
+    assertEquals((await endpoint.send(path)).status, 200);
+  }
+});
+
+Deno.test("RESOLVE_LINK_TTL_S decides how long a link is good for", async () => {
+  const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
+  const endpoint = setUp({ ...WITH_LINKS, RESOLVE_LINK_TTL_S: "80" }, { now: () => clock.now });
+  endpoint.standIn.add(RUNNING);
+  const link = await linkOf(endpoint);
+  clock.now += 69_000;
+  assertEquals((await endpoint.send(link)).status, 200);
+  clock.now += 11_000;
+  assertEquals((await endpoint.send(link)).status, 404);
+});
+
+Deno.test("a link to what is no longer served is forbidden, without a poll", async () => {
+  const { send, standIn } = setUp({ ...WITH_LINKS, RESOLVE_ALLOWED_WORKSPACES: "another" });
+  standIn.add(RUNNING);
+  const link = await linkWith(LINK_SECRET);
+  assertEquals(await outcomeOf(await send(link, JSON_ALONE)), [403, "forbidden"]);
+  assertEquals((await send(link, HTML)).status, 403);
+  assertEquals(standIn.count(), 0);
+});
+
+Deno.test("a link answers JSON to whoever prefers it: what the task route answers", async () => {
+  for (const task of [RUNNING, SUCCESS, { ...RUNNING, status: "failed", error_code: "E" }]) {
+    const endpoint = setUp(WITH_LINKS);
+    endpoint.standIn.add({ ...task, duration: 1 });
+    const link = await linkOf(endpoint);
+    const asked = { ...IDS, raise_on_error: false };
+    const expected = await objectOf(await endpoint.bearer(asked));
+    for (const accept of ["application/json", "application/json, text/plain, */*"]) {
+      const response = await endpoint.send(link, { headers: { accept } });
+      assertEquals(response.headers.get("content-type"), "application/json");
+      const { retry_after, ...body } = await objectOf(response);
+      const { retry_after: other, ...rest } = expected;
+      assertEquals([body, typeof retry_after], [rest, typeof other]);
+      const location = response.status === 202 ? link : null;
+      assertEquals(response.headers.get("location"), location, "it needs no key");
+      if (response.status === 202) assertEquals(retryAfterOf(response), retry_after);
+    }
+  }
+});
+
+Deno.test("who has no preference gets the page", async () => {
+  const endpoint = setUp(WITH_LINKS);
+  endpoint.standIn.add(RUNNING);
+  const link = await linkOf(endpoint);
+  const both = "text/html, application/json;q=0.9";
+  for (const accept of ["*/*", "text/*", "image/png", both, "application/json;q=0"]) {
+    const response = await endpoint.send(link, { headers: { accept } });
+    await response.body?.cancel();
+    assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8", accept);
+  }
+});
+
+Deno.test("a link never gives a newer one, or it would last for ever", async () => {
+  const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
+  const endpoint = setUp(WITH_LINKS, { now: () => clock.now });
+  endpoint.standIn.add({ ...RUNNING, created: "2026-01-01T11:00:00Z" });
+  const link = await linkOf(endpoint);
+  clock.now += DAY / 2;
+  const response = await endpoint.send(link, JSON_ALONE);
+  assertEquals((await objectOf(response)).links, { watch: link });
+  const page = await (await endpoint.send(link, HTML)).text();
+  assert(!page.includes("v1."), "the page holds no token at all");
+});
+
+Deno.test("the page can only be read", async () => {
+  const endpoint = setUp(WITH_LINKS);
+  endpoint.standIn.add(RUNNING);
+  const link = await linkOf(endpoint);
+  const polls = endpoint.standIn.count();
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+    const response = await endpoint.send(link, { method });
+    assertEquals([response.status, response.headers.get("allow")], [405, "GET, HEAD"], method);
+    await response.body?.cancel();
+  }
+  assertEquals(endpoint.standIn.count(), polls);
+  const head = await endpoint.send(link, { ...HTML, method: "HEAD" });
+  assertEquals([head.status, await head.text()], [200, ""]);
+  assertMatch(head.headers.get("content-security-policy") ?? "", POLICY);
+});
+
+Deno.test("every text of a task is text on the page, whatever is in it", async () => {
+  const hostile = (field: string) =>
+    `<img src=x onerror=alert(1)>${field}"'&\u202e\u0000\u2028</main></script><script>x</script>`;
+  const fields = Object.fromEntries(
+    ["name", "user_name", "subtask", "description", "error_code", "error_description", "result"]
+      .concat("result_type", "user_id").map((field) => [field, hostile(field)]),
+  );
+  const shown: Record<string, string[]> = {
+    running: ["name", "user_name", "subtask"],
+    success: ["name", "user_name", "result", "result_type"],
+    failed: ["name", "user_name", "error_code", "error_description"],
+    [hostile("status")]: ["name", "user_name"],
+  };
+  for (const [status, names] of Object.entries(shown)) {
+    const { page, text } = await pageOf({ ...fields, status });
+    const tags = new Set([...page.matchAll(/<([a-z]\w*)/gi)].map(([, tag]) => tag));
+    assert(!tags.has("img"), status);
+    assertEquals(page.split("<script").length, 2, "one script, and it is ours");
+    assertEquals(page.split("</main>").length, 2);
+    for (const char of "\u202e\0\u2028") assert(!page.includes(char), "nothing that controls");
+    for (const name of names) {
+      assertStringIncludes(text, `<img src=x onerror=alert(1)>${name}"'&`, status);
+    }
+  }
+});
+
+Deno.test("a long text is cut, and a task without a name goes by its id", async () => {
+  const { page } = await pageOf({
+    ...RUNNING,
+    status: "failed",
+    name: "n".repeat(100_000),
+    error_description: "d".repeat(100_000),
+  });
+  assert(page.length < 20_000, `${page.length}`);
+  for (const name of [null, "", " \u200f "]) {
+    assertStringIncludes((await pageOf({ ...RUNNING, name })).text, "Task t-1");
+  }
+});
+
+const AWAY: [name: string, answer: () => Response, status: number, refresh: number | null][] = [
+  ["fails", () => new Response("secret words", { status: 500 }), 502, 10],
+  ["refuses the token", () => new Response("secret words", { status: 401 }), 502, 60],
+  [
+    "limits the rate",
+    () => new Response("secret words", { status: 429, headers: { "retry-after": "77" } }),
+    503,
+    77,
+  ],
+  ["has no such task", () => new Response("secret words", { status: 404 }), 404, null],
+];
+for (const [name, answer, status, refresh] of AWAY) {
+  Deno.test(`when Deep Intelligence ${name}, the page says so in words of its own`, async () => {
+    const { send, standIn, log } = setUp(WITH_LINKS);
+    standIn.inject(answer);
+    const response = await send(await linkWith(LINK_SECRET), HTML);
+    assertEquals(response.status, status);
+    const header = (name: string) => response.headers.get(name) ?? "null";
+    assertEquals([header("refresh"), header("retry-after")], Array(2).fill(String(refresh)));
+    assertEquals(header("content-type"), "text/html; charset=utf-8");
+    assertMatch(header("content-security-policy"), POLICY);
+    const page = await response.text();
+    assert(!page.includes("secret words") && !page.includes(TOKEN));
+    assertMatch(page, /<h1 [^>]*>(Deep Intelligence cannot be reached|This task is not there)/);
+    assertEquals(log.map(({ status }) => status), [status]);
+    assertNotEquals(log[0]?.problem, undefined, "the log says what");
+  });
+}
+
+Deno.test("a poll that hangs is 504 on the page, and is tried again", async () => {
+  const { send, standIn } = setUp({ ...WITH_LINKS, RESOLVE_TIMEOUT_MS: "100" });
+  standIn.inject(() => new Promise<never>(() => {}));
+  const response = await send(await linkWith(LINK_SECRET), HTML);
+  assertEquals([response.status, response.headers.get("refresh")], [504, "10"]);
+  await response.body?.cancel();
+});
+
+Deno.test("who goes away while the page is made leaves 499 in the log", async () => {
+  const { app, standIn, log } = setUp(WITH_LINKS);
+  const controller = new AbortController();
+  standIn.inject(() => {
+    controller.abort("gone");
+    return new Promise<never>(() => {});
+  });
+  const url = `https://endpoint.example${await linkWith(LINK_SECRET)}`;
+  await app.fetch(new Request(url, { ...HTML, signal: controller.signal }));
+  assertEquals(log.map(({ status }) => status), [499]);
+});
+
+Deno.test("the base path precedes the page, and its links", async () => {
+  const endpoint = setUp({ ...WITH_LINKS, RESOLVE_BASE_PATH: "/resolve-task" });
+  endpoint.standIn.add(RUNNING);
+  const link = await linkOf(endpoint);
+  assert(link.startsWith("/resolve-task/watch/v1."), link);
+  const response = await endpoint.app.request(`https://endpoint.example${link}`, JSON_ALONE);
+  assertEquals([response.status, response.headers.get("location")], [202, link]);
+  assertEquals((await objectOf(response)).links, { watch: link });
+});
+
+Deno.test("the log names the route and the kind of caller, and never the token of a link", async () => {
+  const endpoint = setUp(WITH_LINKS);
+  endpoint.standIn.add(RUNNING);
+  const link = await linkOf(endpoint);
+  const answers = [await endpoint.send(link, HTML), await endpoint.send(`${link}x`, HTML)];
+  const [, seen, refused] = endpoint.log;
+  assertEquals([seen?.route, seen?.auth, seen?.task_status], ["/watch/:token", "link", "running"]);
+  assertEquals([refused?.route, refused?.auth, refused?.problem], [
+    "/watch/:token",
+    "none",
+    "not-found",
+  ]);
+  const token = link.slice("/watch/".length);
+  const said = JSON.stringify(endpoint.log) + (await Promise.all(answers.map(textOf))).join("");
+  for (const part of [token, ...token.split(".").slice(1), LINK_SECRET.slice(6), TOKEN, KEY]) {
+    assert(!said.includes(part), part);
+  }
+  for (const { body } of answers) await body?.cancel();
+});
+
+Deno.test("all who look at one task at once share one poll", async () => {
+  using clock = new FakeClock();
+  const endpoint = setUp(WITH_LINKS);
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  endpoint.standIn.inject(() => promise);
+  const link = await linkWith(LINK_SECRET);
+  const pages = Array.from({ length: 20 }, () => endpoint.send(link, HTML));
+  // until all have come: one that comes after the answer polls for itself
+  await clock.tick(0);
+  resolve(Response.json(RUNNING));
+  for (const { status, body } of await Promise.all(pages)) {
+    assertEquals(status, 200);
+    await body?.cancel();
+  }
+  assertEquals(endpoint.standIn.count(), 1);
+});

@@ -1,0 +1,18 @@
+// What a bundle carries that has no use for `resolveAll`: weighed by tests/tools/sizes.ts.
+export {
+  Credentials,
+  DeepintBaseError,
+  DeepintCredentialsError,
+  DeepintHTTPError,
+  DeepintTaskError,
+  DeepintTimeoutError,
+  elapsedTime,
+  parseTaskUrl,
+  pollDelay,
+  printable,
+  Task,
+  TaskInfo,
+  TaskStatus,
+  taskUrl,
+  within,
+} from "../../mod.ts";

@@ -1,0 +1,219 @@
+/**
+ * `deno task demo`: the real endpoint in front of the stand-in, over HTTP on loopback. Shows what a
+ * bearer caller, a sender of webhooks, and the caller of a failed task see, and that a watch outlives
+ * the process that keeps it. Exits 1 when any of them sees something else than the README says.
+ */
+import { createApp, readConfig } from "../../functions/app.ts";
+import { signWebhook, webhookVerifier } from "../../functions/auth/webhook.ts";
+import { listen } from "../helpers/listen.ts";
+import { type Process, serverArgs, start } from "../helpers/process.ts";
+import { createStandIn } from "../helpers/fake_platform.ts";
+
+const TOKEN = "demo-token-of-the-platform";
+const KEY = "demo-key-of-the-caller";
+const SECRET = `whsec_${btoa("a demo secret of 28 bytes...")}`;
+const CALLBACK_SECRET = `whsec_${btoa("another secret, for callbacks")}`;
+const STORE = "dist/demo.kv";
+
+const guard = setTimeout(() => {
+  say("It has not ended within 60 s");
+  Deno.exit(1);
+}, 60_000);
+
+const standIn = createStandIn({ token: TOKEN });
+await using platform = listen(standIn.fetch);
+const instance = platform.origin;
+
+const app = createApp(
+  readConfig({
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: instance,
+    RESOLVE_API_KEYS: KEY,
+    RESOLVE_WEBHOOK_SECRETS: SECRET,
+  }),
+  { log: () => {} },
+);
+await using endpoint = listen((request) => app.fetch(request));
+const { origin } = endpoint;
+
+const called = Promise.withResolvers<string>();
+await using callback = listen(async (request) => {
+  const body = await request.bytes();
+  const genuine = await webhookVerifier([CALLBACK_SECRET]).verify(request.headers, body);
+  if (genuine) called.resolve(new TextDecoder().decode(body));
+  return new Response(null, { status: genuine ? 204 : 401 });
+});
+
+await Deno.mkdir("dist", { recursive: true });
+await forgetStore();
+const server = serve();
+
+say(`Stand-in for Deep Intelligence at ${instance}`);
+say(`Endpoint at ${origin}`);
+
+title("A bearer caller names the task by its web URL, and follows Location");
+const training = standIn.add({
+  name: "train churn model",
+  steps: [
+    { status: "running", progress: 20, subtask: "reading source", ms: 2_500 },
+    { status: "running", progress: 80, subtask: "fitting", ms: 2_500 },
+    { status: "success", result: "churn-model", result_type: "model" },
+  ],
+});
+const url = `${instance}${new URL(training.webUrl).pathname}${new URL(training.webUrl).search}`;
+const authorization = { authorization: `Bearer ${KEY}` };
+let answer = await send("POST", "/resolve", authorization, { url });
+expect(answer, 202);
+const location = answer.headers.get("location") ?? "";
+await pause(answer);
+answer = await send("GET", location, authorization);
+expect(answer, 202);
+await pause(answer);
+expect(await send("GET", location, authorization), 200);
+
+title("Who cannot come back has a watch made, by a server that is killed and started again");
+const nightly = standIn.add({
+  name: "import of the night",
+  steps: [
+    { status: "running", progress: 50, subtask: "copying", ms: 1_500 },
+    { status: "success", result: "night", result_type: "source" },
+  ],
+});
+const watching = await originOf(server);
+answer = await send("POST", "/watches", authorization, {
+  organization_id: nightly.organization,
+  workspace_id: nightly.workspace,
+  task_id: nightly.id,
+  callback_url: `${callback.origin}/ended`,
+}, watching);
+expect(answer, 202);
+const watch = new URL(answer.headers.get("location") ?? "", watching);
+await polled(watch);
+await server.end("SIGKILL");
+say("  (SIGKILL; it is started again, and the callback comes when the task has ended)\n");
+const again = serve();
+
+title("A sender of webhooks signs a request by ids, and delivers it again after a 503");
+const source = standIn.add({
+  name: "import orders",
+  steps: [
+    { status: "running", progress: 60, subtask: "copying", ms: 2_000 },
+    { status: "success", result: "orders", result_type: "source" },
+  ],
+});
+const ids = {
+  organization_id: source.organization,
+  workspace_id: source.workspace,
+  task_id: source.id,
+};
+const event = { type: "import.started", timestamp: new Date().toISOString(), data: ids };
+answer = await deliver(event);
+expect(answer, 503);
+await pause(answer);
+expect(await deliver(event), 200);
+
+title("A task that failed");
+const failed = standIn.add({
+  name: "export to warehouse",
+  steps: [{ status: "failed", error_code: "QUOTA", error_description: "The quota is used up" }],
+});
+expect(
+  await send("POST", "/resolve", authorization, {
+    organization_id: failed.organization,
+    workspace_id: failed.workspace,
+    task_id: failed.id,
+  }),
+  424,
+);
+
+title("The callback of the watch has arrived, signed");
+say(`→ POST /ended\n  ${await called.promise}\n`);
+await originOf(again);
+await again.end("SIGTERM");
+await forgetStore();
+clearTimeout(guard);
+
+say("\nDone.");
+
+async function send(
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  body?: unknown,
+  to = origin,
+): Promise<Response> {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  say(`→ ${method} ${path}`);
+  if (text) say(`  ${text}`);
+  const response = await fetch(to + path, {
+    method,
+    headers: { ...headers, ...(text && { "content-type": "application/json" }) },
+    ...(text && { body: text }),
+  });
+  const retryAfter = response.headers.get("retry-after");
+  say(`← ${response.status}${retryAfter ? `, Retry-After: ${retryAfter}` : ""}`);
+  say(`  ${await response.text()}\n`);
+  return response;
+}
+
+/** A server of its own, as `deno task start`, whose watches are in a file. */
+function serve(): Process {
+  return start(Deno.execPath(), serverArgs(STORE), {
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: instance,
+    RESOLVE_API_KEYS: KEY,
+    RESOLVE_CALLBACKS: `127.0.0.1:${callback.port}=${CALLBACK_SECRET}`,
+    RESOLVE_KV_PATH: STORE,
+    PORT: "0",
+  });
+}
+
+async function originOf(server: Process): Promise<string> {
+  const origin = await server.saw(/"listening":"(http:[^"]+)\/"/);
+  return origin.replace("localhost", "127.0.0.1");
+}
+
+/** Waits for the first poll of a watch, so that the kill is between two. */
+async function polled(watch: URL): Promise<void> {
+  for (;;) {
+    const { polls } = await (await fetch(watch, { headers: authorization })).json();
+    if (polls > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function forgetStore(): Promise<void> {
+  for (const end of ["", "-shm", "-wal"]) await Deno.remove(STORE + end).catch(() => {});
+}
+
+async function deliver(event: unknown): Promise<Response> {
+  const id = "msg_demo";
+  const seconds = Math.floor(Date.now() / 1_000);
+  const signature = await signWebhook(SECRET, id, seconds, JSON.stringify(event));
+  return await send("POST", "/resolve", {
+    "webhook-id": id,
+    "webhook-timestamp": String(seconds),
+    "webhook-signature": signature,
+  }, event);
+}
+
+async function pause(response: Response): Promise<void> {
+  const seconds = Number(response.headers.get("retry-after"));
+  say(`  (waits ${seconds} s, as it was asked to)\n`);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+}
+
+function expect(response: Response, status: number): void {
+  if (response.status === status) return;
+  say(`Expected ${status}, got ${response.status}`);
+  Deno.exit(1);
+}
+
+function title(text: string): void {
+  say(`\n${text}\n${"-".repeat(text.length)}`);
+}
+
+function say(line: string): void {
+  // deno-lint-ignore no-console -- the demo is what it prints
+  console.log(line);
+}

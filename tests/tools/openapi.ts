@@ -1,0 +1,338 @@
+/**
+ * Generates `functions/openapi.json` from the valibot schemas and the table of problems: `deno task
+ * openapi`. The endpoint serves the file as it is; a test checks that it is current.
+ */
+import { toJsonSchemaDefs } from "@valibot/to-json-schema";
+import config from "../../deno.json" with { type: "json" };
+import { PROBLEMS } from "../../functions/http/problem.ts";
+import {
+  Finished,
+  Health,
+  ProblemBody,
+  ResolveEvent,
+  ResolveRequest,
+  Running,
+  TaskBody,
+  WatchBody,
+  WatchEvent,
+  WatchRequest,
+  WatchRequestEvent,
+} from "../../functions/response_schemas.ts";
+import { answers } from "./openapi_examples.ts";
+
+type Json = Record<string, unknown>;
+
+const TASK_ROUTE = "/organizations/{organization}/workspaces/{workspace}/tasks/{task}";
+
+const schemas = toJsonSchemaDefs(
+  {
+    ...{ Task: TaskBody, Finished, Running, Health, Problem: ProblemBody },
+    ...{
+      ResolveRequest,
+      ResolveEvent,
+      Watch: WatchBody,
+      WatchRequest,
+      WatchRequestEvent,
+      WatchEvent,
+    },
+  },
+  { overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}` },
+);
+
+const ref = (name: keyof typeof schemas) => ({ $ref: `#/components/schemas/${name}` });
+const json = (schema: Json, more: Json = {}) => ({
+  content: { "application/json": { schema, ...more } },
+});
+const header = (type = "string") => ({ schema: { type } });
+
+const RETRY_AFTER = { "Retry-After": header("integer") };
+const ETAG = { "ETag": header() };
+
+const STATUSES = [...new Set(Object.values(PROBLEMS).map(({ status }) => status))];
+
+/** The answers of all problems, one a status. */
+const problemResponses = Object.fromEntries(STATUSES.map((status) => {
+  const all = Object.entries(PROBLEMS).filter(([, problem]) => problem.status === status);
+  return [status, {
+    description: all.map(([name]) => name).join(", "),
+    headers: {
+      ...(status === 503 && RETRY_AFTER),
+      ...(status === 401 && { "WWW-Authenticate": header() }),
+      ...(status === 405 && { "Allow": header() }),
+      ...(status === 415 && { "Accept": header() }),
+    },
+    content: { "application/problem+json": { schema: ref("Problem") } },
+  }];
+}));
+
+/** The problems of a route. */
+function problems(...statuses: number[]): Json {
+  return Object.fromEntries(
+    statuses.map((status) => [status, { $ref: `#/components/responses/${status}` }]),
+  );
+}
+
+const finished = (extra: Json = {}) => ({
+  description: "The task has ended.",
+  headers: extra,
+  ...json(ref("Finished")),
+});
+const running = (extra: Json = {}) => ({
+  description: "The task goes on; ask again after Retry-After seconds.",
+  headers: {
+    ...RETRY_AFTER,
+    "Location": header(),
+    ...extra,
+  },
+  ...json(ref("Running")),
+});
+
+const watch = (description: string, headers?: Json) => ({
+  description,
+  ...(headers && { headers }),
+  ...json(ref("Watch")),
+});
+
+const SIGNED = { webhookId: [], webhookTimestamp: [], webhookSignature: [] };
+/** A key, or a signature. */
+const CALLERS = [{ bearer: [] }, SIGNED];
+
+const IDS = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
+/** The forms of a question. A test asks each. */
+const QUESTIONS = {
+  ids: { value: IDS },
+  "web-url": {
+    value: { url: "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1" },
+  },
+  "api-url": {
+    value: {
+      url: "https://app.deepint.net/api/v1/workspace/w-1/task/t-1",
+      organization_id: "o-1",
+      raise_on_error: false,
+    },
+  },
+  event: {
+    value: { type: "task.started", timestamp: "2026-01-01T00:00:00Z", data: IDS },
+  },
+};
+/** What a watch is begun with. */
+const ORDERS = {
+  order: {
+    value: { ...IDS, callback_url: "https://hooks.example.com/ended", deadline: 86_400 },
+  },
+};
+
+const parameter = (name: string, where: string, rest: Json) => ({
+  name,
+  in: where,
+  required: where === "path",
+  ...rest,
+});
+const ID = { schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,128}$" } };
+
+/** What a link answers, beside its status: it says who may read it, and that nobody may keep it. */
+const WATCH_HEADERS = { "Referrer-Policy": header(), "X-Robots-Tag": header(), "Vary": header() };
+const PAGE = { "text/html": { schema: { type: "string" } } };
+
+/** An answer that is JSON or a page. */
+function orPage<T extends { content: Json; headers: Json }>(answer: T): T {
+  return {
+    ...answer,
+    headers: { ...answer.headers, ...WATCH_HEADERS },
+    content: { ...answer.content, ...PAGE },
+  };
+}
+
+const document = {
+  openapi: "3.1.0",
+  info: {
+    title: "Task endpoint",
+    version: config.version,
+    description:
+      "Resolves tasks of Deep Intelligence: one bounded poll an invocation. Every answer has " +
+      "an X-Request-Id.",
+    license: { name: config.license, identifier: config.license },
+  },
+  paths: {
+    "/resolve": {
+      post: {
+        operationId: "resolve",
+        summary: "One poll of a task: its result, or that it still runs and when to ask again.",
+        security: CALLERS,
+        requestBody: {
+          required: true,
+          ...json({ anyOf: [ref("ResolveRequest"), ref("ResolveEvent")] }, { examples: QUESTIONS }),
+        },
+        responses: {
+          200: finished(),
+          202: running(),
+          ...problems(400, 401, 403, 404, 405, 408, 413, 415, 424, 500, 502, 503, 504),
+        },
+      },
+    },
+    [TASK_ROUTE]: {
+      get: {
+        operationId: "getTask",
+        summary: "The same poll, for whoever follows Location.",
+        security: [{ bearer: [] }],
+        parameters: [
+          ...["organization", "workspace", "task"].map((name) => parameter(name, "path", ID)),
+          parameter("If-None-Match", "header", { schema: { type: "string" } }),
+        ],
+        responses: {
+          200: finished(ETAG),
+          202: running(ETAG),
+          304: {
+            description: "As the caller has it already.",
+            headers: { ...ETAG, ...RETRY_AFTER },
+          },
+          ...problems(400, 401, 403, 404, 405, 424, 500, 502, 503, 504),
+        },
+      },
+    },
+    "/watch/{token}": {
+      get: {
+        operationId: "watchTask",
+        summary:
+          "A page for the person who waits, or the same as JSON. There when links are signed.",
+        security: [],
+        parameters: [parameter("token", "path", { schema: { type: "string" } })],
+        responses: {
+          200: orPage(finished()),
+          202: orPage(running()),
+          ...problems(403, 404, 405, 500, 502, 503, 504),
+        },
+      },
+    },
+    "/watches": {
+      post: {
+        operationId: "createWatch",
+        summary: "Tells a callback of the end of a task; 404 where nothing keeps watches.",
+        security: CALLERS,
+        requestBody: {
+          required: true,
+          ...json({ anyOf: [ref("WatchRequest"), ref("WatchRequestEvent")] }, { examples: ORDERS }),
+        },
+        responses: {
+          202: watch("It has begun, or had.", { "Location": header() }),
+          ...problems(400, 401, 403, 404, 405, 408, 413, 415, 500, 503),
+        },
+        callbacks: {
+          end: {
+            "{$request.body#/callback_url}": {
+              post: {
+                summary: "The end of the task, signed with the callback's own secret.",
+                security: [SIGNED],
+                requestBody: { required: true, ...json(ref("WatchEvent")) },
+                responses: { "2XX": { description: "Taken." }, 410: { description: "No more." } },
+              },
+            },
+          },
+        },
+      },
+    },
+    "/watches/{id}": {
+      get: {
+        operationId: "getWatch",
+        summary: "How a watch stands.",
+        parameters: [parameter("id", "path", { schema: { type: "string" } })],
+        security: [{ bearer: [] }],
+        responses: { 200: watch("How it stands."), ...problems(401, 404, 405, 500, 503) },
+      },
+      delete: {
+        operationId: "cancelWatch",
+        summary: "Ends the watch, not the task.",
+        parameters: [parameter("id", "path", { schema: { type: "string" } })],
+        security: [{ bearer: [] }],
+        responses: { 200: watch("How it stands."), ...problems(401, 404, 405, 500, 503) },
+      },
+    },
+    "/health": {
+      get: {
+        operationId: "health",
+        summary: "Whether the endpoint is there; asks nothing of the platform.",
+        security: [],
+        responses: {
+          200: { description: "The endpoint is there.", ...json(ref("Health")) },
+          ...problems(405),
+        },
+      },
+    },
+    "/openapi.json": {
+      get: {
+        operationId: "openapi",
+        summary: "This document.",
+        security: [],
+        responses: {
+          200: { description: "This document.", ...json({ type: "object" }) },
+          ...problems(405),
+        },
+      },
+    },
+    "/problems/{name}": {
+      get: {
+        operationId: "explainProblem",
+        summary: "What a problem means and what to do, as text.",
+        security: [],
+        parameters: [
+          parameter("name", "path", { schema: { type: "string" } }),
+        ],
+        responses: {
+          200: {
+            description: "What the problem means and what to do.",
+            content: { "text/plain": { schema: { type: "string" } } },
+          },
+          ...problems(404, 405),
+        },
+      },
+    },
+  },
+  components: {
+    schemas,
+    responses: problemResponses,
+    securitySchemes: {
+      bearer: { type: "http", scheme: "bearer" },
+      webhookId: { type: "apiKey", in: "header", name: "webhook-id" },
+      webhookTimestamp: { type: "apiKey", in: "header", name: "webhook-timestamp" },
+      webhookSignature: {
+        type: "apiKey",
+        in: "header",
+        name: "webhook-signature",
+      },
+    },
+  },
+};
+
+interface Described {
+  content?: Record<string, Json>;
+}
+
+/** Says of every answer what it looks like, as the endpoint gives it right now. */
+async function withExamples(): Promise<Json> {
+  const shown = structuredClone(document) as Json & {
+    paths: Record<string, Record<string, { operationId: string; responses: Json }>>;
+    components: { responses: Json };
+  };
+  const operations = Object.values(shown.paths).flatMap((path) => Object.values(path));
+  const examples: Json = {};
+  for (const { name, operation, status, type, body } of await answers()) {
+    examples[name] = { value: body };
+    const responses = operation === undefined
+      ? shown.components.responses
+      : operations.find(({ operationId }) => operationId === operation)?.responses;
+    const content = (responses?.[status] as Described | undefined)?.content?.[type];
+    if (!content) throw new Error(`${operation ?? name} has no answer ${status} of ${type}`);
+    content.examples = {
+      ...content.examples as Json | undefined,
+      [name]: { $ref: `#/components/examples/${name}` },
+    };
+  }
+  return { ...shown, components: { ...shown.components, examples } };
+}
+
+/** The document's text: what `functions/openapi.json` must be. */
+export const openapi: string = JSON.stringify(await withExamples()) + "\n";
+
+if (import.meta.main) {
+  await Deno.writeTextFile(new URL("../../functions/openapi.json", import.meta.url), openapi);
+}

@@ -1,0 +1,205 @@
+/** The examples in `/openapi.json`: what the real endpoint answers, asked when the document is made. */
+import { createApp } from "../../functions/app.ts";
+import { handlerOf } from "../../functions/lazy_handler.ts";
+import { type ProblemName, PROBLEMS } from "../../functions/http/problem.ts";
+import { cancelled, newWatch, type Watch } from "../../functions/watches/state.ts";
+import { createStep } from "../../functions/watches/step.ts";
+import { createWatches, type WatchEngine } from "../../functions/watches/routes.ts";
+// loaded late by the app: while the clock stands still, a file would not come in time
+import "../../functions/http/problem_docs.ts";
+import "../../functions/status_page/page.ts";
+import {
+  captureConsole,
+  type Endpoint,
+  IDS,
+  KEY,
+  post,
+  SECRET,
+  setUp,
+  TASK_PATH,
+} from "../helpers/endpoint.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+import { configWith } from "../helpers/watches.ts";
+
+/** An answer to show. */
+interface Example {
+  /** Its name in the document. Two operations may share one: then they give the same body. */
+  name: string;
+  /** Which operation answers so; a problem is an example of every operation that has it. */
+  operation?: string;
+  status: number;
+  ask: (endpoint: Endpoint) => Promise<Response>;
+}
+
+/** An example and the body that came. */
+export interface Answered extends Omit<Example, "ask"> {
+  type: string;
+  body: unknown;
+}
+
+/** The caller's own, so that it is the same each time. */
+const headers = { "x-request-id": "request-1" };
+
+/** `POST /resolve` while the platform holds this; the task is new, as the clock stands still. */
+const resolve = (task: Record<string, unknown>, more = {}) => (endpoint: Endpoint) => {
+  hold(endpoint, task);
+  return endpoint.bearer({ ...IDS, ...more }, { headers });
+};
+const follow = (task: Record<string, unknown>) => (endpoint: Endpoint) => {
+  hold(endpoint, task);
+  return endpoint.get(TASK_PATH, { headers });
+};
+/** The page's address, as an answer has it, for a program. */
+const look = (task: Record<string, unknown>) => async () => {
+  const endpoint = setUp({ RESOLVE_LINK_SECRET: SECRET });
+  hold(endpoint, RUNNING);
+  const { links } = await (await endpoint.bearer(IDS)).json();
+  hold(endpoint, task);
+  return await endpoint.send(links.watch, { headers: { ...headers, accept: "application/json" } });
+};
+/** A watch that is begun, and what is asked of it once it has been told. */
+const watching = (method?: "GET" | "DELETE", broken = false) => async ({ standIn }: Endpoint) => {
+  const config = configWith("hooks.example");
+  const callbackFetch = () => Promise.resolve(new Response(null, { status: 204 }));
+  const step = createStep(config, { fetch: standIn.fetch, callbackFetch, log: () => {} });
+  let kept: Watch | undefined;
+  const engine: WatchEngine = {
+    async start({ key, ...order }) {
+      if (broken) throw new Error();
+      return await Promise.resolve(kept = newWatch({ id: `${key}-0`, ...order }, Date.now()));
+    },
+    async status() {
+      return kept && await step(await step(kept));
+    },
+    cancel: () => Promise.resolve(kept && cancelled(kept, Date.now())),
+  };
+  const app = createApp(config, { watches: createWatches(config, engine), log() {} });
+  const authorized = { ...headers, authorization: `Bearer ${KEY}` };
+  const order = { ...IDS, callback_url: "https://hooks.example/ended" };
+  const begun = await app.request("/watches", post(order, { headers: authorized }));
+  if (!method) return begun;
+  const { location } = await begun.json();
+  const body = { id: IDS.task_id, name: "train churn model", created: Date.now(), ...SUCCESS };
+  standIn.inject(() => Response.json(body));
+  return await app.request(location, { method, headers: authorized });
+};
+const upstream = (answer: () => Response | Promise<Response>) => (endpoint: Endpoint) => {
+  endpoint.standIn.inject(answer);
+  return endpoint.get(TASK_PATH, { headers });
+};
+const refused = (status: number) => upstream(() => new Response(null, { status }));
+const get = (path: string) => ({ get }: Endpoint) => get(path, { headers });
+
+/** Retry-After is what keeps the jitter of the schedule out of the examples. */
+function hold({ standIn }: Endpoint, task: Record<string, unknown>): void {
+  const body = { id: IDS.task_id, name: "train churn model", created: Date.now(), ...task };
+  standIn.inject(() => Response.json(body, { headers: { "retry-after": "5" } }));
+}
+
+const RUNNING = { status: "running", progress: 20, subtask: "fitting" };
+const SUCCESS = { status: "success", duration: 5_000, result: "model-1", result_type: "model" };
+const FAILED = { status: "failed", error_code: "QUOTA", error_description: "The quota is used up" };
+
+/** Every answer that is no problem. An operation without one here fails a test. */
+const ANSWERS: Example[] = [
+  { name: "success", operation: "resolve", status: 200, ask: resolve(SUCCESS) },
+  {
+    name: "failed",
+    operation: "resolve",
+    status: 200,
+    ask: resolve(FAILED, { raise_on_error: false }),
+  },
+  { name: "running", operation: "resolve", status: 202, ask: resolve(RUNNING) },
+  { name: "success", operation: "getTask", status: 200, ask: follow(SUCCESS) },
+  { name: "running", operation: "getTask", status: 202, ask: follow(RUNNING) },
+  { name: "looked-at-success", operation: "watchTask", status: 200, ask: look(SUCCESS) },
+  { name: "looked-at-running", operation: "watchTask", status: 202, ask: look(RUNNING) },
+  { name: "watch-begun", operation: "createWatch", status: 202, ask: watching() },
+  { name: "watch", operation: "getWatch", status: 200, ask: watching("GET") },
+  { name: "watch-cancelled", operation: "cancelWatch", status: 200, ask: watching("DELETE") },
+  { name: "health", operation: "health", status: 200, ask: get("/health") },
+  {
+    name: "explanation",
+    operation: "explainProblem",
+    status: 200,
+    ask: get("/problems/task-pending"),
+  },
+];
+
+/** How each problem comes about. */
+const PROBLEM_ANSWERS: Record<ProblemName, Example["ask"]> = {
+  "invalid-request": ({ bearer }) => bearer({ ...IDS, pending: "later" }, { headers }),
+  "unauthorized": ({ send }) => send(TASK_PATH, { headers }),
+  "forbidden": ({ bearer }) =>
+    bearer({ url: "https://other.example/o/o-1/workspace?ws=w-1&s=task&i=t-1" }, { headers }),
+  "not-found": refused(404),
+  "method-not-allowed": get("/resolve"),
+  "request-timeout": ({ bearer }) => bearer("", { headers, body: new ReadableStream() }),
+  "content-too-large": ({ bearer }) => bearer(" ".repeat(20_001), { headers }),
+  "unsupported-media-type": ({ bearer }) =>
+    bearer("", { headers: { ...headers, "content-type": "text/plain" } }),
+  "task-failed": resolve(FAILED),
+  "internal-error": () => {
+    // a defect that the clock has, the second time: within the handler
+    let calls = 0;
+    const broken = () => {
+      if (++calls === 2) throw new RangeError();
+      return Date.now();
+    };
+    return setUp({}, { now: broken }).get(TASK_PATH, { headers });
+  },
+  "unknown-status": resolve({ status: "paused" }),
+  "upstream-credentials": refused(401),
+  "upstream-unavailable": refused(502),
+  "misconfigured": async () => {
+    const authorized = post(IDS, { headers: { ...headers, authorization: `Bearer ${KEY}` } });
+    return await handlerOf(() => undefined)(
+      new Request("https://endpoint.example/resolve", authorized),
+    );
+  },
+  "rate-limited": upstream(() =>
+    new Response(null, { status: 429, headers: { "retry-after": "5" } })
+  ),
+  "task-pending": resolve(RUNNING, { pending: "retry" }),
+  "watches-unavailable": watching(undefined, true),
+  "upstream-timeout": upstream(() => new Promise<Response>(() => {})),
+};
+
+const EXAMPLES: Example[] = [
+  ...ANSWERS,
+  { name: "no-route", status: 404, ask: get("/none") }, // the other not-found
+  ...Object.entries(PROBLEMS).map(([name, { status }]) => (
+    { name, status, ask: PROBLEM_ANSWERS[name as ProblemName] }
+  )),
+];
+
+/**
+ * Asks the endpoint for every example.
+ *
+ * @throws {Error} when one comes with another status, or one name stands for two bodies
+ */
+export async function answers(): Promise<Answered[]> {
+  const answered: Answered[] = [];
+  for (const { ask, ...example } of EXAMPLES) {
+    const { name, operation, status } = example;
+    const one = { ...example, ...await answerTo(ask) };
+    if (one.got !== status) {
+      throw new Error(`Example ${name} of ${operation ?? "all"}: ${one.got}, not ${status}`);
+    }
+    const same = answered.find((other) => other.name === name);
+    if (same && JSON.stringify(same.body) !== JSON.stringify(one.body)) {
+      throw new Error(`Example ${name} of ${operation ?? "all"} is not that of ${same.operation}`);
+    }
+    answered.push({ ...example, type: one.type, body: one.body });
+  }
+  return answered;
+}
+
+async function answerTo(ask: Example["ask"]) {
+  using _output = captureConsole(); // a misconfigured endpoint logs to it
+  using clock = new FakeClock();
+  const response = await clock.runUntil(ask(setUp()));
+  const [type = ""] = (response.headers.get("content-type") ?? "").split(";");
+  const body = /json$/.test(type) ? await response.json() : await response.text();
+  return { got: response.status, type, body };
+}

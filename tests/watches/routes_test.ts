@@ -1,0 +1,486 @@
+// The routes of the watches, whom they may call back, and who may ask for that.
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import * as v from "valibot";
+import {
+  ConfigError,
+  createApp,
+  type Handler,
+  type LogEntry,
+  readConfig,
+} from "../../functions/app.ts";
+import { deliver, readCallbacks } from "../../functions/watches/callback.ts";
+import { WatchBody, WatchEvent } from "../../functions/response_schemas.ts";
+import type { WatchLogEntry } from "../../functions/watches/step.ts";
+import { createWatches } from "../../functions/watches/routes.ts";
+import { createKvWatches, type KvWatches } from "../../functions/watches/kv_store.ts";
+import { IDS, KEY, objectOf, outcomeOf, post, problemOf, SECRET } from "../helpers/endpoint.ts";
+import { type Settings, signed, textOf, TOKEN, withHeaders } from "../helpers/endpoint.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+import { createStandIn, type StandIn } from "../helpers/fake_platform.ts";
+import { CALLBACK_SECRET, configWith, createReceiver, type Receiver } from "../helpers/watches.ts";
+
+const HOOK = "https://hooks.example/end";
+const ORDER = { ...IDS, callback_url: HOOK };
+const OTHER_SECRET = `whsec_${btoa("canary-another-secret-of-the-host")}`;
+
+interface Setup extends Disposable {
+  readonly app: Handler;
+  readonly watches: KvWatches;
+  readonly standIn: StandIn;
+  readonly receiver: Receiver;
+  readonly log: LogEntry[];
+  /** What the log was told of the watches. */
+  readonly told: WatchLogEntry[];
+  /** How often somebody was called back. */
+  readonly calls: string[];
+  /** What the next callbacks answer, before the receiver's turn. */
+  respond: ((request: Request) => Response) | undefined;
+  /** `POST /watches`, with the key. */
+  create(body: unknown): Promise<Response>;
+  /** A request with the key. */
+  ask(method: string, path: string): Promise<Response>;
+}
+
+async function setUp(host = "hooks.example", settings: Settings = {}): Promise<Setup> {
+  const kv = await Deno.openKv(":memory:");
+  const config = configWith(host, settings);
+  const standIn = createStandIn({ token: TOKEN });
+  const receiver = createReceiver();
+  const log: LogEntry[] = [];
+  const told: WatchLogEntry[] = [];
+  const calls: string[] = [];
+  const watches = createKvWatches(kv, config, {
+    fetch: standIn.fetch,
+    callbackFetch: async (input, init) => {
+      const request = new Request(input, init);
+      calls.push(request.url);
+      assertEquals(init?.redirect, "manual");
+      return setup.respond?.(request) ?? await receiver.answer(request);
+    },
+    log: (it) => told.push(it),
+  });
+  const options = { watches: createWatches(config, watches), log: (it: LogEntry) => log.push(it) };
+  const app = createApp(config, { ...options, fetch: standIn.fetch });
+  const bearer = { authorization: `Bearer ${KEY}` };
+  const setup: Setup = {
+    app,
+    watches,
+    standIn,
+    receiver,
+    log,
+    told,
+    calls,
+    respond: undefined,
+    create: async (body) =>
+      await app.request(`${config.basePath}/watches`, withHeaders(post(body), bearer)),
+    ask: async (method, path) => await app.request(path, { method, headers: bearer }),
+    [Symbol.dispose]: () => kv.close(),
+  };
+  return setup;
+}
+
+Deno.test("a watch is begun, found, told of, and there when it is asked for again", async () => {
+  using setup = await setUp();
+  setup.standIn.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
+  const created = await setup.create(ORDER);
+  assertEquals(created.status, 202);
+  const { id, state, task, location } = await objectOf(created);
+  assertMatch(String(id), /^[0-9a-f]{64}-0$/);
+  assertEquals([state, task, location], ["watching", IDS, `/watches/${id}`]);
+  assertEquals(created.headers.get("location"), location);
+  assertEquals(setup.standIn.count(), 0, "the engine polls, not the request");
+
+  await setup.watches.sweep();
+  const found = v.parse(WatchBody, await objectOf(await setup.ask("GET", String(location))));
+  assertEquals([found.state, found.polls, found.attempts], ["delivered", 1, 1]);
+  assertEquals([found.last_status, found.event], [204, { type: "task.success" }]);
+  const [received] = setup.receiver.received;
+  const event = v.parse(WatchEvent, received?.event);
+  assertEquals([received?.id, event.type], [id, "task.success"]);
+  assertEquals(event.data.result, { source: "s-1" });
+  assertEquals(event.data.task, found.last?.task);
+  assertEquals(setup.calls, [HOOK]);
+
+  assertEquals(await objectOf(await setup.create(ORDER)), {
+    id,
+    state: "delivered",
+    task,
+    location,
+  });
+  assertEquals((await setup.ask("HEAD", String(location))).status, 200);
+});
+
+Deno.test("what is told is what /resolve answers with raise_on_error: false", async () => {
+  using setup = await setUp("hooks.example", { RESOLVE_LINK_SECRET: OTHER_SECRET });
+  setup.standIn.add({
+    id: "t-1",
+    status: "failed",
+    error_code: "QUOTA",
+    error_description: "Used up",
+  });
+  await setup.create(ORDER);
+  await setup.watches.sweep();
+  const bearer = { authorization: `Bearer ${KEY}` };
+  const init = post({ ...IDS, raise_on_error: false }, { headers: bearer });
+  const answer = await objectOf(await setup.app.request("/resolve", init));
+  const [received] = setup.receiver.received;
+  assertEquals([received?.event.type, received?.event.data], ["task.failed", answer]);
+  assert(v.parse(WatchEvent, received?.event).data.links?.watch);
+});
+
+Deno.test("the log has a line for the end of a task and for each delivery, with no text of the task", async () => {
+  using setup = await setUp();
+  setup.standIn.add({ id: "t-1", name: "of the task", status: "success" });
+  setup.respond = () => new Response(null, { status: setup.calls.length < 2 ? 500 : 204 });
+  const { id } = await objectOf(await setup.create(ORDER));
+  await setup.watches.sweep();
+  const [end, first, ...more] = setup.told;
+  const known = { watch: id, event: "task.success", polls: 1 };
+  const { time = "", ...rest } = end ?? {};
+  assertEquals(new Date(time).toISOString(), time);
+  assertEquals(rest, { ...known, state: "watching", attempts: 0, last_status: undefined });
+  assertEquals([first?.state, first?.attempts, first?.last_status], ["watching", 1, 500]);
+  assertEquals(more, []);
+});
+
+Deno.test("a watch whose task can't be followed is told of with a code", async () => {
+  using setup = await setUp();
+  setup.standIn.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }));
+  await setup.create(ORDER);
+  await setup.watches.sweep();
+  const event = v.parse(WatchEvent, setup.receiver.received[0]?.event);
+  assertEquals([event.type, event.data.code], ["task.unresolved", "UPSTREAM_CREDENTIALS"]);
+  assertEquals([event.data.status, event.data.task.info.id], ["unknown", "t-1"]);
+  assert(!JSON.stringify(event).includes("canary"));
+});
+
+Deno.test("every way of naming the same task and callback is the same watch, any other is another", async () => {
+  using setup = await setUp("hooks.example", { DEEPINT_ORGANIZATION: IDS.organization_id });
+  const { organization_id: _, ...short } = ORDER;
+  const web = "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=task&i=t-1";
+  const same = [
+    ORDER,
+    { ...ORDER, deadline: 60 },
+    { ...ORDER, callback_url: "HTTPS://Hooks.Example:443/end#part" },
+    { url: web, callback_url: HOOK },
+    short,
+    { type: "import.started", data: ORDER },
+  ];
+  const others = [
+    { ...ORDER, callback_url: `${HOOK}?a=1` },
+    { ...ORDER, task_id: "t-2" },
+    { ...ORDER, workspace_id: "workspace-2" },
+    { ...ORDER, organization_id: "organization-2" },
+  ];
+  const idOf = async (body: unknown) => String((await objectOf(await setup.create(body))).id);
+  const ids = await Promise.all([...same, ...same].map(idOf));
+  assertEquals(new Set(ids).size, 1);
+  const all = await Promise.all([...others, ORDER].map(idOf));
+  assertEquals(new Set(all).size, others.length + 1);
+});
+
+Deno.test("DELETE ends a watch and not the task", async () => {
+  using setup = await setUp();
+  setup.standIn.add({ id: "t-1", status: "success" });
+  const { location } = await objectOf(await setup.create(ORDER));
+  for (const _ of [1, 2]) {
+    const ended = await setup.ask("DELETE", String(location));
+    assertEquals([ended.status, (await objectOf(ended)).state], [200, "cancelled"]);
+  }
+  await setup.watches.sweep();
+  assertEquals([setup.standIn.count(), setup.calls], [0, []]);
+  assertMatch(String((await objectOf(await setup.create(ORDER))).id), /-1$/);
+});
+
+Deno.test("a watch that there is not is 404, whatever its id looks like", async () => {
+  using setup = await setUp();
+  for (const id of [`${"0".repeat(64)}-0`, "x", "..", "%2e%2e", `${"0".repeat(64)}`, "a b"]) {
+    for (const method of ["GET", "DELETE"]) {
+      const problem = await problemOf(await setup.ask(method, `/watches/${id}`));
+      assertEquals(problem.status, 404, id);
+      assertMatch(problem.code, /^(WATCH|ROUTE)_NOT_FOUND$/);
+    }
+  }
+});
+
+Deno.test("who begins a watch is a bearer or signs; who asks for one is a bearer", async () => {
+  using setup = await setUp();
+  const timestamp = Math.floor(Date.now() / 1_000);
+  const signedBy = (secret: string) => signed(post(ORDER), { secret, timestamp });
+  assertEquals((await setup.app.request("/watches", await signedBy(SECRET))).status, 202);
+  const wrong = [post(ORDER), await signedBy(CALLBACK_SECRET)];
+  for (const init of wrong) {
+    assertEquals(await outcomeOf(await setup.app.request("/watches", init)), [401, "unauthorized"]);
+  }
+  const { location } = await objectOf(await setup.create(ORDER));
+  for (const method of ["GET", "DELETE"]) {
+    const init = await signed({ method }, { timestamp });
+    for (const one of [{ method }, init]) {
+      const answer = await setup.app.request(String(location), one);
+      assertEquals(await outcomeOf(answer), [401, "unauthorized"]);
+    }
+  }
+  assertEquals(setup.log.filter(({ status }) => status === 202).map(({ auth }) => auth), [
+    "webhook",
+    "bearer",
+  ]);
+});
+
+Deno.test("the routes have their methods, and answer no other", async () => {
+  using setup = await setUp("hooks.example", { RESOLVE_BASE_PATH: "/base" });
+  const { location } = await objectOf(await setup.create(ORDER));
+  assertMatch(String(location), /^\/base\/watches\//);
+  for (
+    const [method, path, allow] of [
+      ["GET", "/base/watches", "POST"],
+      ["POST", String(location), "GET, HEAD, DELETE"],
+    ] as const
+  ) {
+    const answer = await setup.ask(method, path);
+    assertEquals([answer.status, answer.headers.get("allow")], [405, allow]);
+    await answer.body?.cancel();
+  }
+  assertEquals((await setup.ask("GET", `${location}/`)).status, 404);
+});
+
+Deno.test("without an engine the routes are 404, and the setting is refused", async () => {
+  const env = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY };
+  const app = createApp(readConfig(env), { log() {} });
+  const bearer = { authorization: `Bearer ${KEY}` };
+  for (
+    const [path, init] of [
+      ["/watches", post(ORDER, { headers: bearer })],
+      [`/watches/${"0".repeat(64)}-0`, { headers: bearer }],
+      ["/watches", {}],
+    ] as const
+  ) {
+    const problem = await problemOf(await app.request(path, init));
+    assertEquals([problem.status, problem.code], [404, "ROUTE_NOT_FOUND"]);
+  }
+  const set = { ...env, RESOLVE_CALLBACKS: `hooks.example=${CALLBACK_SECRET}` };
+  const error = assertThrows(() => readConfig(set), ConfigError, "RESOLVE_CALLBACKS: ");
+  assert(!error.message.includes("whsec_"));
+});
+
+const INVALID: [pointer: string, change: Record<string, unknown>][] = [
+  ["#/callback_url", { callback_url: undefined }],
+  ["#/callback_url", { callback_url: 5 }],
+  ["#/callback_url", { callback_url: "" }],
+  ["#/callback_url", { callback_url: "hooks.example/end" }],
+  ["#/callback_url", { callback_url: "https://" }],
+  ["#/callback_url", { callback_url: `${HOOK}?${"a".repeat(2_000)}` }],
+  ["#/callback_url", { callback_url: `${HOOK}?${"\u20ac".repeat(1_000)}` }],
+  ["#/callback_url", { callback_url: "http://hooks.example/end" }],
+  ["#/callback_url", { callback_url: "http://hooks.example:443/end" }],
+  ["#/callback_url", { callback_url: "ftp://hooks.example/end" }],
+  ["#/callback_url", { callback_url: "javascript:alert(1)" }],
+  ["#/callback_url", { callback_url: "https://user@hooks.example/end" }],
+  ["#/callback_url", { callback_url: "https://user:canary@hooks.example/end" }],
+  ["#/callback_url", { callback_url: "https://:canary@hooks.example/end" }],
+  ["#/deadline", { deadline: 0 }],
+  ["#/deadline", { deadline: 2_592_001 }],
+  ["#/deadline", { deadline: 1.5 }],
+  ["#/deadline", { deadline: "60" }],
+  ["#/task_id", { task_id: "../t" }],
+  ["#/task_id", { task_id: undefined }],
+];
+
+Deno.test("what is not valid is 400 with a pointer to it, and nobody is asked or called", async () => {
+  using setup = await setUp();
+  for (const [pointer, change] of INVALID) {
+    const answer = await setup.create({ ...ORDER, ...change });
+    const { status, errors, detail } = await problemOf(answer);
+    assertEquals([status, errors?.map((error) => error.pointer)], [400, [pointer]], detail);
+    assert(!detail.includes("canary"), detail);
+  }
+  const wrapped = await setup.create({ type: "a", data: { ...ORDER, callback_url: "x" } });
+  assertEquals((await problemOf(wrapped)).errors?.[0]?.pointer, "#/data/callback_url");
+  await setup.watches.sweep();
+  assertEquals([setup.standIn.count(), setup.calls], [0, []]);
+});
+
+/** What is not the host of the setting, however much it looks like it or leads to this machine. */
+const ELSEWHERE = [
+  "https://evil.example/",
+  "https://hooks.example.evil.example/",
+  "https://evil-hooks.example/",
+  "https://sub.hooks.example/",
+  "https://hooks.example:8443/",
+  "https://hooks.example:80/",
+  "https://hooks.example./",
+  "https://hooks.example%2eevil.example/",
+  "https://h\u043eoks.example/", // with a Cyrillic letter
+  "https://evil.example\\@hooks.example/",
+  "https://evil.example/@hooks.example/",
+  "https://evil.example?@hooks.example/",
+  "https://localhost/",
+  "https://app.localhost/",
+  "https://127.0.0.1/",
+  "https://2130706433/",
+  "https://0x7f000001/",
+  "https://0177.0.0.1/",
+  "https://127.1/",
+  "https://0/",
+  "https://10.0.0.1/",
+  "https://172.16.0.1/",
+  "https://192.168.1.1/",
+  "https://169.254.169.254/latest/meta-data/",
+  "https://2852039166/",
+  "https://100.64.0.1/",
+  "https://[::1]/",
+  "https://[::]/",
+  "https://[::ffff:127.0.0.1]/",
+  "https://[::ffff:a9fe:a9fe]/",
+  "https://[fe80::1]/",
+  "https://[fc00::1]/",
+  "https://[64:ff9b::7f00:1]/",
+  "https://metadata.google.internal/",
+];
+
+Deno.test("a callback to any other host is 403, and nothing is sent", async () => {
+  using setup = await setUp();
+  for (const url of ELSEWHERE) {
+    const answer = await setup.create({ ...ORDER, callback_url: url });
+    assertEquals((await problemOf(answer)).code, "CALLBACK_NOT_ALLOWED", url);
+    assertEquals(answer.status, 403, url);
+  }
+  await setup.watches.sweep();
+  assertEquals([setup.standIn.count(), setup.calls], [0, []]);
+});
+
+Deno.test("http: is for loopback alone, with a loopback instance, and its port counts", async () => {
+  const settings = { DEEPINT_INSTANCE: "http://127.0.0.1:1" };
+  for (
+    const [listed, url, status] of [
+      ["127.0.0.1:8080", "http://127.0.0.1:8080/end", 202],
+      ["127.0.0.1:8080", "http://2130706433:8080/end", 202],
+      ["127.0.0.1:8080", "http://127.0.0.1:8081/end", 403],
+      ["127.0.0.1:8080", "http://127.0.0.2:8080/end", 403],
+      ["localhost:80", "http://localhost/end", 202],
+      ["localhost", "http://localhost/end", 403],
+      ["[::1]:8080", "http://[0:0::1]:8080/end", 202],
+      ["hooks.example:80", "http://hooks.example/end", 400],
+    ] as const
+  ) {
+    using setup = await setUp(listed, settings);
+    const answer = await setup.create({ ...ORDER, callback_url: url });
+    assertEquals(answer.status, status, url);
+    await answer.body?.cancel();
+  }
+});
+
+Deno.test("a redirect is not followed, and its body is not read", async () => {
+  using setup = await setUp();
+  setup.standIn.add({ id: "t-1", status: "success" });
+  let cancelled = false;
+  setup.respond = () =>
+    new Response(new ReadableStream({ cancel: () => void (cancelled = true) }), {
+      status: 307,
+      headers: { location: "https://evil.example/" },
+    });
+  const { location } = await objectOf(await setup.create(ORDER));
+  await setup.watches.sweep();
+  assertEquals(setup.calls, [HOOK]);
+  const { state, attempts, last_status } = await objectOf(await setup.ask("GET", String(location)));
+  assertEquals([state, attempts, last_status, cancelled], ["watching", 1, 307, true]);
+});
+
+Deno.test("no answer within 10 s, no connection and a host that is listed no more are no answer", async () => {
+  using clock = new FakeClock();
+  const { callbacks = [] } = configWith("hooks.example");
+  const delivery = { url: HOOK, id: "id-0", event: {}, now: clock.now };
+  const began = clock.now;
+  let given: AbortSignal | undefined;
+  const hanging = deliver(delivery, callbacks, (_input, init) => {
+    given = init?.signal ?? undefined;
+    return new Promise(() => {});
+  });
+  assertEquals([await clock.runUntil(hanging), clock.now - began], [0, 10_000]);
+  assertEquals([given?.aborted, clock.pending], [true, 0]);
+  const refused = () => Promise.reject(new TypeError("connection refused"));
+  assertEquals(await deliver(delivery, callbacks, refused), 0);
+  let calls = 0;
+  const counted = () => Promise.resolve(new Response(null, { status: 200 + calls++ }));
+  for (const url of ["https://gone.example/end", "https://hooks.example:8443/end"]) {
+    assertEquals(await deliver({ ...delivery, url }, callbacks, counted), 0);
+  }
+  assertEquals([await deliver(delivery, callbacks, counted), calls], [200, 1]);
+});
+
+Deno.test("a host that is listed twice gets a signature by each of its secrets", async () => {
+  using setup = await setUp(`hooks.example=${OTHER_SECRET},hooks.example`);
+  setup.standIn.add({ id: "t-1", status: "success" });
+  await setup.create(ORDER);
+  await setup.watches.sweep();
+  const [received] = setup.receiver.received;
+  assertEquals(received?.headers["webhook-signature"]?.split(" ").length, 2);
+  assertEquals(received?.status, 204, "verified by one of them");
+});
+
+Deno.test("organization and workspace must be served, as for /resolve", async () => {
+  using setup = await setUp("hooks.example", { RESOLVE_ALLOWED_WORKSPACES: "workspace-2" });
+  const problem = await problemOf(await setup.create(ORDER));
+  assertEquals([problem.status, problem.code], [403, "WORKSPACE_NOT_ALLOWED"]);
+});
+
+Deno.test("a store that fails is 503 watches-unavailable, and why is in the log alone", async () => {
+  const setup = await setUp();
+  setup[Symbol.dispose]();
+  const path = `/watches/${"0".repeat(64)}-0`;
+  for (
+    const answer of [
+      await setup.create(ORDER),
+      await setup.ask("GET", path),
+      await setup.ask("DELETE", path),
+    ]
+  ) {
+    assertEquals(answer.headers.get("retry-after"), "60");
+    assert(!(await textOf(answer)).includes("canary"));
+    assertEquals(await outcomeOf(answer), [503, "watches-unavailable"]);
+    assertMatch(String(setup.log.at(-1)?.hint), /^watches: ./);
+  }
+});
+
+const CALLBACKS: [wrong: string, setting: string][] = [
+  ["no secret", "hooks.example"],
+  ["no host", `=${CALLBACK_SECRET}`],
+  ["a short secret", "hooks.example=whsec_Y2FuYXJ5"],
+  ["another kind of secret", "hooks.example=canary-callback-secret"],
+  ["an empty entry", `hooks.example=${CALLBACK_SECRET},`],
+  ["a scheme", `https://hooks.example=${CALLBACK_SECRET}`],
+  ["a path", `hooks.example/end=${CALLBACK_SECRET}`],
+  ["user info", `user@hooks.example=${CALLBACK_SECRET}`],
+  ["a bad port", `hooks.example:65536=${CALLBACK_SECRET}`],
+  ["port 0", `hooks.example:0=${CALLBACK_SECRET}`],
+  ["no port after its colon", `hooks.example:=${CALLBACK_SECRET}`],
+  ["a pattern", `*.hooks.example=${CALLBACK_SECRET}`],
+  ["two entries that a semicolon parts", `a.example;hooks.example=${CALLBACK_SECRET}`],
+  ["an escape", `hooks%2eexample=${CALLBACK_SECRET}`],
+  ["an inbound secret", `hooks.example=${SECRET}`],
+  ["the secret of a link", `hooks.example=${OTHER_SECRET}`],
+  ["one secret for two hosts", `a.example=${CALLBACK_SECRET},b.example=${CALLBACK_SECRET}`],
+  ["one secret for two ports", `a.example=${CALLBACK_SECRET},a.example:8443=${CALLBACK_SECRET}`],
+  ["loopback", `127.0.0.1:80=${CALLBACK_SECRET}`],
+  ["localhost", `localhost=${CALLBACK_SECRET}`],
+  ["a name of loopback", `app.localhost=${CALLBACK_SECRET}`],
+  ["a private address", `10.0.0.1=${CALLBACK_SECRET}`],
+  ["a decimal address", `169254169254=${CALLBACK_SECRET}`],
+  ["an address in IPv6", `[::ffff:10.0.0.1]=${CALLBACK_SECRET}`],
+];
+
+for (const [wrong, setting] of CALLBACKS) {
+  Deno.test(`RESOLVE_CALLBACKS is refused with ${wrong}, and not quoted`, () => {
+    const env = {
+      DEEPINT_TOKEN: TOKEN,
+      RESOLVE_API_KEYS: KEY,
+      RESOLVE_WEBHOOK_SECRETS: SECRET,
+      RESOLVE_LINK_SECRET: OTHER_SECRET,
+    };
+    const error = assertThrows(
+      () => readConfig({ ...env, RESOLVE_CALLBACKS: setting }, { callbacks: readCallbacks }),
+      ConfigError,
+      "RESOLVE_CALLBACKS: ",
+    );
+    assert(!/Y2Fu|canary|user/.test(Deno.inspect(error)), error.message);
+  });
+}

@@ -1,0 +1,241 @@
+// What becomes of a watch, step by step, on times that the tests choose.
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { MAX_DEADLINE } from "../../functions/watches/request_schema.ts";
+import {
+  afterDelivery,
+  afterPoll,
+  cancelled,
+  isOpen,
+  newWatch,
+  type Outcome,
+  pollInterval,
+  type Watch,
+} from "../../functions/watches/state.ts";
+import type { Finished, Running } from "../../functions/response_schemas.ts";
+import { Credentials, Task, TaskInfo } from "../../mod.ts";
+import { holds } from "../helpers/property.ts";
+import { seeded } from "../helpers/seeded_random.ts";
+
+const START = Date.UTC(2026, 0, 1);
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const IDS = { organizationId: "o-1", workspaceId: "w-1", taskId: "t-1" };
+const ORDER = { id: "id-0", ids: IDS, callbackUrl: "https://hooks.example/end", deadline: DAY };
+
+function taskOf(info: Record<string, unknown>) {
+  const credentials = new Credentials({ token: "a-token" });
+  return new Task({ ...IDS, credentials, info: TaskInfo.fromDict({ id: "t-1", ...info }) })
+    .toDict();
+}
+
+function running(created: number | null = START): { answer: Running } {
+  const task = taskOf({ status: "running", created });
+  return { answer: { status: "running", task, retry_after: 3 } };
+}
+
+function ended(status: "success" | "failed"): { answer: Finished } {
+  return { answer: { status, result: {}, task: taskOf({ status }) } };
+}
+
+/** Polls when a poll is due, until there is something to tell. */
+function follow(
+  watch: Watch,
+  outcome: (now: number) => Outcome,
+  random: () => number = () => 0,
+): { watch: Watch; waits: number[] } {
+  const waits: number[] = [];
+  while (!watch.event) {
+    const now = watch.due;
+    watch = afterPoll(watch, outcome(now), { now, random: random() });
+    waits.push(watch.due - now);
+  }
+  return { watch, waits };
+}
+
+/** Delivers when a delivery is due, until the watch has ended; gives when that was, after the event. */
+function deliverAll(watch: Watch, status: (attempt: number) => number, random = 0) {
+  const times: number[] = [];
+  while (isOpen(watch)) {
+    const now = watch.due;
+    times.push(now - (watch.event?.at ?? 0));
+    watch = afterDelivery(watch, status(watch.attempts + 1), { now, random });
+  }
+  return { watch, times };
+}
+
+const told = () => afterPoll(newWatch(ORDER, START), ended("success"), { now: START, random: 0 });
+
+Deno.test("a new watch is polled at once, and a finished task is told at once", () => {
+  const watch = newWatch(ORDER, START);
+  assertEquals([watch.due, watch.polls, watch.state], [START, 0, "watching"]);
+  for (const status of ["success", "failed"] as const) {
+    const now = START + SECOND;
+    const polled = afterPoll(watch, ended(status), { now, random: 0.5 });
+    assertEquals(polled.event, { type: `task.${status}`, at: now });
+    assertEquals([polled.due, polled.polls, polled.state], [now, 1, "watching"]);
+  }
+});
+
+Deno.test("a task that goes on is polled on the adaptive schedule", () => {
+  let watch = newWatch(ORDER, START);
+  const due: number[] = [];
+  for (let poll = 0; poll < 4; poll++) {
+    watch = afterPoll(watch, running(START - 100 * SECOND), { now: watch.due, random: 0 });
+    due.push(watch.due - START);
+  }
+  assertEquals(due, [10_000, 21_000, 33_100, 46_410]);
+});
+
+Deno.test("Retry-After delays the next poll, but not beyond the deadline", () => {
+  const watch = newWatch(ORDER, START);
+  const at = { now: START, random: 0 };
+  assertEquals(afterPoll(watch, { ...running(), retryAfter: HOUR }, at).due, START + HOUR);
+  const limited = { problem: "rate-limited", retryAfter: HOUR } as const;
+  assertEquals(afterPoll(watch, limited, at).due, START + HOUR);
+  assertEquals(afterPoll(watch, { ...limited, retryAfter: 2 * DAY }, at).due, START + DAY);
+});
+
+Deno.test("when the deadline has passed there is one more poll, and then task.expired is told", () => {
+  for (const outcome of [running(), { problem: "upstream-timeout" } as const]) {
+    const { watch } = follow(newWatch(ORDER, START), () => outcome);
+    assertEquals(watch.event, { type: "task.expired", at: START + DAY });
+    const { watch: over } = deliverAll(watch, () => 204);
+    assertEquals([over.state, over.attempts, over.lastStatus], ["expired", 1, 204]);
+  }
+  const last = (now: number) => now === START + DAY ? ended("failed") : running();
+  const { watch } = follow(newWatch(ORDER, START), last);
+  assertEquals(watch.event?.type, "task.failed");
+});
+
+Deno.test("a refused token ends the watch at once", () => {
+  const { watch } = follow(newWatch(ORDER, START), () => ({ problem: "upstream-credentials" }));
+  assertEquals(watch.polls, 1);
+  assertEquals(watch.event, { type: "task.unresolved", code: "UPSTREAM_CREDENTIALS", at: START });
+});
+
+Deno.test("no task or no known status, five times running, ends the watch, and not before", () => {
+  const outcomes = ["not-found", "unknown-status"] as const;
+  for (
+    const [problem, code] of [["not-found", "TASK_NOT_FOUND"], [
+      "unknown-status",
+      "UNKNOWN_STATUS",
+    ]] as const
+  ) {
+    const { watch } = follow(newWatch(ORDER, START), () => ({ problem }));
+    assertEquals([watch.polls, watch.event?.type, watch.event?.code], [5, "task.unresolved", code]);
+  }
+  let count = 0;
+  const mixed = follow(
+    newWatch(ORDER, START),
+    () => ({ problem: outcomes[count++ % 2] ?? "not-found" }),
+  );
+  assertEquals(mixed.watch.polls, 5);
+  for (const other of [running(), { problem: "upstream-unavailable" } as const]) {
+    count = 0;
+    const { watch } = follow(
+      newWatch(ORDER, START),
+      () => ++count % 5 ? { problem: "not-found" } : other,
+    );
+    assertEquals(watch.event?.type, "task.expired");
+  }
+});
+
+Deno.test("a platform that can't be reached never ends a watch before its deadline", () => {
+  for (const problem of ["upstream-unavailable", "rate-limited", "internal-error"] as const) {
+    const { watch } = follow(newWatch(ORDER, START), () => ({ problem }));
+    assertEquals(watch.event, { type: "task.expired", at: START + DAY });
+  }
+});
+
+Deno.test("a delivery that fails is tried again with exponential back-off for 24 hours", () => {
+  const { watch, times } = deliverAll(told(), () => 500);
+  assertEquals(watch.state, "failed");
+  assertEquals(times.slice(0, 6), [0, 1_000, 3_000, 7_000, 15_000, 31_000]);
+  assertEquals(times.at(-1), DAY);
+  assertEquals(watch.attempts, times.length);
+  const waits = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+  assert(Math.max(...waits) <= HOUR, `${waits}`);
+});
+
+Deno.test("a delivery that succeeds within 24 hours ends the watch well", () => {
+  for (const [attempt, status] of [[1, 200], [2, 204], [30, 299]] as const) {
+    const { watch } = deliverAll(told(), (count) => count < attempt ? 0 : status);
+    assertEquals([watch.state, watch.attempts, watch.lastStatus], ["delivered", attempt, status]);
+  }
+});
+
+Deno.test("410 stops at once, and nothing else but a 2xx does", () => {
+  const { watch } = deliverAll(told(), (attempt) => attempt < 3 ? 503 : 410);
+  assertEquals([watch.state, watch.attempts, watch.lastStatus], ["failed", 3, 410]);
+  for (const status of [0, 199, 300, 302, 307, 400, 401, 404, 409, 429, 500]) {
+    assertEquals(deliverAll(told(), () => status).times.at(-1), DAY, `${status}`);
+  }
+});
+
+Deno.test("a watch that is cancelled ends, and one that has ended stays as it is", () => {
+  const watch = cancelled(newWatch(ORDER, START), START + SECOND);
+  assertEquals([watch.state, watch.changed], ["cancelled", START + SECOND]);
+  const { watch: over } = deliverAll(told(), () => 200);
+  assertEquals(cancelled(over, START + DAY), over);
+});
+
+Deno.test("the texts of an answer are cut to 4 kB each, however they are stored", () => {
+  for (const [character, kept] of [["a", 4_000], ["\xe9", 4_000], ["\u20ac", 2_000]] as const) {
+    const { answer } = ended("failed");
+    answer.task.info.error_description = character.repeat(20_000);
+    const watch = afterPoll(newWatch(ORDER, START), { answer }, { now: START, random: 0 });
+    assertEquals(watch.last?.task.info.error_description, character.repeat(kept));
+    assertEquals(watch.last?.task.info.duration, null);
+  }
+});
+
+Deno.test("a text is not cut within a character", () => {
+  const { answer } = ended("failed");
+  answer.task.info.error_description = `a${"\u{1f600}".repeat(2_000)}`;
+  const watch = afterPoll(newWatch(ORDER, START), { answer }, { now: START, random: 0 });
+  assertEquals(watch.last?.task.info.error_description, `a${"\u{1f600}".repeat(999)}`);
+});
+
+Deno.test("the interval is within its bounds, whatever the task and the time", async (t) => {
+  const property = fc.property(
+    fc.integer({ min: 1, max: MAX_DEADLINE }),
+    fc.integer({ min: 0, max: 2 * MAX_DEADLINE * SECOND }),
+    fc.option(fc.integer({ min: -10 * DAY, max: 10 * DAY })),
+    fc.option(fc.integer({ min: 0, max: 2 * DAY }), { nil: undefined }),
+    fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    (seconds, after, created, retryAfter, random) => {
+      const deadline = seconds * SECOND;
+      const { answer: last } = running(created === null ? null : START + created);
+      const moment = { now: START + after, random };
+      const interval = pollInterval({ last, begun: START, deadline }, retryAfter, moment);
+      assert(interval >= Math.max(2_000, retryAfter ?? 0), `${interval}`);
+      const most = 1.1 * Math.max(MINUTE, deadline / 800);
+      assert(interval <= Math.max(most, retryAfter ?? 0) + 0.001, `${interval} of ${most}`);
+      if (retryAfter === undefined && seconds <= 48_000) assert(interval <= 66_001);
+    },
+  );
+  await holds(t, property);
+});
+
+Deno.test("no watch takes 850 polls, however long it is and however old its task", async (t) => {
+  let most = 0;
+  const property = fc.property(
+    fc.oneof(fc.constant(MAX_DEADLINE), fc.integer({ min: 1, max: MAX_DEADLINE })),
+    fc.option(fc.integer({ min: -8 * DAY, max: DAY })),
+    fc.oneof(fc.constant(undefined), fc.integer()),
+    (seconds, created, seed) => {
+      const random = seed === undefined ? () => 0 : seeded(seed);
+      const watch = newWatch({ ...ORDER, deadline: seconds * SECOND }, START);
+      const outcome = running(created === null ? null : START + created);
+      const { waits } = follow(watch, () => outcome, random);
+      most = Math.max(most, waits.length);
+      assert(waits.length < 850, `${waits.length} polls`);
+    },
+  );
+  await holds(t, property, { cases: 150 });
+  assert(most > 700, `only ${most}: the longest was not among them`);
+});
