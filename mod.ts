@@ -31,11 +31,11 @@ export {
   DeepintHTTPError,
   DeepintTimeoutError,
   type HTTPErrorOptions,
-  printable,
+  sanitizeText,
   type TimeoutErrorOptions,
 } from "./src/errors.ts";
 export { type Fetch, type RequestOptions, within } from "./src/request.ts";
-export { resolveAll, type ResolveAllOptions, type Settlement } from "./src/resolve_all.ts";
+export { resolveAll, type ResolveAllOptions, type SettledTask } from "./src/resolve_all.ts";
 export { elapsedTime, pollDelay, type PollInterval, type PollState } from "./src/schedule.ts";
 export {
   type ConnectionOptions,

@@ -15,7 +15,7 @@
  *   timeout: 8_000,
  *   basePath: "",
  *   corsOrigins: [],
- *   open: false,
+ *   allowUnauthenticated: false,
  *   port: 8_000,
  * });
  * const answer = await app.request("/health");
@@ -26,26 +26,26 @@
  */
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
-import { Credentials, DeepintHTTPError, type Fetch, printable, type Task } from "../mod.ts";
-import { type Answer, answerOf, upstreamProblem } from "./task/response.ts";
-import { type AppEnv, type Invocation, type LogEntry, logLine } from "./http/log.ts";
+import { Credentials, DeepintHTTPError, type Fetch, sanitizeText, type Task } from "../mod.ts";
+import { type TaskResponse, toTaskResponse, upstreamProblem } from "./task/response.ts";
+import { type AppEnv, type LogEntry, type RequestContext, writeLogEntry } from "./http/log.ts";
 import { bearerVerifier, webhookVerifier } from "./auth/webhook.ts";
 import { checkContentType, readBody } from "./http/body.ts";
 import type { Config } from "./config.ts";
-import { type Links, linksFor, linkTo } from "./auth/link_token.ts";
+import { type LinkSigner, linkSignerFromConfig, statusPagePath } from "./auth/link_token.ts";
 import { isLoopback } from "./http/loopback.ts";
-import { createPolls, type TaskIds } from "./task/shared_poll.ts";
-import { Problem, problemResponse, PROBLEMS } from "./http/problem.ts";
-import { parseJson, type Question, readQuestion } from "./task/request.ts";
-import { reply, requestIdOf } from "./http/response.ts";
-import { replyConditionally } from "./task/etag.ts";
-import type { WatchAnswer, Watches } from "./watches/routes.ts";
+import { createTaskPoller, type TaskIds } from "./task/shared_poll.ts";
+import { HttpProblem, problemResponse, PROBLEMS } from "./http/problem.ts";
+import { parseJson, parseTaskRequest, type TaskRequest } from "./task/request.ts";
+import { createResponse, getRequestId } from "./http/response.ts";
+import { conditionalResponse } from "./task/etag.ts";
+import type { Watches, WatchResponse } from "./watches/routes.ts";
 
 export type { LogEntry } from "./http/log.ts";
 export type { AuthKind } from "./auth/webhook.ts";
-export { type Config, ConfigError, type Environment, readConfig, SETTINGS } from "./config.ts";
-export type { Callback, ReadConfigOptions } from "./config.ts";
-export type { WatchAnswer, Watches } from "./watches/routes.ts";
+export { type Config, ConfigError, type Environment, readConfig, SETTING_NAMES } from "./config.ts";
+export type { CallbackHost, ReadConfigOptions } from "./config.ts";
+export type { Watches, WatchResponse } from "./watches/routes.ts";
 
 /** What {@linkcode createApp} takes beside the configuration. */
 export interface AppOptions {
@@ -92,16 +92,16 @@ const TASK_ROUTE = "/organizations/:organization/workspaces/:workspace/tasks/:ta
  * @throws {DeepintCredentialsError} when its token is one that no header can carry
  */
 export function createApp(config: Config, options: AppOptions = {}): Handler {
-  const { fetch, log = logLine, now = Date.now, watches } = options;
+  const { fetch, log = writeLogEntry, now = Date.now, watches } = options;
   const credentials = new Credentials(config);
   const isKey = bearerVerifier(config.apiKeys);
   const webhooks = webhookVerifier(config.webhookSecrets, now);
-  const links = linksFor(config, now);
-  const poll = createPolls({ credentials, timeout: config.timeout, fetch, now });
+  const links = linkSignerFromConfig(config, now);
+  const poll = createTaskPoller({ credentials, timeout: config.timeout, fetch, now });
 
   const app = new Hono<AppEnv>();
-  app.onError(failWith);
-  app.notFound((c) => fail(c, new Problem("not-found", undefined, NO_ROUTE)));
+  app.onError(handleError);
+  app.notFound((c) => toProblemResponse(c, new HttpProblem("not-found", undefined, NO_ROUTE)));
 
   route("/health", ["GET", "HEAD"], (c) => send(c, { status: 200, body: { status: "ok" } }));
   route("/openapi.json", ["GET", "HEAD"], async (c) => {
@@ -109,15 +109,19 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const servers = [{ url: config.basePath || "/" }];
     return send(c, { status: 200, body: { ...openapi, servers } });
   });
-  route("/problems/:name", ["GET", "HEAD"], (c) => explain(c, c.req.param("name") ?? ""));
+  route("/problems/:name", ["GET", "HEAD"], (c) => problemDocs(c, c.req.param("name") ?? ""));
 
   route("/resolve", ["POST"], async (c) => {
-    const body = await readJson(c);
-    return send(c, await resolve(c, readQuestion(body, credentials.instance, config)));
+    const body = await authenticatedJson(c);
+    return send(c, await resolve(c, parseTaskRequest(body, credentials.instance, config)));
   });
 
   if (watches) {
-    route("/watches", ["POST"], async (c) => send(c, await watches.create(await readJson(c))));
+    route(
+      "/watches",
+      ["POST"],
+      async (c) => send(c, await watches.create(await authenticatedJson(c))),
+    );
     route("/watches/:id", ["GET", "HEAD", "DELETE"], async (c) => {
       requireKey(c);
       const act = c.req.method === "DELETE" ? "cancel" : "status";
@@ -146,19 +150,19 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     requireKey(c);
     const { organization = "", workspace = "", task = "" } = c.req.param();
     const ids = { organization_id: organization, workspace_id: workspace, task_id: task };
-    const answer = await resolve(c, readQuestion(ids, credentials.instance, config));
-    return await replyConditionally(
+    const handleRequest = await resolve(c, parseTaskRequest(ids, credentials.instance, config));
+    return await conditionalResponse(
       c.env.entry.request_id,
-      answer,
+      handleRequest,
       c.req.header("if-none-match"),
     );
   });
 
   if (links) {
-    route("/watch/:token", ["GET", "HEAD"], async (c) => {
-      const answer = await linked(c, links).catch((error) => failWith(error, c));
-      const { watchPage } = await import("./status_page/page.ts"); // few answers have use for it
-      return await watchPage(c, answer, { printable, now: now() });
+    route("/status/:token", ["GET", "HEAD"], async (c) => {
+      const answer = await taskFromLink(c, links).catch((error) => handleError(error, c));
+      const { statusPage } = await import("./status_page/page.ts"); // few answers have use for it
+      return await statusPage(c, answer, { sanitizeText, now: now() });
     });
   }
 
@@ -179,7 +183,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const began = now();
     const entry: LogEntry = {
       time: new Date(began).toISOString(),
-      request_id: requestIdOf(request.headers),
+      request_id: getRequestId(request.headers),
       method: request.method,
       route: null,
       status: 0,
@@ -188,7 +192,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     };
     const response = await app.fetch(request, {
       entry,
-      platform: platform as Invocation["platform"],
+      platform: platform as RequestContext["platform"],
       waitUntil: context && ((promise) => context.waitUntil(promise)),
     });
     entry.status = response.status;
@@ -197,14 +201,16 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     return response;
   }
 
-  function fail(c: Context<AppEnv>, problem: Problem): Response {
-    c.env.entry.problem = problem.problem;
+  function toProblemResponse(c: Context<AppEnv>, problem: HttpProblem): Response {
+    c.env.entry.problem = problem.type;
     if (problem.options.hint) c.env.entry.hint = problem.options.hint;
     return problemResponse(problem, c.env.entry.request_id, config.basePath);
   }
 
-  function failWith(error: Error, c: Context<AppEnv>): Response {
-    if (error instanceof Problem || !c.req.raw.signal.aborted) return fail(c, asProblem(error, c));
+  function handleError(error: Error, c: Context<AppEnv>): Response {
+    if (error instanceof HttpProblem || !c.req.raw.signal.aborted) {
+      return toProblemResponse(c, asProblem(error, c));
+    }
     return send(c, { status: 499, body: null }); // the caller went away; for the log alone
   }
 
@@ -218,7 +224,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       if (c.req.path.endsWith("/")) return c.notFound(); // the router takes it for the same path
       c.env.entry.route = path;
       if (!methods.includes(c.req.method)) {
-        throw new Problem("method-not-allowed", undefined, {
+        throw new HttpProblem("method-not-allowed", undefined, {
           headers: { "allow": methods.join(", ") },
         });
       }
@@ -232,25 +238,25 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 
   /** Reads the body of whoever may call. */
-  async function readJson(c: Context<AppEnv>): Promise<unknown> {
+  async function authenticatedJson(c: Context<AppEnv>): Promise<unknown> {
     const { headers } = c.req.raw;
-    const signed = !identify(c);
-    if (signed) checkSigned(headers);
+    const signed = !authenticateBearer(c);
+    if (signed) checkSignatureHeaders(headers);
     checkContentType(headers);
     const body = await readBody(c.req.raw, {
       timeout: config.timeout,
       received: c.env.platform?.remoteAddr !== undefined,
     });
-    if (signed) await checkSignature(c, body);
+    if (signed) await verifySignature(c, body);
     return parseJson(body);
   }
 
   function requireKey(c: Context<AppEnv>): void {
-    if (!identify(c)) throw unauthorized("a bearer key is needed");
+    if (!authenticateBearer(c)) throw unauthorized("a bearer key is needed");
   }
 
   /** Whether a bearer key says who calls, or nobody needs to; otherwise a signature must. */
-  function identify(c: Context<AppEnv>): boolean {
+  function authenticateBearer(c: Context<AppEnv>): boolean {
     const authorization = c.req.header("authorization");
     if (authorization !== undefined) {
       if (!isKey(authorization)) {
@@ -259,23 +265,27 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       c.env.entry.auth = "bearer";
       return true;
     }
-    if (!config.open) return false;
+    if (!config.allowUnauthenticated) return false;
     const peer = c.env.platform?.remoteAddr?.hostname;
     if (!isLoopback(new URL(c.req.url).hostname) || (peer && !isLoopback(peer))) {
-      throw new Problem("forbidden", "RESOLVE_OPEN is for callers on this machine", {
-        code: "HOST_NOT_ALLOWED",
-      });
+      throw new HttpProblem(
+        "forbidden",
+        "RESOLVE_ALLOW_UNAUTHENTICATED is for callers on this machine",
+        {
+          code: "HOST_NOT_ALLOWED",
+        },
+      );
     }
-    c.env.entry.auth = "open";
+    c.env.entry.auth = "unauthenticated";
     return true;
   }
 
-  function checkSigned(headers: Headers): void {
+  function checkSignatureHeaders(headers: Headers): void {
     const wrong = webhooks.precheck(headers);
     if (wrong !== undefined) throw unauthorized(`no bearer key, and no valid signature: ${wrong}`);
   }
 
-  async function checkSignature(c: Context<AppEnv>, body: Uint8Array): Promise<void> {
+  async function verifySignature(c: Context<AppEnv>, body: Uint8Array): Promise<void> {
     if (await webhooks.verify(c.req.raw.headers, body)) {
       c.env.entry.auth = "webhook";
       return;
@@ -287,34 +297,37 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   async function resolve(
     c: Context<AppEnv>,
-    question: Question,
+    question: TaskRequest,
     watch?: string,
-  ): Promise<Answer> {
+  ): Promise<TaskResponse> {
     const signed = c.env.entry.auth === "webhook";
-    const task = await load(c, question.ids);
-    return await answerOf(task, {
+    const task = await pollTask(c, question.ids);
+    return await toTaskResponse(task, {
       raiseOnError: question.raiseOnError ?? !signed,
       pending: question.pending ?? config.pending ?? (signed ? "retry" : "accepted"),
       basePath: config.basePath,
-      watch: watch ?? (links && await linkTo(task, links, config.basePath)),
+      statusPage: watch ?? (links && await statusPagePath(task, links, config.basePath)),
       now: now(),
     });
   }
 
   /** Answers the reader of a link as JSON. It holds no new link: who has one would never be without. */
-  async function linked(c: Context<AppEnv>, { read }: Links): Promise<Response> {
-    const ids = await read(c.req.param("token") ?? "");
-    if (!ids) throw new Problem("not-found", undefined, NO_ROUTE);
+  async function taskFromLink(
+    c: Context<AppEnv>,
+    { verifyToken }: LinkSigner,
+  ): Promise<Response> {
+    const ids = await verifyToken(c.req.param("token") ?? "");
+    if (!ids) throw new HttpProblem("not-found", undefined, NO_ROUTE);
     c.env.entry.auth = "link";
     const asked = { ...ids, raise_on_error: false, pending: "accepted" };
-    const question = readQuestion(asked, credentials.instance, config);
+    const question = parseTaskRequest(asked, credentials.instance, config);
     const { status, body, headers } = await resolve(c, question, c.req.path);
     const location = headers && { location: c.req.path }; // the task route would want a key
     return send(c, { status, body, headers: { ...headers, ...location } });
   }
 
   /** Polls once, and notes in the log entry how that went. */
-  async function load(c: Context<AppEnv>, ids: TaskIds): Promise<Task> {
+  async function pollTask(c: Context<AppEnv>, ids: TaskIds): Promise<Task> {
     const { entry } = c.env;
     const began = now();
     let status: number | undefined;
@@ -323,7 +336,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       const { task, source } = await poll(ids, caller);
       entry.upstream = source;
       entry.task_status = task.info.status;
-      if (source !== "memory") status = 200;
+      if (source !== "cached") status = 200;
       return task;
     } catch (error) {
       status = error instanceof DeepintHTTPError ? error.status : 0;
@@ -337,11 +350,11 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 }
 
-async function explain(c: Context<AppEnv>, name: string): Promise<Response> {
-  if (!Object.hasOwn(PROBLEMS, name)) throw new Problem("not-found", undefined, NO_ROUTE);
-  const { EXPLANATIONS } = await import("./http/problem_docs.ts"); // few requests have use for it
+async function problemDocs(c: Context<AppEnv>, name: string): Promise<Response> {
+  if (!Object.hasOwn(PROBLEMS, name)) throw new HttpProblem("not-found", undefined, NO_ROUTE);
+  const { PROBLEM_DOCS } = await import("./http/problem_docs.ts"); // few requests have use for it
   const { status, title } = PROBLEMS[name as keyof typeof PROBLEMS];
-  const text = [`${title} (${status} ${name})`, ...EXPLANATIONS[name as keyof typeof PROBLEMS]];
+  const text = [`${title} (${status} ${name})`, ...PROBLEM_DOCS[name as keyof typeof PROBLEMS]];
   const headers = { "content-type": "text/plain; charset=utf-8" };
   return send(c, { status: 200, body: `${text.join("\n\n")}\n`, headers });
 }
@@ -349,23 +362,23 @@ async function explain(c: Context<AppEnv>, name: string): Promise<Response> {
 /** Sends an answer that is no problem. */
 function send(
   c: Context<AppEnv>,
-  { status, body, headers }: Pick<WatchAnswer, "body" | "headers"> & { status: number },
+  { status, body, headers }: Pick<WatchResponse, "body" | "headers"> & { status: number },
 ): Response {
-  return reply(c.env.entry.request_id, status, body, headers);
+  return createResponse(c.env.entry.request_id, status, body, headers);
 }
 
-function asProblem(error: Error, c: Context<AppEnv>): Problem {
-  if (error instanceof Problem) return error;
+function asProblem(error: Error, c: Context<AppEnv>): HttpProblem {
+  if (error instanceof HttpProblem) return error;
   const problem = upstreamProblem(error);
-  if (problem?.problem === "upstream-credentials") {
+  if (problem?.type === "upstream-credentials") {
     c.env.entry.hint = "DEEPINT_TOKEN is wrong";
   }
   if (problem) return problem;
   // the kind of error alone: its text may hold anything
   c.env.entry.hint = error.name;
-  return new Problem("internal-error");
+  return new HttpProblem("internal-error");
 }
 
-function unauthorized(detail: string, challenge = "Bearer"): Problem {
-  return new Problem("unauthorized", detail, { headers: { "www-authenticate": challenge } });
+function unauthorized(detail: string, challenge = "Bearer"): HttpProblem {
+  return new HttpProblem("unauthorized", detail, { headers: { "www-authenticate": challenge } });
 }

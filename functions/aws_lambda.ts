@@ -2,9 +2,9 @@
 import process from "node:process";
 import { handle } from "hono/aws-lambda";
 import { Hono } from "hono/tiny";
-import { handlerOf } from "./lazy_handler.ts";
+import { lazyHandler } from "./lazy_handler.ts";
 
-const fetch = handlerOf((name) => process.env[name]);
+const fetch = lazyHandler((name) => process.env[name]);
 
 /** Answers an event of one of them with their form of a response. */
 export const handler = handle(new Hono().all("*", (c) => fetch(c.req.raw)));

@@ -1,9 +1,9 @@
 /** Bun, which serves what the module that it runs exports. */
 import process from "node:process";
 import { readConfig } from "./app.ts";
-import { handlerOf } from "./lazy_handler.ts";
+import { lazyHandler } from "./lazy_handler.ts";
 
-const handler = handlerOf((name) => process.env[name]);
+const handler = lazyHandler((name) => process.env[name]);
 
 export default {
   /** Where Bun listens. It asks when all is loaded, and does not start when a setting is wrong. */

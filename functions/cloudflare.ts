@@ -1,16 +1,19 @@
 /** Cloudflare Workers: bindings are the settings, secrets come by `wrangler secret put`. */
 import type { Environment, ExecutionContext, Handler } from "./app.ts";
-import { configOf, handlerOf } from "./lazy_handler.ts";
+import { lazyHandler, readConfigFrom } from "./lazy_handler.ts";
 import type { Watch } from "./watches/state.ts";
 import type { WorkflowStep } from "./watches/workflows.ts";
 
-const read = (name: string, bindings: unknown) => (bindings as Environment)[name];
+const readBinding = (name: string, bindings: unknown) => (bindings as Environment)[name];
 
 let handler: Handler["fetch"] | undefined;
 
 export default {
   async fetch(request: Request, env: Environment, context: ExecutionContext): Promise<Response> {
-    handler ??= handlerOf(read, env.RESOLVE_CALLBACKS ? (await loadWatches()).entryOptions : {});
+    handler ??= lazyHandler(
+      readBinding,
+      env.RESOLVE_CALLBACK_HOSTS ? (await loadWatches()).entryOptions : {},
+    );
     return await handler(request, env, context);
   },
 };
@@ -27,7 +30,10 @@ export class WatchWorkflow extends Entrypoint {
   /** Takes a watch to its end. */
   async run({ payload }: { payload: Watch }, steps: WorkflowStep): Promise<Watch> {
     const { entryOptions, runWatch } = await loadWatches();
-    const config = configOf((name) => read(name, this.env), entryOptions.callbacks);
+    const config = readConfigFrom(
+      (name) => readBinding(name, this.env),
+      entryOptions.parseCallbackHosts,
+    );
     return await runWatch(config, payload, steps);
   }
 }

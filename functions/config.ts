@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import { Credentials, printable } from "../mod.ts";
+import { Credentials, sanitizeText } from "../mod.ts";
 import { isWebhookSecret } from "./auth/webhook.ts";
 
 /** What the endpoint runs with; see the table of settings in the README. */
@@ -31,16 +31,16 @@ export interface Config {
   basePath: string;
   /** `RESOLVE_CORS_ORIGINS`: exact origins. @default [] */
   corsOrigins: readonly string[];
-  /** `RESOLVE_LINK_SECRET`: `whsec_<base64>` each; the first signs. @default none: no page to look at */
+  /** `RESOLVE_LINK_SECRETS`: `whsec_<base64>` each; the first signs. @default none: no page to look at */
   linkSecrets?: readonly string[];
   /** `RESOLVE_LINK_TTL_S`, but in ms: how long a link to the page is good for. @default 86_400_000 */
   linkTtl?: number;
-  /** `RESOLVE_OPEN`: no authentication, for trying it out on loopback. @default false */
-  open: boolean;
+  /** `RESOLVE_ALLOW_UNAUTHENTICATED`: no authentication, for trying it out on loopback. @default false */
+  allowUnauthenticated: boolean;
   /** `PORT`: 0 for any free one. @default 8000 */
   port: number;
-  /** `RESOLVE_CALLBACKS`: who may be told of the end of a watch. @default none: no watches */
-  callbacks?: readonly Callback[];
+  /** `RESOLVE_CALLBACK_HOSTS`: who may be told of the end of a watch. @default none: no watches */
+  callbackHosts?: readonly CallbackHost[];
   /** `RESOLVE_KV_PATH`: the file that keeps the watches, under Deno. @default Deno's own place */
   kvPath?: string;
   /** `RESOLVE_MAX_WATCHES`: how many may be open, where the engine counts them. @default 10000 */
@@ -48,7 +48,7 @@ export interface Config {
 }
 
 /** Whom a watch may call back. */
-export interface Callback {
+export interface CallbackHost {
   /** The host and its port, as in `hooks.example.com:443`. */
   host: string;
   /** `whsec_<base64>`: what its events are signed with. */
@@ -77,7 +77,7 @@ const ID = "an id: 1 to 128 characters of A-Z a-z 0-9 _ -";
 const isId = (text: string) => /^[\w-]{1,128}$/.test(text);
 
 /** Whether the function returns true, rather than false or an error. */
-function holds(check: () => boolean): boolean {
+function doesNotThrow(check: () => boolean): boolean {
   try {
     return check();
   } catch {
@@ -87,28 +87,28 @@ function holds(check: () => boolean): boolean {
 
 // The client is the judge of what it takes, so that a server that starts can also poll.
 const isCredentials = (token: string, instance?: string) =>
-  holds(() => !!new Credentials({ token, instance }));
+  doesNotThrow(() => !!new Credentials({ token, instance }));
 
 const isOrigin = (text: string) =>
-  holds(() => /^https?:/.test(text) && new URL(text).origin === text);
+  doesNotThrow(() => /^https?:/.test(text) && new URL(text).origin === text);
 
 const isPending = (text: string) => text === "accepted" || text === "retry";
 
 /** A value for a message; not one that may hold a credential, put there by mistake. */
-const quoted = (text: string) => /@|whsec_/.test(text) ? "" : `, not "${printable(text)}"`;
+const quoted = (text: string) => /@|whsec_/.test(text) ? "" : `, not "${sanitizeText(text)}"`;
 
 /** A check of a text that is no secret, so that the message may quote it. */
-const word = (valid: (text: string) => boolean, wanted: string) =>
+const checkFormat = (valid: (text: string) => boolean, wanted: string) =>
   v.check(valid, (issue: v.CheckIssue<string>) => `must be ${wanted}${quoted(issue.input)}`);
 
-const text = v.optional(v.string("must be text"), ""); // an empty variable counts as unset
+const emptyAsUnset = v.optional(v.string("must be text"), ""); // an empty variable counts as unset
 
-const one = (valid: (text: string) => boolean, wanted: string) =>
-  v.pipe(text, word((text) => text === "" || valid(text), wanted));
+const optionalText = (valid: (text: string) => boolean, wanted: string) =>
+  v.pipe(emptyAsUnset, checkFormat((text) => text === "" || valid(text), wanted));
 
-const whole = (min: number, max: number, unset: number) =>
+const optionalInteger = (min: number, max: number, unset: number) =>
   v.pipe(
-    one((text) => {
+    optionalText((text) => {
       const number = Number(text);
       return String(Math.round(number)) === text && number >= min && number <= max;
     }, `a whole number from ${min} to ${max}`),
@@ -116,93 +116,93 @@ const whole = (min: number, max: number, unset: number) =>
   );
 
 // An empty entry is refused like any other bad one: `$A,$B` with both unset must not mean "any".
-const list = (...checks: v.CheckAction<string, v.ErrorMessage<v.CheckIssue<string>>>[]) =>
+const commaSeparated = (...checks: v.CheckAction<string, v.ErrorMessage<v.CheckIssue<string>>>[]) =>
   v.pipe(
-    text,
+    emptyAsUnset,
     v.transform((text) => text === "" ? [] : text.split(",").map((entry) => entry.trim())),
     v.array(v.pipe(v.string(), ...checks)),
   );
 
-const secrets = list(
+const secrets = commaSeparated(
   v.check(isWebhookSecret, "each secret must be whsec_ and the base64 of 24 to 64 bytes"),
 );
 
 /** The settings in the order in which they are checked. */
-const settings = (allowOpen: boolean) =>
+const settingsSchema = (allowOpen: boolean) =>
   v.object({
     DEEPINT_TOKEN: v.pipe(
-      text,
+      emptyAsUnset,
       v.check((token) => token !== "", "must be set"),
       v.check(
         (token) => isCredentials(token),
         "must be printable ASCII without spaces at its ends",
       ),
     ),
-    DEEPINT_INSTANCE: one(
+    DEEPINT_INSTANCE: optionalText(
       (instance) => isCredentials("-", instance),
       "host[:port] or an origin (http for loopback only)",
     ),
-    DEEPINT_ORGANIZATION: one(isId, ID),
-    RESOLVE_API_KEYS: list(
+    DEEPINT_ORGANIZATION: optionalText(isId, ID),
+    RESOLVE_API_KEYS: commaSeparated(
       v.check((key) => key.length >= 16, "each key must have at least 16 characters"),
       v.check((key) => /^[!-~]+$/.test(key), "each key must be printable ASCII without spaces"),
     ),
     RESOLVE_WEBHOOK_SECRETS: secrets,
-    RESOLVE_ALLOWED_ORGANIZATIONS: list(word(isId, ID)),
-    RESOLVE_ALLOWED_WORKSPACES: list(word(isId, ID)),
-    RESOLVE_TIMEOUT_MS: whole(100, 60_000, 8000),
+    RESOLVE_ALLOWED_ORGANIZATIONS: commaSeparated(checkFormat(isId, ID)),
+    RESOLVE_ALLOWED_WORKSPACES: commaSeparated(checkFormat(isId, ID)),
+    RESOLVE_TIMEOUT_MS: optionalInteger(100, 60_000, 8000),
     RESOLVE_PENDING: v.pipe(
-      one(isPending, '"accepted" or "retry"'),
+      optionalText(isPending, '"accepted" or "retry"'),
       v.transform((text) => isPending(text) ? text : undefined),
     ),
     RESOLVE_BASE_PATH: v.pipe(
-      one(
+      optionalText(
         (path) => /^(\/(?!\.\.?(\/|$))[\w~.-]+)*\/?$/.test(path),
         "a path such as /resolve-task, of A-Z a-z 0-9 _ ~ . -",
       ),
       v.transform((path) => path.replace(/\/$/, "")),
     ),
-    RESOLVE_CORS_ORIGINS: list(
+    RESOLVE_CORS_ORIGINS: commaSeparated(
       v.check(
         (origin) => !origin.includes("*"),
         "* is refused: name each origin",
       ),
-      word(isOrigin, "an exact origin such as https://app.example.com"),
+      checkFormat(isOrigin, "an exact origin such as https://app.example.com"),
     ),
-    RESOLVE_LINK_SECRET: secrets,
-    RESOLVE_LINK_TTL_S: whole(60, 2_592_000, 86_400),
-    RESOLVE_OPEN: v.pipe(
-      one((text) => text === "0" || text === "1", "1 or 0"),
+    RESOLVE_LINK_SECRETS: secrets,
+    RESOLVE_LINK_TTL_S: optionalInteger(60, 2_592_000, 86_400),
+    RESOLVE_ALLOW_UNAUTHENTICATED: v.pipe(
+      optionalText((text) => text === "0" || text === "1", "1 or 0"),
       v.check(
         (text) => text !== "1" || allowOpen,
         "only functions/main.ts takes it",
       ),
     ),
-    RESOLVE_CALLBACKS: list(
+    RESOLVE_CALLBACK_HOSTS: commaSeparated(
       v.check(
         (entry) => isWebhookSecret(entry.replace(/^[^=]+=\s*/, "")),
         "each entry must be host[:port]=whsec_ and the base64 of 24 to 64 bytes",
       ),
     ),
-    RESOLVE_KV_PATH: one((path) => !/^(https?|:memory):/.test(path), "the path of a file"),
-    RESOLVE_MAX_WATCHES: whole(1, 1_000_000, 10_000),
-    PORT: whole(0, 65_535, 8000),
+    RESOLVE_KV_PATH: optionalText((path) => !/^(https?|:memory):/.test(path), "the path of a file"),
+    RESOLVE_MAX_WATCHES: optionalInteger(1, 1_000_000, 10_000),
+    PORT: optionalInteger(0, 65_535, 8000),
   }, "must be an object");
 
 /** The names of all settings, for an entry that must read them one by one. */
-export const SETTINGS: readonly string[] = Object.keys(settings(false).entries);
+export const SETTING_NAMES: readonly string[] = Object.keys(settingsSchema(false).entries);
 
 /** Options of {@linkcode readConfig}. */
 export interface ReadConfigOptions {
-  /** Whether `RESOLVE_OPEN=1` may be set. @default false */
-  allowOpen?: boolean;
+  /** Whether `RESOLVE_ALLOW_UNAUTHENTICATED=1` may be set. @default false */
+  allowUnauthenticated?: boolean;
   /**
-   * Reads the entries of `RESOLVE_CALLBACKS`, where there is an engine for watches; throws
+   * Reads the entries of `RESOLVE_CALLBACK_HOSTS`, where there is an engine for watches; throws
    * {@linkcode ConfigError}.
    *
    * @default it may not be set
    */
-  callbacks?: (entries: readonly string[], config: Config) => readonly Callback[];
+  parseCallbackHosts?: (entries: readonly string[], config: Config) => readonly CallbackHost[];
 }
 
 /**
@@ -210,19 +210,19 @@ export interface ReadConfigOptions {
  * when it may be read differs by platform.
  *
  * @throws {ConfigError} for the first setting that is missing or malformed, in the order of
- * {@linkcode SETTINGS}; then for having neither a key nor a secret, so that nobody could call.
+ * {@linkcode SETTING_NAMES}; then for having neither a key nor a secret, so that nobody could call.
  */
 export function readConfig(env: Environment, options: ReadConfigOptions = {}): Config {
-  const schema = settings(options.allowOpen ?? false);
+  const schema = settingsSchema(options.allowUnauthenticated ?? false);
   const { success, issues, output } = v.safeParse(schema, env);
   if (!success) {
     const [issue] = issues; // the first; not kept as the cause, since it holds the value
     throw new ConfigError(String(issue.path?.[0]?.key ?? "environment"), issue.message);
   }
-  const open = output.RESOLVE_OPEN === "1";
+  const allowUnauthenticated = output.RESOLVE_ALLOW_UNAUTHENTICATED === "1";
   const apiKeys = output.RESOLVE_API_KEYS;
   const webhookSecrets = output.RESOLVE_WEBHOOK_SECRETS;
-  if (!open && !apiKeys.length && !webhookSecrets.length) {
+  if (!allowUnauthenticated && !apiKeys.length && !webhookSecrets.length) {
     throw new ConfigError(
       "RESOLVE_API_KEYS",
       "set it, or RESOLVE_WEBHOOK_SECRETS: with neither nobody may call",
@@ -240,21 +240,24 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
     ...(output.RESOLVE_PENDING && { pending: output.RESOLVE_PENDING }),
     basePath: output.RESOLVE_BASE_PATH,
     corsOrigins: output.RESOLVE_CORS_ORIGINS,
-    ...(output.RESOLVE_LINK_SECRET.length && {
-      linkSecrets: output.RESOLVE_LINK_SECRET,
+    ...(output.RESOLVE_LINK_SECRETS.length && {
+      linkSecrets: output.RESOLVE_LINK_SECRETS,
       linkTtl: output.RESOLVE_LINK_TTL_S * 1000,
     }),
-    open,
+    allowUnauthenticated,
     port: output.PORT,
   };
-  const { RESOLVE_CALLBACKS: callbacks, RESOLVE_KV_PATH: kvPath } = output;
-  if (!callbacks.length) return config;
-  if (!options.callbacks) {
-    throw new ConfigError("RESOLVE_CALLBACKS", "there is no engine here that could keep watches");
+  const { RESOLVE_CALLBACK_HOSTS: entries, RESOLVE_KV_PATH: kvPath } = output;
+  if (!entries.length) return config;
+  if (!options.parseCallbackHosts) {
+    throw new ConfigError(
+      "RESOLVE_CALLBACK_HOSTS",
+      "there is no engine here that could keep watches",
+    );
   }
   return {
     ...config,
-    callbacks: options.callbacks(callbacks, config),
+    callbackHosts: options.parseCallbackHosts(entries, config),
     ...(kvPath && { kvPath }),
     maxWatches: output.RESOLVE_MAX_WATCHES,
   };

@@ -6,19 +6,19 @@ import {
   type Handler,
   type Watches,
 } from "./app.ts";
-import { logLine } from "./http/log.ts";
+import { writeLogEntry } from "./http/log.ts";
 import {
   ConfigError,
   type Environment,
   readConfig,
   type ReadConfigOptions,
-  SETTINGS,
+  SETTING_NAMES,
 } from "./config.ts";
-import { Problem, problemResponse } from "./http/problem.ts";
-import { requestIdOf } from "./http/response.ts";
+import { HttpProblem, problemResponse } from "./http/problem.ts";
+import { getRequestId } from "./http/response.ts";
 
 /** What an entry has beside the settings: an engine for watches, where its platform has one. */
-export interface EntryOptions extends Pick<ReadConfigOptions, "callbacks"> {
+export interface EntryOptions extends Pick<ReadConfigOptions, "parseCallbackHosts"> {
   /** Makes the watches of a configuration that has callbacks; throws `ConfigError` when it can't. */
   watches?: (config: Config, platform: unknown) => Watches;
 }
@@ -29,25 +29,26 @@ export interface EntryOptions extends Pick<ReadConfigOptions, "callbacks"> {
  *
  * @param read gives one setting: the whole environment is nothing that this should need to see
  */
-export function handlerOf(
+export function lazyHandler(
   read: (name: string, platform: unknown) => unknown,
   options: EntryOptions = {},
 ): Handler["fetch"] {
   let handler: Handler["fetch"] | undefined;
   return (request: Request, platform?: unknown, context?: ExecutionContext) => {
-    handler ??= make(read, platform, options);
+    handler ??= createHandler(read, platform, options);
     return handler(request, platform, context);
   };
 }
 
-function make(
+function createHandler(
   read: (name: string, platform: unknown) => unknown,
   platform: unknown,
-  { callbacks, watches }: EntryOptions,
+  { parseCallbackHosts, watches }: EntryOptions,
 ): Handler["fetch"] {
   try {
-    const config = configOf((name) => read(name, platform), callbacks);
-    return createApp(config, { watches: config.callbacks && watches?.(config, platform) }).fetch;
+    const config = readConfigFrom((name) => read(name, platform), parseCallbackHosts);
+    return createApp(config, { watches: config.callbackHosts && watches?.(config, platform) })
+      .fetch;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return misconfigured(error);
@@ -59,21 +60,21 @@ function make(
  *
  * @throws {ConfigError} when one is wrong
  */
-export function configOf(
+export function readConfigFrom(
   read: (name: string) => unknown,
-  callbacks: ReadConfigOptions["callbacks"],
+  parseCallbackHosts: ReadConfigOptions["parseCallbackHosts"],
 ): Config {
   // nothing here listens: a PORT is the platform's own affair
-  const names = SETTINGS.filter((name) => name !== "PORT");
+  const names = SETTING_NAMES.filter((name) => name !== "PORT");
   const environment: Environment = Object.fromEntries(names.map((name) => [name, read(name)]));
-  return readConfig(environment, callbacks && { callbacks });
+  return readConfig(environment, parseCallbackHosts && { parseCallbackHosts });
 }
 
 function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
   const detail = `the setting ${variable} is missing or malformed; the log says how`;
   return ({ headers, method }) => {
-    const requestId = requestIdOf(headers);
-    logLine({
+    const requestId = getRequestId(headers);
+    writeLogEntry({
       time: new Date().toISOString(),
       request_id: requestId,
       method,
@@ -84,6 +85,6 @@ function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
       problem: "misconfigured",
       hint: message,
     });
-    return problemResponse(new Problem("misconfigured", detail), requestId, "");
+    return problemResponse(new HttpProblem("misconfigured", detail), requestId, "");
   };
 }

@@ -2,15 +2,16 @@
  * Deno and Deno Deploy: `deno serve functions/main.ts`. Refuses to start on a wrong setting, so it
  * reads the environment when it is loaded, and opens the store of the watches where there are any.
  */
-import { type Config, ConfigError, createApp, readConfig, SETTINGS } from "./app.ts";
-import { readCallbacks } from "./watches/callback.ts";
+import { type Config, ConfigError, createApp, readConfig, SETTING_NAMES } from "./app.ts";
+import { parseCallbackHosts } from "./watches/callback.ts";
 import type { KvWatches } from "./watches/kv_store.ts";
 
 /** The settings that this process runs with. */
-export const config: Config = await orRefuse(readSettings);
+export const config: Config = await exitOnConfigError(readSettings);
 
-/** The watches that this process keeps, where `RESOLVE_CALLBACKS` is set. */
-export const watches: KvWatches | undefined = config.callbacks && await orRefuse(openWatches);
+/** The watches that this process keeps, where `RESOLVE_CALLBACK_HOSTS` is set. */
+export const watches: KvWatches | undefined = config.callbackHosts &&
+  await exitOnConfigError(openWatches);
 
 const app = createApp(config, {
   watches: watches && (await import("./watches/routes.ts")).createWatches(config, watches),
@@ -28,13 +29,19 @@ export default {
 
 function readSettings(): Config {
   // one by one: the whole environment is nothing that this should be allowed to read
-  const environment = Object.fromEntries(SETTINGS.map((name) => [name, Deno.env.get(name)]));
-  return readConfig(environment, { allowOpen: true, callbacks: readCallbacks });
+  const environment = Object.fromEntries(SETTING_NAMES.map((name) => [name, Deno.env.get(name)]));
+  return readConfig(environment, {
+    allowUnauthenticated: true,
+    parseCallbackHosts,
+  });
 }
 
 async function openWatches(): Promise<KvWatches> {
   if (typeof Deno.openKv !== "function") {
-    throw new ConfigError("RESOLVE_CALLBACKS", "this Deno has no KV: start it with --unstable-kv");
+    throw new ConfigError(
+      "RESOLVE_CALLBACK_HOSTS",
+      "this Deno has no KV: start it with --unstable-kv",
+    );
   }
   try {
     const kv = await Deno.openKv(config.kvPath);
@@ -45,7 +52,7 @@ async function openWatches(): Promise<KvWatches> {
   }
 }
 
-async function orRefuse<T>(start: () => T | Promise<T>): Promise<T> {
+async function exitOnConfigError<T>(start: () => T | Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {

@@ -2,11 +2,11 @@
  * Netlify Edge Functions: its bundle goes to `netlify/edge-functions/`. Netlify also hands over its
  * `Context`, which is not needed: it runs Deno, where requests may share what is under way.
  */
-import { handlerOf } from "./lazy_handler.ts";
+import { lazyHandler } from "./lazy_handler.ts";
 
 declare const Netlify: { env: { get(name: string): string | undefined } };
 
-const handler = handlerOf((name) => Netlify.env.get(name));
+const handler = lazyHandler((name) => Netlify.env.get(name));
 
 export default (request: Request): Response | Promise<Response> => handler(request);
 

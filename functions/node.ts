@@ -14,7 +14,7 @@ try {
     // deno-lint-ignore no-console -- standard output is the log
     console.log(JSON.stringify({ time: new Date().toISOString(), listening }));
   });
-  server.on("error", ({ message }) => refuse(`PORT: ${message}`));
+  server.on("error", ({ message }) => exitWithError(`PORT: ${message}`));
   for (const signal of ["SIGINT", "SIGTERM"]) {
     process.on(signal, () => {
       // what is under way may end, but an idle connection must not hold the process
@@ -25,10 +25,10 @@ try {
   }
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
-  refuse(error.message);
+  exitWithError(error.message);
 }
 
-function refuse(line: string): never {
+function exitWithError(line: string): never {
   // deno-lint-ignore no-console -- why it does not start
   console.error(line);
   process.exit(1);

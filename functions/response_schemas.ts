@@ -1,12 +1,12 @@
 /** The valibot schemas of every request and answer; `/openapi.json` is generated from them. */
 import * as v from "valibot";
 import { Id, ResolveRequest } from "./task/request_schema.ts";
-import { WatchRequest as WatchOnly } from "./watches/request_schema.ts";
+import { WatchFields as WatchOnly } from "./watches/request_schema.ts";
 
 export { ResolveRequest };
 
 /** The same, wrapped as a Standard Webhooks event. */
-export const ResolveEvent = eventOf(ResolveRequest);
+export const ResolveEvent = webhookEventSchema(ResolveRequest);
 
 const { url, organization_id, workspace_id, task_id } = ResolveRequest.entries;
 
@@ -17,7 +17,7 @@ export const WatchRequest = v.object({
 });
 
 /** The same, wrapped as a Standard Webhooks event. */
-export const WatchRequestEvent = eventOf(WatchRequest);
+export const WatchRequestEvent = webhookEventSchema(WatchRequest);
 
 const Text = v.nullable(v.string());
 
@@ -45,7 +45,7 @@ export const TaskBody = v.object({
 
 /** Where to look: an absolute path with a signed token, and an address in Deep Intelligence. */
 const Links = v.optional(v.object({
-  watch: v.optional(v.string()),
+  status: v.optional(v.string()),
   result: v.optional(v.pipe(v.string(), v.url())),
 }));
 
@@ -119,6 +119,6 @@ export const ProblemBody = v.object({
 /** Any error: RFC 9457. */
 export type ErrorBody = v.InferOutput<typeof ProblemBody>;
 
-function eventOf<T extends v.GenericSchema>(data: T) {
+function webhookEventSchema<T extends v.GenericSchema>(data: T) {
   return v.object({ type: v.string(), timestamp: v.optional(v.string()), data });
 }

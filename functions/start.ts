@@ -4,9 +4,9 @@
  */
 import main, { config, watches } from "./main.ts";
 
-const { open, port } = config;
+const { allowUnauthenticated, port } = config;
 // without authentication, nobody but this machine may come near
-const hostname = open ? "127.0.0.1" : "0.0.0.0";
+const hostname = allowUnauthenticated ? "127.0.0.1" : "0.0.0.0";
 
 const stop = new AbortController();
 const watching = watches?.run(stop.signal);
@@ -30,7 +30,7 @@ try {
 }
 
 function onListen(address: Deno.NetAddr): void {
-  const host = open ? address.hostname : "localhost";
+  const host = allowUnauthenticated ? address.hostname : "localhost";
   const url = `http://${host}:${address.port}${config.basePath}/`;
   say(`Listening on ${url}`);
   // deno-lint-ignore no-console -- standard output is the log, for machines

@@ -3,9 +3,9 @@
  * that it also runs in the edge runtime, which is deprecated.
  */
 import type { Environment } from "./app.ts";
-import { handlerOf } from "./lazy_handler.ts";
+import { lazyHandler } from "./lazy_handler.ts";
 
-const handler = handlerOf((name) => {
+const handler = lazyHandler((name) => {
   const { process } = globalThis as { process?: { env?: Environment } };
   return process?.env?.[name];
 });

@@ -18,7 +18,7 @@ import { buffer } from "node:stream/consumers";
 import { Command, Option } from "npm:commander@^15.1.0";
 import { Webhook } from "npm:standardwebhooks@^1.1.1";
 import config from "../deno.json" with { type: "json" };
-import { DeepintCredentialsError, printable, Task, type TaskListOptions } from "../mod.ts";
+import { DeepintCredentialsError, sanitizeText, Task, type TaskListOptions } from "../mod.ts";
 import {
   type ConnectionFlags,
   findCredentials,
@@ -32,11 +32,11 @@ import {
 import { exitCodeOf, Interruption, reportError } from "./cli/errors.ts";
 import {
   align,
+  colorStatus,
   describe,
+  formatCell,
   formatDuration,
   isInteractive,
-  paint,
-  show,
   toJson,
   writeJson,
   writeLine,
@@ -57,9 +57,9 @@ interface ListFlags extends Flags, ConnectionFlags, Pick<TaskListOptions, "statu
 
 const NAME = "deepint-task";
 const URL = '"https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1"';
-const A_TASK = "web URL, API URL with --organization, or organization/workspace/task";
+const TASK_ARGUMENT = "web URL, API URL with --organization, or organization/workspace/task";
 
-const NOTES = `
+const FOOTER = `
 The token is DEEPINT_TOKEN, or in ~/.deepint.ini, and so is the instance
 (DEEPINT_INSTANCE; default: app.deepint.net). Data goes to standard output, all
 else to standard error. "${NAME} help <command>" shows examples.
@@ -74,30 +74,35 @@ function commandLine(signal: AbortSignal): Command {
   const program = new Command(NAME)
     .description("Tasks of Deep Intelligence, from a terminal or a script.")
     .version(config.version)
-    .addHelpText("after", NOTES)
+    .addHelpText("after", FOOTER)
     .exitOverride()
-    .configureOutput({ outputError: hinting(`${NAME} help`) });
+    .configureOutput({ outputError: usageError(`${NAME} help`) });
 
   const command = (name: string, description: string, examples: string[]) =>
     program.command(name)
-      .configureOutput({ outputError: hinting(`${NAME} help ${name}`) })
+      .configureOutput({ outputError: usageError(`${NAME} help ${name}`) })
       .description(description)
       .option("--json", "write JSON to standard output")
       .option("--quiet", "write nothing to standard error but errors")
       .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
 
-  const connected = (made: Command, patience = "how long to try, such as 10s (default: 30s)") =>
+  const withConnection = (
+    made: Command,
+    patience = "how long to try, such as 10s (default: 30s)",
+  ) =>
     made
       .option("--instance <host>", "where the token is valid (default: app.deepint.net)")
       .option("--timeout <duration>", patience, parseDuration);
 
-  const ofTasks = (made: Command) =>
+  const withOrganization = (made: Command) =>
     made.option("--organization <id>", "the organization of an API URL, which does not name it");
 
-  const ofOne = (name: string, description: string, examples: string[]) =>
-    connected(ofTasks(command(name, description, examples).argument("<task>", A_TASK)));
+  const taskCommand = (name: string, description: string, examples: string[]) =>
+    withConnection(
+      withOrganization(command(name, description, examples).argument("<task>", TASK_ARGUMENT)),
+    );
 
-  ofOne("show", "Show a task: one request.", [
+  taskCommand("show", "Show a task: one request.", [
     `${NAME} show ${URL}`,
     `${NAME} show o-1/w-1/t-1 --json`,
   ]).action(async (word: string, flags: Flags & ConnectionFlags) => {
@@ -107,13 +112,13 @@ function commandLine(signal: AbortSignal): Command {
     for (const line of align(describe(task))) await writeLine(line);
   });
 
-  connected(
-    ofTasks(
+  withConnection(
+    withOrganization(
       command("wait", "Wait until tasks have ended, and show their results.", [
         `${NAME} wait ${URL} --timeout 10m`,
         `${NAME} wait o-1/w-1/t-1 o-1/w-1/t-2 --json | jq -r .info.result`,
         `${NAME} wait o-1/w-1/t-1 --interval 5s --delete-on-interrupt`,
-      ]).argument("<task...>", A_TASK),
+      ]).argument("<task...>", TASK_ARGUMENT),
     ),
     "how long to wait for all of them (default: as long as they run)",
   )
@@ -126,7 +131,7 @@ function commandLine(signal: AbortSignal): Command {
       process.exitCode = await waitFor(await openTasks(words, flags), flags, signal);
     });
 
-  ofOne("result", "Show what a task made, and its web address.", [
+  taskCommand("result", "Show what a task made, and its web address.", [
     `${NAME} result ${URL}`,
     `${NAME} result o-1/w-1/t-1 --json | jq -r .result_url`,
   ]).action(async (word: string, flags: Flags & ConnectionFlags) => {
@@ -136,7 +141,7 @@ function commandLine(signal: AbortSignal): Command {
     return flags.json ? await writeJson(toJson(task)) : await writeResult(task, flags);
   });
 
-  connected(
+  withConnection(
     command("list", "List the tasks of a workspace.", [
       `${NAME} list o-1/w-1 --status pending,running`,
       `${NAME} list o-1/w-1 --name churn --limit 20`,
@@ -148,10 +153,10 @@ function commandLine(signal: AbortSignal): Command {
     .option("--name <text>", "only those with this in their name, in any case")
     .option("--limit <n>", "at most so many", parseLimit)
     .action((workspace: ReturnType<typeof parseWorkspace>, flags: ListFlags) =>
-      list({ ...workspace, ...flags, signal }, flags)
+      listTasks({ ...workspace, ...flags, signal }, flags)
     );
 
-  ofOne("delete", "Delete a task; a running one is stopped by it.", [
+  taskCommand("delete", "Delete a task; a running one is stopped by it.", [
     `${NAME} delete ${URL}`,
     `${NAME} delete o-1/w-1/t-1 --yes`,
   ])
@@ -175,7 +180,7 @@ function commandLine(signal: AbortSignal): Command {
     .option("--body <file>", "the body, byte for byte as it is sent; - for standard input", "-")
     .addHelpText("after", "\nThe secret is the first of RESOLVE_WEBHOOK_SECRETS.")
     .action(async (flags: Flags & { body: string }) => {
-      const headers = sign(await readBody(flags.body));
+      const headers = sign(await readBodyFile(flags.body));
       if (flags.json) return await writeJson(headers);
       for (const [name, value] of Object.entries(headers)) {
         await writeLine(`-H '${name}: ${value}'`);
@@ -186,9 +191,9 @@ function commandLine(signal: AbortSignal): Command {
 }
 
 /** Writes a wrong use of a command on one line, with the help that shows the right one. */
-function hinting(help: string) {
+function usageError(help: string) {
   return (text: string, write: (text: string) => void) =>
-    write(`${printable(text.trim().replace(/\.$/, ""), 2_000)}; see "${help}"\n`);
+    write(`${sanitizeText(text.trim().replace(/\.$/, ""), 2_000)}; see "${help}"\n`);
 }
 
 async function openTask(word: string, flags: ConnectionFlags): Promise<Task> {
@@ -197,7 +202,7 @@ async function openTask(word: string, flags: ConnectionFlags): Promise<Task> {
   return task;
 }
 
-async function list(options: TaskListOptions, flags: ListFlags): Promise<void> {
+async function listTasks(options: TaskListOptions, flags: ListFlags): Promise<void> {
   const { limit = Infinity, json, quiet } = flags;
   const credentials = await findCredentials(flags);
   const rows: string[][] = [];
@@ -207,11 +212,11 @@ async function list(options: TaskListOptions, flags: ListFlags): Promise<void> {
     if (json) await writeJson(toJson(task));
     rows.push([
       task.taskId,
-      paint(status, status, process.stdout),
-      show(created),
+      colorStatus(status, status, process.stdout),
+      formatCell(created),
       formatDuration(duration),
-      show(userName ?? userId),
-      show(name),
+      formatCell(userName ?? userId),
+      formatCell(name),
     ]);
     if (++count >= limit) break;
   }
@@ -227,7 +232,7 @@ async function confirm(load: () => Promise<Task>, signal: AbortSignal): Promise<
     throw new RangeError("Cannot ask whether to delete the task without a terminal: pass --yes");
   }
   const { taskId, info } = await load();
-  const title = [taskId, show(info.name)].filter(Boolean).join(" ");
+  const title = [taskId, formatCell(info.name)].filter(Boolean).join(" ");
   process.stderr.write(`Delete ${title}, which is ${info.status}? [y/N] `);
   const lines = createInterface({ input: process.stdin, signal });
   try {
@@ -240,17 +245,17 @@ async function confirm(load: () => Promise<Task>, signal: AbortSignal): Promise<
   }
 }
 
-async function readBody(file: string): Promise<string> {
+async function readBodyFile(file: string): Promise<string> {
   if (file === "-" && process.stdin.isTTY) {
     throw new RangeError("Cannot sign nothing: name the body's file with --body, or pipe it in");
   }
   const bytes = await (file === "-" ? buffer(process.stdin) : readFile(file)).catch((cause) => {
-    throw new Error(`Cannot read the body "${printable(file)}": ${cause.message}`, { cause });
+    throw new Error(`Cannot read the body "${sanitizeText(file)}": ${cause.message}`, { cause });
   });
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new Error(`Cannot sign the body "${printable(file)}": it is not UTF-8`);
+    throw new Error(`Cannot sign the body "${sanitizeText(file)}": it is not UTF-8`);
   }
 }
 

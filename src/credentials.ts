@@ -1,5 +1,5 @@
 /** Token and instance. The token never leaves by print or JSON: it is in a private field. */
-import { DeepintCredentialsError, withCause } from "./errors.ts";
+import { DeepintCredentialsError, redactCause } from "./errors.ts";
 import { DEFAULT_INSTANCE, parseInstance } from "./task_url.ts";
 
 /** A token, or a function that gives one (called once for each attempt of a request). */
@@ -107,7 +107,7 @@ export class Credentials {
       throw new DeepintCredentialsError(
         "CREDENTIALS_INVALID",
         "Cannot get the token: the function that gives it failed",
-        withCause(cause, this.#last), // a failed renewal may tell of the token before
+        redactCause(cause, this.#last), // a failed renewal may tell of the token before
       );
     }
     return this.#last = checkToken(value);

@@ -142,18 +142,18 @@ export class DeepintTimeoutError extends DeepintBaseError {
  *
  * @example
  * ```ts
- * import { printable } from "@deepint/task";
+ * import { sanitizeText } from "@deepint/task";
  *
- * console.log(printable("two\nlines")); // two lines
+ * console.log(sanitizeText("two\nlines")); // two lines
  * ```
  */
-export function printable(text: string, max = 200): string {
+export function sanitizeText(text: string, max = 200): string {
   return text.slice(0, max).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ");
 }
 
 /** An offending value as a message quotes it. */
 export function quote(value: unknown): string {
-  return typeof value === "string" ? `"${printable(value)}"` : printable(String(value));
+  return typeof value === "string" ? `"${sanitizeText(value)}"` : sanitizeText(String(value));
 }
 
 /** The error of an argument that is out of range. */
@@ -162,21 +162,21 @@ export function outOfRange(name: string, value: unknown, wanted: string): RangeE
 }
 
 /** What of a value may be quoted when it may hold credentials: nothing before an @, no query. */
-export function quoteSafely(value: unknown): string {
+export function quoteRedacted(value: unknown): string {
   const text = String(value);
   return text.includes("@") ? "…" : quote(text.replace(/[?#].*/s, ""));
 }
 
 /** The options of an error with this cause: without it when a print of it might show the token. */
-export function withCause(cause: unknown, token: string | undefined): ErrorOptions {
+export function redactCause(cause: unknown, token: string | undefined): ErrorOptions {
   if (cause === undefined) return {};
-  if (token === undefined || !holds(cause, token)) return { cause };
+  if (token === undefined || !containsText(cause, token)) return { cause };
   return { cause: new Error("left out, because it may hold the token") };
 }
 
 // Looks through errors, plain objects and arrays, as a print would. Anything else with parts inside
 // (a Headers, a Map, a promise), and what is large, counts as holding it.
-function holds(value: unknown, text: string, seen = new Set<unknown>()): boolean {
+function containsText(value: unknown, text: string, seen = new Set<unknown>()): boolean {
   const composite = typeof value === "object" || typeof value === "function";
   if (!composite || value === null) return String(value).includes(text);
   // bytes print as numbers
@@ -187,7 +187,9 @@ function holds(value: unknown, text: string, seen = new Set<unknown>()): boolean
     const keys = [...Reflect.ownKeys(value), "name", "message"]; // these two may be inherited
     if (!/ (Error|DOMException|Object|Array)]/.test(kind)) return true;
     if (keys.length + seen.add(value).size > 500) return true;
-    return keys.some((key) => holds(key, text, seen) || holds(Reflect.get(value, key), text, seen));
+    return keys.some((key) =>
+      containsText(key, text, seen) || containsText(Reflect.get(value, key), text, seen)
+    );
   } catch {
     return true;
   }

@@ -9,10 +9,10 @@ import {
   DeepintTimeoutError,
   type HTTPErrorOptions,
   outOfRange,
-  printable,
-  withCause,
+  redactCause,
+  sanitizeText,
 } from "./errors.ts";
-import { MAX_WAIT, parseRetryAfter } from "./schedule.ts";
+import { MAX_WAIT_MS, parseRetryAfter } from "./schedule.ts";
 import type { TaskInfo } from "./task_info.ts";
 import { instanceOrigin } from "./task_url.ts";
 
@@ -52,7 +52,7 @@ export interface Connection {
 }
 
 /** One request and what to make of its answer. */
-export interface Call<T> {
+export interface ApiRequest<T> {
   method: "GET" | "DELETE";
   /** Path and query, made of checked ids alone. */
   path: string;
@@ -64,8 +64,8 @@ export interface Call<T> {
   info?: () => TaskInfo;
 }
 
-const BODY_LIMIT = 1_048_576;
-const MAX_TIMER = 2 ** 31 - 1;
+const MAX_RESPONSE_BYTES = 1_048_576;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Makes a request, and repeats it while that may help and the time lasts.
@@ -77,7 +77,7 @@ const MAX_TIMER = 2 ** 31 - 1;
  */
 export async function request<T>(
   connection: Connection,
-  call: Call<T>,
+  call: ApiRequest<T>,
   options: RequestOptions = {},
 ): Promise<T> {
   const { signal, timeout = 30_000, requestTimeout = 10_000, retries = 2 } = options;
@@ -88,12 +88,12 @@ export async function request<T>(
   }
   signal?.throwIfAborted();
   const begun = Date.now();
-  const left = () => timeout - (Date.now() - begun);
+  const remaining = () => timeout - (Date.now() - begun);
   for (let attempt = 0;; attempt++) {
-    const whole = left();
+    const remainingBefore = remaining();
     try {
       return await within(
-        Math.min(whole, requestTimeout),
+        Math.min(remainingBefore, requestTimeout),
         signal,
         () => {
           const elapsed = Date.now() - (call.started ?? begun);
@@ -101,7 +101,7 @@ export async function request<T>(
           throw new DeepintTimeoutError(message, {
             elapsed,
             info: call.info?.(),
-            retryable: whole > requestTimeout,
+            retryable: remainingBefore > requestTimeout,
           });
         },
         (signal) => send(connection, call, attempt, signal),
@@ -109,7 +109,7 @@ export async function request<T>(
     } catch (error) {
       if (attempt >= retries || !isTransient(error) || signal?.aborted) throw error;
       const wait = Math.max(error.retryAfter ?? 0, Math.random() * 500 * 2 ** attempt);
-      if (wait > Math.min(left(), MAX_WAIT)) throw error;
+      if (wait > Math.min(remaining(), MAX_WAIT_MS)) throw error;
       await sleep(wait, signal);
     }
   }
@@ -173,7 +173,7 @@ export function within<T>(
       } catch (error) {
         stop(error);
       }
-    }, Math.min(ms, MAX_TIMER));
+    }, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener("abort", abort);
     working?.then(resolve, reject).finally(end);
     if (signal?.aborted) abort();
@@ -187,7 +187,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 
 async function send<T>(
   { credentials, organizationId, fetch = globalThis.fetch }: Connection,
-  { method, path, parse }: Call<T>,
+  { method, path, parse }: ApiRequest<T>,
   attempt: number,
   signal: AbortSignal,
 ): Promise<T> {
@@ -206,7 +206,7 @@ async function send<T>(
       status: response?.status ?? 0,
       retryable,
       retryAfter,
-      ...withCause(cause, token),
+      ...redactCause(cause, token),
     });
 
   let body: unknown;
@@ -239,9 +239,9 @@ async function send<T>(
   try {
     const text = await readText(response, signal);
     if (text === undefined && response.ok) {
-      throw fail("BODY_TOO_LARGE", `the body is over ${BODY_LIMIT} bytes`);
+      throw fail("BODY_TOO_LARGE", `the body is over ${MAX_RESPONSE_BYTES} bytes`);
     }
-    body = readJson(text, token);
+    body = parseJsonRedacted(text, token);
   } catch (cause) {
     if (cause instanceof DeepintHTTPError) throw cause;
     // a status that is an error says more than the cut body behind it
@@ -253,7 +253,7 @@ async function send<T>(
   if (method === "DELETE" && (status === 204 || (attempt > 0 && status === 404))) {
     body = { result: "success" }; // 404: an attempt before this one has deleted it
   } else if (!response.ok || isErrorBody(body, method)) {
-    const { code, message } = errorOf(body, status);
+    const { code, message } = parseErrorBody(body, status);
     const retryable = code === "LIMIT" || [429, 502, 503, 504].includes(status) ||
       status === 500 && method === "GET";
     throw fail(code, message, { retryable, retryAfter });
@@ -262,7 +262,7 @@ async function send<T>(
     return parse(body, retryAfter);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : "the body is not as it must be";
-    throw fail("INVALID_RESPONSE", printable(message), { cause });
+    throw fail("INVALID_RESPONSE", sanitizeText(message), { cause });
   }
 }
 
@@ -286,7 +286,7 @@ function noStore(): RequestInit {
 async function readText(response: Response, signal: AbortSignal): Promise<string | undefined> {
   const { body, headers } = response;
   const length = headers.get("content-length");
-  if (Number(length) > BODY_LIMIT) {
+  if (Number(length) > MAX_RESPONSE_BYTES) {
     body?.cancel().catch(() => {});
     return undefined;
   }
@@ -305,7 +305,7 @@ async function readText(response: Response, signal: AbortSignal): Promise<string
     const { done, value } = await reader.read();
     if (done) return text + decoder.decode();
     size += value.byteLength;
-    if (size > BODY_LIMIT) {
+    if (size > MAX_RESPONSE_BYTES) {
       reader.cancel().catch(() => {});
       return undefined;
     }
@@ -313,7 +313,7 @@ async function readText(response: Response, signal: AbortSignal): Promise<string
   }
 }
 
-function readJson(text: string | undefined, token: string): unknown {
+function parseJsonRedacted(text: string | undefined, token: string): unknown {
   try {
     const plain = text?.includes("\\") ? JSON.stringify(JSON.parse(text)) : text ?? "";
     // a server that echoes the token must not bring it into an error, a task or a log; a token too
@@ -337,13 +337,16 @@ const CODES: Record<number, DeepintErrorCode> = {
   504: "TIMEOUT_ERROR",
 };
 
-function errorOf(body: unknown, status: number): { code: DeepintErrorCode; message: string } {
+function parseErrorBody(
+  body: unknown,
+  status: number,
+): { code: DeepintErrorCode; message: string } {
   const { code, message } = (body ?? {}) as Record<string, unknown>;
   const ofStatus = status < 300 ? "UNKNOWN_ERROR" : CODES[status] ?? `HTTP_${status}`;
   return {
     code: typeof code === "string" && /^[A-Z0-9_]{1,64}$/.test(code) ? code : ofStatus,
     message: typeof message === "string" && message
-      ? printable(message)
+      ? sanitizeText(message)
       : `the server answered ${status}`,
   };
 }

@@ -1,14 +1,14 @@
 /** Waiting for many tasks at once, by the list of their workspace where that takes fewer requests. */
 import { type DeepintBaseError, DeepintTimeoutError, outOfRange } from "./errors.ts";
 import { isTransient, within } from "./request.ts";
-import { elapsedTime, MAX_WAIT, nextDelay } from "./schedule.ts";
+import { elapsedTime, MAX_WAIT_MS, nextDelay } from "./schedule.ts";
 import {
+  abortableIterable,
   checkWatchOptions,
-  insideOf,
-  isGoing,
+  internals,
+  isInProgress,
   MAX_FAILURES,
   type Task,
-  wait,
   type WatchOptions,
 } from "./task.ts";
 import { TaskStatus } from "./task_info.ts";
@@ -37,7 +37,7 @@ export interface ResolveAllOptions extends WatchOptions {
 }
 
 /** A task whose wait is over. */
-export interface Settlement {
+export interface SettledTask {
   /** The task, with its information as of its end. */
   task: Task;
   /** Why it has no result: it failed, its status is unknown, or it can't be loaded. */
@@ -45,23 +45,23 @@ export interface Settlement {
 }
 
 /** A task that is waited for. */
-interface Entry {
+interface PendingTask {
   readonly task: Task;
   /** As the list or the last load has it. */
   created: Date | null;
   /** When to poll it next (epoch ms); `Infinity` while a request for it is due or under way. */
-  due: number;
+  dueAt: number;
   /** Until when the server asked not to (epoch ms). */
-  from: number;
+  notBefore: number;
   /** Failed polls in a row. */
   failures: number;
   /** Whether the list leaves it, or its status, out. */
-  unlisted?: boolean;
+  missingFromList?: boolean;
 }
 
 /** The tasks of one workspace. */
 interface Group {
-  readonly entries: Set<Entry>;
+  readonly entries: Set<PendingTask>;
   /** When the first of them is due. */
   due: number;
   /** How many requests the list takes; `Infinity` where it can't be had. */
@@ -97,26 +97,26 @@ interface Group {
 export function resolveAll(
   tasks: Iterable<Task>,
   options: ResolveAllOptions = {},
-): AsyncIterable<Settlement> {
+): AsyncIterable<SettledTask> {
   const all = [...tasks];
   const { concurrency = 8 } = options;
   checkWatchOptions(options);
   if (!(concurrency >= 1)) throw outOfRange("concurrency", concurrency, "a number, 1 or more");
-  return wait(options.signal, (stop) => settle(all, options, stop));
+  return abortableIterable(options.signal, (stop) => settle(all, options, stop));
 }
 
 async function* settle(
   tasks: Task[],
   options: ResolveAllOptions,
   signal: AbortSignal,
-): AsyncGenerator<Settlement, void, void> {
+): AsyncGenerator<SettledTask, void, void> {
   const { pollInterval = "adaptive", concurrency = 8, timeout = Infinity, requestTimeout } =
     options;
   const started = Date.now();
   const left = () => timeout - (Date.now() - started);
   const bounds = () => ({ signal, timeout: left(), requestTimeout, retries: 0 });
   const groups = new Map<string, Group>();
-  const settled: Settlement[] = [];
+  const settled: SettledTask[] = [];
   const jobs: (() => Promise<void>)[] = [];
   let open = tasks.length;
   let active = 0;
@@ -124,15 +124,15 @@ async function* settle(
 
   for (const task of tasks) {
     const { created, status } = task.info;
-    const { loadedAt, partial } = insideOf(task);
+    const { loadedAt, partial } = internals(task);
     const key = [task.credentials.instance, task.organizationId, task.workspaceId].join();
-    const from = loadedAt + (task.retryAfter ?? 0);
-    const entry: Entry = { task, created, due: 0, from, failures: 0 };
-    entry.due = loadedAt + delay(entry, task.retryAfter);
+    const notBefore = loadedAt + (task.retryAfter ?? 0);
+    const entry: PendingTask = { task, created, dueAt: 0, notBefore, failures: 0 };
+    entry.dueAt = loadedAt + delay(entry, task.retryAfter);
     const group = groups.get(key) ?? { entries: new Set(), due: 0, pages: 1, failures: 0 };
     groups.set(key, group);
     group.entries.add(entry);
-    if (TaskStatus.isTerminal(status)) load(group, entry, !partial);
+    if (TaskStatus.isTerminal(status)) loadTask(group, entry, !partial);
   }
 
   while (open > 0) {
@@ -151,7 +151,7 @@ async function* settle(
     const now = Date.now();
     let due = Infinity;
     for (const group of groups.values()) {
-      if (group.due <= now) poll(group, now);
+      if (group.due <= now) pollWorkspace(group, now);
       due = Math.min(due, group.due);
     }
     for (; active < concurrency && jobs.length > 0; active++) {
@@ -166,68 +166,75 @@ async function* settle(
   }
 
   /** Milliseconds until the next poll of a task. */
-  function delay({ created }: Entry, retryAfter?: number, random = Math.random()): number {
+  function delay({ created }: PendingTask, retryAfter?: number, random = Math.random()): number {
     const elapsed = elapsedTime(created, started);
     // timers count whole milliseconds: one that fires too soon by a part of one would spin
     return Math.ceil(nextDelay(pollInterval, { elapsed, retryAfter, random }));
   }
 
-  function postpone(group: Group, entry: Entry, retryAfter = 0, random?: number): void {
+  function postpone(group: Group, entry: PendingTask, retryAfter = 0, random?: number): void {
     const now = Date.now();
-    entry.from = now + retryAfter;
-    entry.due = now + delay(entry, retryAfter, random);
-    group.due = Math.min(group.due, entry.due);
+    entry.notBefore = now + retryAfter;
+    entry.dueAt = now + delay(entry, retryAfter, random);
+    group.due = Math.min(group.due, entry.dueAt);
   }
 
   /** Whether a failure is that of the whole wait, which says so itself. */
-  function isOver(error: unknown): boolean {
+  function isFatal(error: unknown): boolean {
     return signal.aborted || left() <= 0 ||
       error instanceof DeepintTimeoutError && !error.retryable;
   }
 
   /** Whether a failed poll is no end. */
-  function goesOn(error: unknown, polled: Entry | Group): error is { retryAfter?: number } {
+  function willRetry(
+    error: unknown,
+    polled: PendingTask | Group,
+  ): error is { retryAfter?: number } {
     return isTransient(error) && ++polled.failures <= MAX_FAILURES &&
-      !((error.retryAfter ?? 0) > Math.min(left(), MAX_WAIT));
+      !((error.retryAfter ?? 0) > Math.min(left(), MAX_WAIT_MS));
   }
 
   /** Has what is due of a workspace polled: by its list, or one by one. */
-  function poll(group: Group, now: number): void {
-    const listed = [...group.entries].filter(({ due, from, unlisted }) =>
-      due < Infinity && from <= now && !unlisted
-    );
+  function pollWorkspace(group: Group, now: number): void {
+    const listed = [...group.entries].filter((
+      { dueAt, notBefore, missingFromList },
+    ) => dueAt < Infinity && notBefore <= now && !missingFromList);
     // requests per ms: one by one, and by a list as often as the most urgent needs it
-    let alone = 0;
+    let individualRate = 0;
     let highest = 0;
     for (const entry of listed) {
       const rate = 1 / delay(entry, 0, 0);
-      alone += rate;
+      individualRate += rate;
       highest = Math.max(highest, rate);
     }
-    const first = listed.find(({ due }) => due <= now);
-    if (first && listed.length > 1 && group.pages * highest < alone) {
-      for (const entry of listed) entry.due = Infinity;
-      jobs.push(() => list(group, listed, first));
+    const first = listed.find(({ dueAt }) => dueAt <= now);
+    if (first && listed.length > 1 && group.pages * highest < individualRate) {
+      for (const entry of listed) entry.dueAt = Infinity;
+      jobs.push(() => pollByList(group, listed, first));
     }
     group.due = Infinity;
     for (const entry of group.entries) {
-      if (entry.due <= now) load(group, entry);
-      else group.due = Math.min(group.due, entry.due);
+      if (entry.dueAt <= now) loadTask(group, entry);
+      else group.due = Math.min(group.due, entry.dueAt);
     }
   }
 
-  async function list(group: Group, entries: Entry[], { task }: Entry): Promise<void> {
+  async function pollByList(
+    group: Group,
+    entries: PendingTask[],
+    { task }: PendingTask,
+  ): Promise<void> {
     const missing = new Set(entries);
-    const going: Entry[] = [];
+    const inProgress: PendingTask[] = [];
     const random = Math.random(); // one for all, so that they are due together again
     let retryAfter = 0;
-    let unread = NaN;
+    let pagesLeft = NaN;
     let whole = true;
     try {
-      const { connection } = insideOf(task);
+      const { connection } = internals(task);
       const pages = listPages(connection, task.workspaceId, bounds());
       for await (const page of pages) {
-        if (isNaN(unread)) unread = group.pages = page.pages;
+        if (isNaN(pagesLeft)) pagesLeft = group.pages = page.pages;
         retryAfter = Math.max(retryAfter, page.retryAfter ?? 0);
         const infos = new Map(page.items.map((info) => [info.taskId, info]));
         for (const entry of missing) {
@@ -235,43 +242,43 @@ async function* settle(
           if (!info || info.rawStatus === null) continue;
           missing.delete(entry);
           entry.created = info.created;
-          if (!isGoing(info.status)) load(group, entry);
-          else if (going.push(entry)) entry.failures = 0;
+          if (!isInProgress(info.status)) loadTask(group, entry);
+          else if (inProgress.push(entry)) entry.failures = 0;
         }
         // one by one, the rest takes no more
-        whole = --unread < missing.size;
+        whole = --pagesLeft < missing.size;
         if (!whole) break;
       }
       group.failures = 0;
-      for (const entry of missing) entry.unlisted = whole;
+      for (const entry of missing) entry.missingFromList = whole;
     } catch (error) {
-      if (isOver(error)) return;
-      if (goesOn(error, group)) {
+      if (isFatal(error)) return;
+      if (willRetry(error, group)) {
         retryAfter = Math.max(retryAfter, error.retryAfter ?? 0);
-        for (const entry of missing) going.push(entry);
+        for (const entry of missing) inProgress.push(entry);
         missing.clear();
       } else group.pages = Infinity;
     }
-    for (const entry of going) postpone(group, entry, retryAfter, random);
-    for (const entry of missing) load(group, entry);
+    for (const entry of inProgress) postpone(group, entry, retryAfter, random);
+    for (const entry of missing) loadTask(group, entry);
   }
 
   /** Has a task loaded, and settles it when it has ended; one that had ended before is not loaded. */
-  function load(group: Group, entry: Entry, ended = false): void {
+  function loadTask(group: Group, entry: PendingTask, ended = false): void {
     const { task } = entry;
-    entry.due = Infinity;
+    entry.dueAt = Infinity;
     wake(); // a list may have pages to go
     jobs.push(async () => {
-      const settlement: Settlement = { task };
+      const settlement: SettledTask = { task };
       try {
-        if (!ended) await insideOf(task).poll(bounds(), started);
+        if (!ended) await internals(task).poll(bounds(), started);
         entry.failures = 0;
         entry.created = task.info.created;
-        if (isGoing(task.info.status)) return postpone(group, entry, task.retryAfter);
+        if (isInProgress(task.info.status)) return postpone(group, entry, task.retryAfter);
         await task.resolve(); // no request: it throws what went wrong
       } catch (error) {
-        if (isOver(error)) return;
-        if (goesOn(error, entry)) return postpone(group, entry, error.retryAfter);
+        if (isFatal(error)) return;
+        if (willRetry(error, entry)) return postpone(group, entry, error.retryAfter);
         settlement.error = error as DeepintBaseError;
       }
       group.entries.delete(entry);

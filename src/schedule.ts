@@ -2,7 +2,7 @@
 import { outOfRange } from "./errors.ts";
 
 /** The longest single wait: timers overflow beyond 24.8 days, and nobody waits a day for a poll. */
-export const MAX_WAIT = 86_400_000;
+export const MAX_WAIT_MS = 86_400_000;
 
 /** What {@linkcode pollDelay} goes by. */
 export interface PollState {
@@ -72,11 +72,11 @@ export type PollInterval = number | "adaptive";
  */
 export function checkPollInterval(interval: PollInterval): void {
   if (interval === "adaptive") return;
-  if (typeof interval === "number" && interval >= 250 && interval <= MAX_WAIT) return;
+  if (typeof interval === "number" && interval >= 250 && interval <= MAX_WAIT_MS) return;
   throw outOfRange(
     "pollInterval",
     interval,
-    `"adaptive" or a number of milliseconds from 250 to ${MAX_WAIT}`,
+    `"adaptive" or a number of milliseconds from 250 to ${MAX_WAIT_MS}`,
   );
 }
 

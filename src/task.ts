@@ -5,11 +5,11 @@ import {
   DeepintHTTPError,
   DeepintTimeoutError,
   outOfRange,
-  printable,
   quote,
+  sanitizeText,
 } from "./errors.ts";
 import {
-  type Call,
+  type ApiRequest,
   checkDuration,
   type Connection,
   type Fetch,
@@ -21,7 +21,7 @@ import {
 import {
   checkPollInterval,
   elapsedTime,
-  MAX_WAIT,
+  MAX_WAIT_MS,
   nextDelay,
   type PollInterval,
 } from "./schedule.ts";
@@ -176,7 +176,7 @@ export class DeepintTaskError extends DeepintBaseError {
 }
 
 /** What `resolveAll` needs of a task. Internal. */
-export let insideOf: (task: Task) => {
+export let internals: (task: Task) => {
   connection: Connection;
   loadedAt: number;
   partial: boolean;
@@ -221,11 +221,11 @@ export class Task {
   #loadedAt = 0;
   #retryAfter: number | undefined;
   // loads in the order in which they began: an older one never overwrites a newer one
-  #lastBegun = 0;
-  #lastKept = 0;
+  #loadsStarted = 0;
+  #lastApplied = 0;
 
   static {
-    insideOf = (task) => ({
+    internals = (task) => ({
       connection: task.#connection,
       loadedAt: task.#loadedAt,
       partial: task.#partial,
@@ -281,7 +281,9 @@ export class Task {
     const credentials = options.credentials ?? await Credentials.build();
     if (instance !== credentials.instance) {
       throw new RangeError(
-        `Cannot load the task: its URL is at "${printable(instance)}", the credentials are for ` +
+        `Cannot load the task: its URL is at "${
+          sanitizeText(instance)
+        }", the credentials are for ` +
           `"${credentials.instance}"`,
       );
     }
@@ -390,7 +392,7 @@ export class Task {
    */
   watch(options: WatchOptions = {}): AsyncIterable<TaskInfo> {
     checkWatchOptions(options);
-    return wait(options.signal, (stop) => this.#follow(options, stop, true));
+    return abortableIterable(options.signal, (stop) => this.#poll(options, stop, true));
   }
 
   /**
@@ -425,16 +427,19 @@ export class Task {
     checkWatchOptions(options);
     const { raiseOnError = true, onProgress } = options;
     let info = this.info;
-    const infos = wait(options.signal, (stop) => this.#follow(options, stop, raiseOnError));
+    const infos = abortableIterable(
+      options.signal,
+      (stop) => this.#poll(options, stop, raiseOnError),
+    );
     for await (const next of infos) {
-      if (onProgress && differs(info, next)) report(onProgress, next);
+      if (onProgress && hasChanged(info, next)) notifyProgress(onProgress, next);
       info = next;
     }
     if (raiseOnError && info.status === "failed") {
       const description = info.errorDescription || "no description";
       throw this.#error(
         `TASK_${info.errorCode || "UNKNOWN"}`,
-        `failed with description: ${printable(description, 2_000)}`,
+        `failed with description: ${sanitizeText(description, 2_000)}`,
         info,
       );
     }
@@ -451,7 +456,7 @@ export class Task {
    * @throws {DeepintTimeoutError} when a deadline of a load passes
    */
   async fetchResult(options: ReadOptions = {}): Promise<TaskResult> {
-    await this.#read(options, this.#partial || this.info.rawStatus === null);
+    await this.#loadIfNeeded(options, this.#partial || this.info.rawStatus === null);
     const { status, result, resultType } = this.info;
     if (!TaskStatus.isTerminal(status)) {
       throw this.#error("TASK_NOT_FINISHED", `has not finished: its status is ${status}`);
@@ -466,7 +471,7 @@ export class Task {
    * @throws {DeepintTimeoutError} when a deadline of a load passes
    */
   async isErrored(options: ReadOptions = {}): Promise<boolean> {
-    await this.#read(options, this.info.rawStatus === null);
+    await this.#loadIfNeeded(options, this.info.rawStatus === null);
     return this.info.status === "failed";
   }
 
@@ -477,7 +482,7 @@ export class Task {
    * @throws {DeepintTimeoutError} when a deadline of a load passes
    */
   async isFinished(options: ReadOptions = {}): Promise<boolean> {
-    await this.#read(options, this.info.rawStatus === null);
+    await this.#loadIfNeeded(options, this.info.rawStatus === null);
     return TaskStatus.isTerminal(this.info.status);
   }
 
@@ -494,7 +499,7 @@ export class Task {
       if ((body as { result?: unknown } | undefined)?.result === "success") return;
       throw new TypeError('Cannot read the answer: it is not {"result":"success"}');
     };
-    await request(this.#connection, this.#call("DELETE", parse), options);
+    await request(this.#connection, this.#requestFor("DELETE", parse), options);
   }
 
   /**
@@ -523,7 +528,7 @@ export class Task {
 
   /** `Task (<id>) <name>: <status>` */
   toString(): string {
-    return `${this.#title()}: ${this.info.status}`;
+    return `${this.#label()}: ${this.info.status}`;
   }
 
   get #connection(): Connection {
@@ -535,16 +540,24 @@ export class Task {
     return `/api/v1/workspace/${this.workspaceId}/task/${this.taskId}`;
   }
 
-  #call<T>(method: "GET" | "DELETE", parse: Call<T>["parse"], started?: number): Call<T> {
+  #requestFor<T>(
+    method: "GET" | "DELETE",
+    parse: ApiRequest<T>["parse"],
+    started?: number,
+  ): ApiRequest<T> {
     return { method, path: this.#path, parse, info: () => this.info, started };
   }
 
   /** Loads; as a poll of a wait that began at `started`, a missing status is a failure. */
   async #load(options: RequestOptions, started?: number): Promise<void> {
-    const turn = ++this.#lastBegun;
+    const sequence = ++this.#loadsStarted;
     const read = await request(
       this.#connection,
-      this.#call("GET", (body, retryAfter) => ({ info: this.#parse(body), retryAfter }), started),
+      this.#requestFor(
+        "GET",
+        (body, retryAfter) => ({ info: this.#parse(body), retryAfter }),
+        started,
+      ),
       options,
     );
     if (started !== undefined && read.info.rawStatus === null) {
@@ -556,20 +569,20 @@ export class Task {
         retryAfter: read.retryAfter,
       });
     }
-    if (turn < this.#lastKept) return;
-    this.#lastKept = turn;
+    if (sequence < this.#lastApplied) return;
+    this.#lastApplied = sequence;
     this.#loadedAt = Date.now();
     this.#partial = false;
     this.#retryAfter = read.retryAfter;
     this.info = read.info;
   }
 
-  async #read(options: ReadOptions, needed: boolean): Promise<void> {
+  async #loadIfNeeded(options: ReadOptions, needed: boolean): Promise<void> {
     if (needed || options.forceReload) await this.load(options);
   }
 
   /** Yields the current information, then one for each change; ends with the wait. */
-  async *#follow(
+  async *#poll(
     options: WatchOptions,
     signal: AbortSignal,
     raiseOnUnknown: boolean,
@@ -591,17 +604,17 @@ export class Task {
     if (old || !shown) wait = 0;
     let failure: DeepintHTTPError | DeepintTimeoutError | undefined;
     let failures = 0;
-    if (shown) yield this.#known(shown, raiseOnUnknown);
-    while (!shown || isGoing(shown.status)) {
+    if (shown) yield this.#assertKnown(shown, raiseOnUnknown);
+    while (!shown || isInProgress(shown.status)) {
       if (wait > 0) {
-        if (retryAfter !== undefined && retryAfter > Math.min(left(), MAX_WAIT)) {
-          throw failure ?? this.#expired(started, retryAfter);
+        if (retryAfter !== undefined && retryAfter > Math.min(left(), MAX_WAIT_MS)) {
+          throw failure ?? this.#timeoutError(started, retryAfter);
         }
         const last = left() <= wait;
         await sleep(Math.min(wait, left()), signal);
-        if (last) throw this.#expired(started);
+        if (last) throw this.#timeoutError(started);
       }
-      if (left() <= 0) throw this.#expired(started);
+      if (left() <= 0) throw this.#timeoutError(started);
       failure = undefined;
       // another call may have seen the end meanwhile
       if (this.#partial || !TaskStatus.isTerminal(this.info.status)) {
@@ -611,22 +624,22 @@ export class Task {
           failures = 0;
         } catch (error) {
           if (error instanceof DeepintTimeoutError && !error.retryable) {
-            throw this.#expired(started);
+            throw this.#timeoutError(started);
           }
           if (!isTransient(error) || ++failures > MAX_FAILURES) throw error;
           failure = error;
         }
       }
-      if (!failure && this.info.rawStatus !== null && (!shown || differs(shown, this.info))) {
+      if (!failure && this.info.rawStatus !== null && (!shown || hasChanged(shown, this.info))) {
         shown = this.info;
-        yield this.#known(shown, raiseOnUnknown);
+        yield this.#assertKnown(shown, raiseOnUnknown);
       }
       retryAfter = failure ? failure.retryAfter : this.#retryAfter;
       wait = delay(retryAfter);
     }
   }
 
-  #known(info: TaskInfo, raiseOnUnknown: boolean): TaskInfo {
+  #assertKnown(info: TaskInfo, raiseOnUnknown: boolean): TaskInfo {
     if (info.status !== "unknown" || !raiseOnUnknown) return info;
     throw this.#error(
       "TASK_STATUS_UNKNOWN",
@@ -635,22 +648,22 @@ export class Task {
     );
   }
 
-  #expired(started: number, retryAfter?: number): DeepintTimeoutError {
+  #timeoutError(started: number, retryAfter?: number): DeepintTimeoutError {
     const elapsed = Date.now() - started;
     const asked = retryAfter === undefined ? "" : `, the server asks to wait ${retryAfter} ms`;
     return new DeepintTimeoutError(
-      `${this.#title()} had not ended after ${elapsed} ms (status ${this.info.status}${asked}); ` +
+      `${this.#label()} had not ended after ${elapsed} ms (status ${this.info.status}${asked}); ` +
         "it goes on: wait again to see its end",
       { elapsed, info: this.info, retryAfter },
     );
   }
 
-  #title(info = this.info): string {
-    return `Task (${this.taskId}) ${printable(info.name ?? "")}`.trim();
+  #label(info = this.info): string {
+    return `Task (${this.taskId}) ${sanitizeText(info.name ?? "")}`.trim();
   }
 
   #error(code: string, what: string, info = this.info): DeepintTaskError {
-    return new DeepintTaskError(printable(code), `${this.#title(info)} ${what}`, {
+    return new DeepintTaskError(sanitizeText(code), `${this.#label(info)} ${what}`, {
       task: this,
       info,
     });
@@ -668,7 +681,7 @@ export class Task {
 }
 
 /** Whether a task in this status may still change. Internal. */
-export function isGoing(status: TaskStatus): boolean {
+export function isInProgress(status: TaskStatus): boolean {
   return status === "pending" || status === "running";
 }
 
@@ -676,7 +689,7 @@ export function isGoing(status: TaskStatus): boolean {
  * What `make` yields. Its signal aborts with `signal`, and when the reader leaves, which the generator
  * alone would learn of only at its next `yield`. Internal.
  */
-export function wait<T>(
+export function abortableIterable<T>(
   signal: AbortSignal | undefined,
   make: (stop: AbortSignal) => AsyncGenerator<T, void, void>,
 ): AsyncIterable<T> {
@@ -710,11 +723,11 @@ export function wait<T>(
   }
 }
 
-function differs(a: TaskInfo, b: TaskInfo): boolean {
+function hasChanged(a: TaskInfo, b: TaskInfo): boolean {
   return a.rawStatus !== b.rawStatus || a.progress !== b.progress || a.subtask !== b.subtask;
 }
 
-function report(onProgress: (info: TaskInfo) => void, info: TaskInfo): void {
+function notifyProgress(onProgress: (info: TaskInfo) => void, info: TaskInfo): void {
   // async, so that a promise that it returns is caught as well; it still begins at once
   (async () => await onProgress(info))().catch((error) => {
     // deno-lint-ignore no-console -- `reportError` would end a Deno process

@@ -169,12 +169,12 @@ function wrongKind(key: string, expected: string, value: unknown): TypeError {
   return new TypeError(`Cannot read a task: ${key} must be ${expected}, got ${kindOf(value)}`);
 }
 
-function text(value: unknown, key: string): string {
+function readText(value: unknown, key: string): string {
   if (typeof value === "string") return value;
   throw wrongKind(key, "a string or null", value);
 }
 
-function number(value: unknown, key: string): number | null {
+function readNumber(value: unknown, key: string): number | null {
   if (typeof value === "string" && !/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) {
     return null;
   }
@@ -184,13 +184,13 @@ function number(value: unknown, key: string): number | null {
   return Number.isFinite(Number(value)) ? Number(value) : null;
 }
 
-function code(value: unknown, key: string): string {
-  return text(typeof value === "number" ? String(value) : value, key);
+function readCode(value: unknown, key: string): string {
+  return readText(typeof value === "number" ? String(value) : value, key);
 }
 
 /** A time: ISO 8601, or epoch seconds or milliseconds. */
-function time(value: unknown, key: string): Date | null {
-  const epoch = number(value, key);
+function readTime(value: unknown, key: string): Date | null {
+  const epoch = readNumber(value, key);
   const ms = epoch === null ? isoTime(String(value)) : epoch > 1e11 ? epoch : epoch * 1000;
   const result = new Date(ms);
   return Number.isNaN(result.getTime()) ? null : result;
@@ -213,20 +213,20 @@ function isoTime(value: string): number {
 
 /** Each field: the wire's key, in the wire's order; our name; what reads it. */
 const FIELDS = [
-  ["id", "taskId", text],
-  ["user_id", "userId", text],
-  ["user_name", "userName", text],
-  ["created", "created", time],
-  ["status", "rawStatus", text],
-  ["duration", "duration", number],
-  ["name", "name", text],
-  ["description", "description", text],
-  ["progress", "progress", number],
-  ["subtask", "subtask", text],
-  ["result", "result", text],
-  ["result_type", "resultType", text],
-  ["error_code", "errorCode", code],
-  ["error_description", "errorDescription", text],
+  ["id", "taskId", readText],
+  ["user_id", "userId", readText],
+  ["user_name", "userName", readText],
+  ["created", "created", readTime],
+  ["status", "rawStatus", readText],
+  ["duration", "duration", readNumber],
+  ["name", "name", readText],
+  ["description", "description", readText],
+  ["progress", "progress", readNumber],
+  ["subtask", "subtask", readText],
+  ["result", "result", readText],
+  ["result_type", "resultType", readText],
+  ["error_code", "errorCode", readCode],
+  ["error_description", "errorDescription", readText],
 ] as const satisfies [
   keyof TaskInfoDict,
   keyof TaskInfo,

@@ -1,5 +1,5 @@
 /** Where a task is: its web and API addresses <-> instance, organization, workspace and task. Pure. */
-import { outOfRange, quote, quoteSafely } from "./errors.ts";
+import { outOfRange, quote, quoteRedacted } from "./errors.ts";
 
 /** The instance that is meant when none is named. */
 export const DEFAULT_INSTANCE = "app.deepint.net";
@@ -43,7 +43,9 @@ export function parseInstance(instance: string): string {
     return instanceOf(new URL(origin));
   }
   throw new RangeError(
-    `Cannot use instance ${quoteSafely(instance)}: it must be host[:port] or an origin, without ` +
+    `Cannot use instance ${
+      quoteRedacted(instance)
+    }: it must be host[:port] or an origin, without ` +
       "path, query or user info",
   );
 }
@@ -84,35 +86,37 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
   // `URL` repairs what it reads; a path that it had to change is not one that we wrote
   const [, authority = "", path = ""] = /^https?:\/\/([^/?#]*)([^?#]*)/i.exec(text) ?? [];
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
-  if (!parsed || authority === "") refuse(`${quoteSafely(text)} is not an http(s) URL`);
-  if (authority.includes("@")) refuse("it has user info; take it out");
-  if (parsed.pathname !== path) refuse(`its path ${quote(path)} is not in its plain form`);
+  if (!parsed || authority === "") invalidTaskUrl(`${quoteRedacted(text)} is not an http(s) URL`);
+  if (authority.includes("@")) invalidTaskUrl("it has user info; take it out");
+  if (parsed.pathname !== path) invalidTaskUrl(`its path ${quote(path)} is not in its plain form`);
   const instance = instanceOf(parsed);
 
   const api = /^\/api\/v1\/workspace\/([^/]*)\/tasks?\/([^/]*)\/?$/.exec(path);
   const web = /^\/o\/([^/]*)\/workspace\/?$/.exec(path);
   if (!api && !web) {
-    refuse(
+    invalidTaskUrl(
       `its path ${quote(path)} is neither /o/{organization}/workspace nor ` +
         "/api/v1/workspace/{workspace}/task/{task}",
     );
   }
-  const named = web?.[1];
-  const { organizationId = named } = options;
+  const urlOrganization = web?.[1];
+  const { organizationId = urlOrganization } = options;
   if (organizationId === undefined) {
-    refuse("an API URL names no organization; pass the option organizationId");
+    invalidTaskUrl("an API URL names no organization; pass the option organizationId");
   }
   const location = {
     instance,
     organizationId: checkId("organizationId", organizationId),
-    workspaceId: checkId("workspace", api ? api[1] : only(parsed, "ws")),
-    taskId: checkId("task", api ? api[2] : only(parsed, "i")),
+    workspaceId: checkId("workspace", api ? api[1] : singleParam(parsed, "ws")),
+    taskId: checkId("task", api ? api[2] : singleParam(parsed, "i")),
   };
-  if (named !== undefined && named !== organizationId) {
-    refuse(`it is of organization ${quote(named)}, not of ${quote(organizationId)}`);
+  if (urlOrganization !== undefined && urlOrganization !== organizationId) {
+    invalidTaskUrl(
+      `it is of organization ${quote(urlOrganization)}, not of ${quote(organizationId)}`,
+    );
   }
-  const subject = web ? only(parsed, "s") : "task";
-  if (subject !== "task") refuse(`its parameter s is ${quote(subject)}, not "task"`);
+  const subject = web ? singleParam(parsed, "s") : "task";
+  if (subject !== "task") invalidTaskUrl(`its parameter s is ${quote(subject)}, not "task"`);
   return location;
 }
 
@@ -153,12 +157,12 @@ export function webUrl(
   );
 }
 
-function refuse(why: string): never {
+function invalidTaskUrl(why: string): never {
   throw new RangeError(`Cannot read the task URL: ${why}`);
 }
 
-function only(url: URL, name: string): string {
+function singleParam(url: URL, name: string): string {
   const [value, ...others] = url.searchParams.getAll(name);
   if (value && others.length === 0) return value;
-  refuse(`its parameter ${name} must be there once, with a value`);
+  invalidTaskUrl(`its parameter ${name} must be there once, with a value`);
 }

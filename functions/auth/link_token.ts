@@ -1,38 +1,42 @@
 /** Signed links to one task: `v1.<payload>.<mac>`, good until they expire, for reading alone. */
-import { fromBase64, hmac, keyRing, toBytes, utf8 } from "./webhook.ts";
+import { encoder, fromBase64, lazyKeys, signHmac, toBytes } from "./webhook.ts";
 import type { Config } from "../config.ts";
 import type { TaskIds } from "../task/shared_poll.ts";
 import type { ResolveRequest } from "../task/request_schema.ts";
 
 /** Makes and reads the tokens of links. */
-export interface Links {
+export interface LinkSigner {
   /**
    * The token of a task. It is the same one for an eighth of the time to live, so that an answer with it
    * keeps its `ETag`; hence it is good for seven eighths of that time at least.
    */
-  mint(ids: TaskIds): Promise<string>;
+  createToken(ids: TaskIds): Promise<string>;
   /**
    * The task that a token is for, named as a request names it, or undefined when the token is not one
    * of ours, was tampered with, or is too old.
    */
-  read(token: string): Promise<ResolveRequest | undefined>;
+  verifyToken(token: string): Promise<ResolveRequest | undefined>;
 }
 
 /** The links of a configuration that has a secret for them. */
-export function linksFor(
+export function linkSignerFromConfig(
   { linkSecrets = [], linkTtl = 86_400_000 }: Pick<Config, "linkSecrets" | "linkTtl">,
   now: () => number,
-): Links | undefined {
-  return linkSecrets.length > 0 ? linksOf(linkSecrets, linkTtl, now) : undefined;
+): LinkSigner | undefined {
+  return linkSecrets.length > 0 ? createLinkSigner(linkSecrets, linkTtl, now) : undefined;
 }
 
 /** The path of a task's page. */
-export async function linkTo(task: TaskIds, links: Links, basePath: string): Promise<string> {
-  return `${basePath}/watch/${await links.mint(task)}`;
+export async function statusPagePath(
+  task: TaskIds,
+  links: LinkSigner,
+  basePath: string,
+): Promise<string> {
+  return `${basePath}/status/${await links.createToken(task)}`;
 }
 
 /** Tokens that are remembered: some 300 kB at most. */
-const MAX_MINTED = 1_000;
+const MAX_CACHED_TOKENS = 1_000;
 
 /**
  * Makes the links of a secret. What is signed is `v1.<payload>`, with a single dot, so no signature of
@@ -43,34 +47,38 @@ const MAX_MINTED = 1_000;
  * @param now the clock, in ms since 1970
  * @throws {RangeError} when a secret is malformed; the message does not hold it
  */
-export function linksOf(secrets: readonly string[], ttl: number, now: () => number): Links {
-  const importKeys = keyRing(secrets);
+export function createLinkSigner(
+  secrets: readonly string[],
+  ttl: number,
+  now: () => number,
+): LinkSigner {
+  const importKeys = lazyKeys(secrets);
   // whoever follows a task is given the same link each time, and an HMAC costs a third of an answer
-  const minted = new Map<string, string>();
+  const tokenCache = new Map<string, string>();
   return {
-    async mint({ organizationId, workspaceId, taskId }) {
+    async createToken({ organizationId, workspaceId, taskId }) {
       const step = ttl / 8;
       const exp = Math.floor(Math.floor((now() + ttl) / step) * step / 1000);
       const payload = JSON.stringify({ o: organizationId, w: workspaceId, t: taskId, exp });
-      let token = minted.get(payload);
+      let token = tokenCache.get(payload);
       if (token === undefined) {
         const [key] = await importKeys();
         if (!key) throw new RangeError("Cannot make a link: there is no secret");
         const signed = `v1.${toBase64Url(payload)}`;
-        token = `${signed}.${toBase64Url(await hmac(key, utf8.encode(signed)))}`;
-        if (minted.size >= MAX_MINTED) minted.clear();
-        minted.set(payload, token);
+        token = `${signed}.${toBase64Url(await signHmac(key, encoder.encode(signed)))}`;
+        if (tokenCache.size >= MAX_CACHED_TOKENS) tokenCache.clear();
+        tokenCache.set(payload, token);
       }
       return token;
     },
-    async read(token) {
+    async verifyToken(token) {
       const [, signed = "", payload = "", mac = ""] = /^(v1\.([\w-]+))\.([\w-]{43})$/.exec(token) ??
         [];
       const [text, given] = [fromBase64Url(payload), fromBase64Url(mac)];
       if (!text || !given) return undefined;
       for (const key of await importKeys()) {
-        if (await crypto.subtle.verify("HMAC", key, toBytes(given), utf8.encode(signed))) {
-          return idsOf(text, now());
+        if (await crypto.subtle.verify("HMAC", key, toBytes(given), encoder.encode(signed))) {
+          return parsePayload(text, now());
         }
       }
       return undefined;
@@ -82,7 +90,7 @@ export function linksOf(secrets: readonly string[], ttl: number, now: () => numb
 const PAYLOAD = /^(."[\w-]{1,128}"){3},\d+]$/;
 
 /** The task that a payload names, unless it is too old or no payload. */
-function idsOf(payload: string, now: number): ResolveRequest | undefined {
+function parsePayload(payload: string, now: number): ResolveRequest | undefined {
   try {
     const { o, w, t, exp } = JSON.parse(payload);
     return PAYLOAD.test(JSON.stringify([o, w, t, exp])) && now < exp * 1000

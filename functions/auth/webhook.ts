@@ -6,7 +6,7 @@
  */
 
 /** How a request proved who it is, for the log; `none` also when it proved nothing. */
-export type AuthKind = "bearer" | "webhook" | "link" | "open" | "none";
+export type AuthKind = "bearer" | "webhook" | "link" | "unauthenticated" | "none";
 
 /** Seconds by which `webhook-timestamp` may differ from the clock, either way. */
 const TOLERANCE = 300;
@@ -22,7 +22,7 @@ const DIAGNOSED_SECRETS = 4;
 const DIAGNOSIS_INTERVAL = 1000;
 
 /** Encodes text. */
-export const utf8: TextEncoder = new TextEncoder();
+export const encoder: TextEncoder = new TextEncoder();
 
 /** The bytes that a binary string stands for. */
 export const toBytes = (binary: string): Uint8Array<ArrayBuffer> =>
@@ -39,7 +39,7 @@ export function fromBase64(text: string): string | undefined {
 }
 
 /** Takes a time that depends on the lengths alone, so that it tells nothing about the content. */
-function equal(given: string, expected: string): boolean {
+function timingSafeEqual(given: string, expected: string): boolean {
   let difference = given.length ^ expected.length;
   for (let i = 0; i < expected.length; i++) {
     difference |= given.charCodeAt(i) ^ expected.charCodeAt(i); // NaN past the end counts as 0
@@ -59,7 +59,7 @@ export function bearerVerifier(keys: readonly string[]): (authorization: string)
     const given = /^bearer +([^ ].*)$/i.exec(authorization)?.[1];
     if (given === undefined) return false;
     let found = false;
-    for (const key of keys) found = equal(given, key) || found; // not the other way: no early exit
+    for (const key of keys) found = timingSafeEqual(given, key) || found; // not the other way: no early exit
     return found;
   };
 }
@@ -84,7 +84,7 @@ export interface WebhookVerifier {
 }
 
 /** The well-formed `v1` signatures of a header, in its order, as binary strings of 32 bytes. */
-function signatures(header: string): string[] {
+function parseSignatures(header: string): string[] {
   const found: string[] = [];
   for (const entry of header.split(" ")) {
     const [version, text = ""] = entry.split(",");
@@ -102,7 +102,7 @@ const read = (headers: Headers) => ({
 });
 
 function signedContent(id: string, timestamp: string | number, body: Uint8Array) {
-  const head = utf8.encode(`${id}.${timestamp}.`);
+  const head = encoder.encode(`${id}.${timestamp}.`);
   const content = new Uint8Array(head.length + body.length);
   content.set(head);
   content.set(body, head.length);
@@ -115,13 +115,13 @@ function importKey(binary: string): Promise<CryptoKey> {
 }
 
 /** The MAC of some content, as a binary string. */
-export async function hmac(key: CryptoKey, content: Uint8Array<ArrayBuffer>): Promise<string> {
+export async function signHmac(key: CryptoKey, content: Uint8Array<ArrayBuffer>): Promise<string> {
   const bytes = new Uint8Array(await crypto.subtle.sign("HMAC", key, content));
   return String.fromCharCode(...bytes);
 }
 
 /** The key that a secret stands for, as a binary string. */
-function keyOf(secret: string): string {
+function decodeSecret(secret: string): string {
   const key = secret.startsWith("whsec_") ? fromBase64(secret.slice(6)) ?? "" : "";
   if (key.length >= 24 && key.length <= 64) return key;
   throw new RangeError("A webhook secret must be whsec_ and the base64 of 24 to 64 bytes");
@@ -133,8 +133,8 @@ function keyOf(secret: string): string {
  *
  * @throws {RangeError} when a secret is malformed; the message does not hold it.
  */
-export function keyRing(secrets: readonly string[]): () => Promise<readonly CryptoKey[]> {
-  const binaryKeys = secrets.map(keyOf);
+export function lazyKeys(secrets: readonly string[]): () => Promise<readonly CryptoKey[]> {
+  const binaryKeys = secrets.map(decodeSecret);
   // The keys and not their promise: on Workers a request must not await another request's promise.
   let keys: readonly CryptoKey[] | undefined;
   return async () => keys ??= await Promise.all(binaryKeys.map(importKey));
@@ -143,14 +143,14 @@ export function keyRing(secrets: readonly string[]): () => Promise<readonly Cryp
 /** Whether the text is a webhook secret: `whsec_` and the padded base64 of 24 to 64 bytes. */
 export function isWebhookSecret(text: string): boolean {
   try {
-    return keyOf(text) !== "";
+    return decodeSecret(text) !== "";
   } catch {
     return false;
   }
 }
 
 /** The body in other spellings that a sender or a proxy may have made of it. */
-function otherBodies(body: Uint8Array): string[] {
+function likelyReserializations(body: Uint8Array): string[] {
   const text = new TextDecoder().decode(body);
   const bodies = [text.trim(), text.trim() + "\n"];
   try {
@@ -165,8 +165,8 @@ function otherBodies(body: Uint8Array): string[] {
 }
 
 /** Keys that a sender may have made of a secret by mistake, each with a word on the mistake. */
-function otherKeys(secret: string): [key: string, mistake: string][] {
-  const key = keyOf(secret);
+function likelyWrongKeys(secret: string): [key: string, mistake: string][] {
+  const key = decodeSecret(secret);
   const text = "the text of the secret is the key: decode the base64 after whsec_";
   const space = "there is white space in the secret";
   return [
@@ -195,7 +195,7 @@ export function webhookVerifier(
   secrets: readonly string[],
   now: () => number = Date.now,
 ): WebhookVerifier {
-  const importKeys = keyRing(secrets);
+  const importKeys = lazyKeys(secrets);
   let diagnosed = -Infinity;
 
   function precheck(headers: Headers): string | undefined {
@@ -209,7 +209,7 @@ export function webhookVerifier(
     if (!(Math.abs(Math.floor(now() / 1000) - Number(timestamp)) <= TOLERANCE)) {
       return `webhook-timestamp is over ${TOLERANCE} s off`;
     }
-    if (!signatures(signature).length) {
+    if (!parseSignatures(signature).length) {
       return "webhook-signature must be v1, and the base64 of 32 bytes";
     }
     return undefined;
@@ -220,7 +220,7 @@ export function webhookVerifier(
     const { id, timestamp, signature } = read(headers);
     const content = signedContent(id, timestamp, body);
     for (const key of await importKeys()) {
-      for (const given of signatures(signature)) {
+      for (const given of parseSignatures(signature)) {
         if (await crypto.subtle.verify("HMAC", key, toBytes(given), content)) return true;
       }
     }
@@ -235,14 +235,14 @@ export function webhookVerifier(
     }
     diagnosed = now();
     const { id, timestamp, signature } = read(headers);
-    const given = signatures(signature);
+    const given = parseSignatures(signature);
     const fits = async (key: CryptoKey, content: Uint8Array<ArrayBuffer>) => {
-      const expected = await hmac(key, content);
-      return given.some((one) => equal(one, expected));
+      const expected = await signHmac(key, content);
+      return given.some((one) => timingSafeEqual(one, expected));
     };
     for (const key of (await importKeys()).slice(0, DIAGNOSED_SECRETS)) {
-      for (const other of otherBodies(body)) {
-        if (await fits(key, signedContent(id, timestamp, utf8.encode(other)))) {
+      for (const other of likelyReserializations(body)) {
+        if (await fits(key, signedContent(id, timestamp, encoder.encode(other)))) {
           return "the signature is of another spelling of the body: sign the bytes that are sent, " +
             "neither serialised anew nor trimmed";
         }
@@ -250,7 +250,7 @@ export function webhookVerifier(
     }
     const content = signedContent(id, timestamp, body);
     for (const secret of secrets.slice(0, DIAGNOSED_SECRETS)) {
-      for (const [other, mistake] of otherKeys(secret)) {
+      for (const [other, mistake] of likelyWrongKeys(secret)) {
         if (await fits(await importKey(other), content)) return `on the sender's side ${mistake}`;
       }
     }
@@ -287,7 +287,7 @@ export async function signWebhook(
   if (!Number.isSafeInteger(timestamp) || timestamp < 0) {
     throw new RangeError("The timestamp of a webhook must be whole seconds since 1970");
   }
-  const bytes = typeof body === "string" ? utf8.encode(body) : body;
-  const key = await importKey(keyOf(secret));
-  return `v1,${btoa(await hmac(key, signedContent(id, timestamp, bytes)))}`;
+  const bytes = typeof body === "string" ? encoder.encode(body) : body;
+  const key = await importKey(decodeSecret(secret));
+  return `v1,${btoa(await signHmac(key, signedContent(id, timestamp, bytes)))}`;
 }

@@ -1,28 +1,32 @@
 /** Reads a request's body: JSON alone, up to 20 kB, within a deadline. */
 import { within } from "../../mod.ts";
-import { Problem } from "./problem.ts";
-import { invalid } from "../task/request.ts";
+import { HttpProblem } from "./problem.ts";
+import { invalidRequest } from "../task/request.ts";
 
-const BODY_LIMIT = 20_000;
+const MAX_REQUEST_BYTES = 20_000;
 
 /**
  * Refuses a body that is not declared as plain JSON. Reads nothing.
  *
- * @throws {Problem} `unsupported-media-type`
+ * @throws {HttpProblem} `unsupported-media-type`
  */
 export function checkContentType(headers: Headers): void {
   const options = { headers: { "accept": "application/json" } };
   if (headers.has("content-encoding")) {
-    throw new Problem("unsupported-media-type", "Content-Encoding is not supported", options);
+    throw new HttpProblem("unsupported-media-type", "Content-Encoding is not supported", options);
   }
   if (
     !/^(application\/json|[\w.-]+\/[\w.+-]+\+json)\s*(;|$)/i.test(headers.get("content-type") ?? "")
   ) {
-    throw new Problem("unsupported-media-type", "Content-Type is not application/json", options);
+    throw new HttpProblem(
+      "unsupported-media-type",
+      "Content-Type is not application/json",
+      options,
+    );
   }
 }
 
-/** How {@linkcode readBody} reads. */
+/** How {@linkcode readBodyFile} reads. */
 export interface ReadBodyOptions {
   /** Milliseconds in which the body must have arrived. */
   timeout: number;
@@ -37,7 +41,7 @@ export interface ReadBodyOptions {
  * Reads the body's bytes, counting them: nothing beyond the limit is read, whatever the declared
  * length.
  *
- * @throws {Problem} `content-too-large`, `request-timeout` when it has not arrived in time, or
+ * @throws {HttpProblem} `content-too-large`, `request-timeout` when it has not arrived in time, or
  * `invalid-request` when it breaks off
  */
 export async function readBody(
@@ -46,10 +50,10 @@ export async function readBody(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { headers, signal } = request;
   const late = () => {
-    throw new Problem("request-timeout", `the body did not arrive within ${timeout} ms`);
+    throw new HttpProblem("request-timeout", `the body did not arrive within ${timeout} ms`);
   };
   const length = headers.get("content-length");
-  if (Number(length) > BODY_LIMIT) throw tooLarge(request.body);
+  if (Number(length) > MAX_REQUEST_BYTES) throw tooLarge(request.body);
   // a stream of its own would cost more than all the rest of reading
   const whole = received && length !== null && !headers.has("content-encoding");
   const reader = whole ? undefined : request.body?.getReader();
@@ -59,8 +63,8 @@ export async function readBody(
     return await within(timeout, signal, late, read);
   } catch (error) {
     reader?.cancel().catch(() => {});
-    if (error instanceof Problem || signal.aborted) throw error;
-    throw invalid([{ pointer: "#", detail: "broke off" }]);
+    if (error instanceof HttpProblem || signal.aborted) throw error;
+    throw invalidRequest([{ pointer: "#", detail: "broke off" }]);
   }
 }
 
@@ -73,7 +77,7 @@ async function readAll(
     const { done, value } = await reader.read();
     if (done) break;
     size += value.byteLength;
-    if (size > BODY_LIMIT) throw tooLarge();
+    if (size > MAX_REQUEST_BYTES) throw tooLarge();
     chunks.push(value);
   }
   const bytes = new Uint8Array(size);
@@ -85,7 +89,7 @@ async function readAll(
   return bytes;
 }
 
-function tooLarge(body?: ReadableStream | null): Problem {
+function tooLarge(body?: ReadableStream | null): HttpProblem {
   body?.cancel().catch(() => {});
-  return new Problem("content-too-large", `the body is over ${BODY_LIMIT} bytes`);
+  return new HttpProblem("content-too-large", `the body is over ${MAX_REQUEST_BYTES} bytes`);
 }

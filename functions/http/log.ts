@@ -18,7 +18,7 @@ export interface LogEntry {
   /** How the caller proved who it is. */
   auth: AuthKind;
   /** Where the task's information came from: a request of its own, a shared one, or a memory. */
-  upstream?: "own" | "shared" | "memory";
+  upstream?: "fetched" | "shared" | "cached";
   /** How long the upstream request took, in milliseconds. */
   upstream_ms?: number;
   /** The status of the upstream answer; 0 when there was none. */
@@ -32,7 +32,7 @@ export interface LogEntry {
 }
 
 /** What comes along with one request. */
-export interface Invocation {
+export interface RequestContext {
   /** What will stand in the log. */
   readonly entry: LogEntry;
   /** What the platform hands over: bindings, or, under Deno, information on the connection. */
@@ -43,11 +43,11 @@ export interface Invocation {
 
 /** For Hono's types. */
 export interface AppEnv {
-  Bindings: Invocation;
+  Bindings: RequestContext;
 }
 
 /** Writes a log entry as a line of JSON to standard output. */
-export function logLine(entry: object): void {
+export function writeLogEntry(entry: object): void {
   // deno-lint-ignore no-console -- the log is standard output
   console.log(JSON.stringify(entry));
 }

@@ -1,15 +1,15 @@
 /** Problems (RFC 9457): every kind of error answer, and the one function that makes one. */
-import { reply } from "./response.ts";
+import { createResponse } from "./response.ts";
 
 /** A problem type: the status of the answer, and what it is, in short. */
-export interface ProblemType {
+export interface ProblemKind {
   /** The status of the answer. */
   readonly status: number;
   /** What it is, in short. */
   readonly title: string;
 }
 
-const type = (status: number, title: string): ProblemType => ({ status, title });
+const type = (status: number, title: string): ProblemKind => ({ status, title });
 
 /** Every problem type; `problem_page.ts` explains them. */
 export const PROBLEMS = {
@@ -34,9 +34,9 @@ export const PROBLEMS = {
 };
 
 /** The name of a problem type. */
-export type ProblemName = keyof typeof PROBLEMS;
+export type ProblemType = keyof typeof PROBLEMS;
 
-/** What a {@linkcode Problem} tells beside its name. */
+/** What a {@linkcode HttpProblem} tells beside its name. */
 export interface ProblemOptions {
   /** For code to decide on, where the name is not enough. @default the name, as `NAME` */
   code?: string;
@@ -51,36 +51,43 @@ export interface ProblemOptions {
 }
 
 /** An error answer, thrown by whatever finds that there is a problem. */
-export class Problem extends Error {
+export class HttpProblem extends Error {
   static {
-    this.prototype.name = "Problem";
+    this.prototype.name = "HttpProblem";
   }
   /** Which problem. */
-  readonly problem: ProblemName;
+  readonly type: ProblemType;
   /** What else there is to tell. */
   readonly options: ProblemOptions;
 
   /** Makes a problem; `detail` is for people, and about this occurrence: by default the title. */
-  constructor(problem: ProblemName, detail?: string, options: ProblemOptions = {}) {
+  constructor(problem: ProblemType, detail?: string, options: ProblemOptions = {}) {
     super(detail ?? PROBLEMS[problem].title);
-    this.problem = problem;
+    this.type = problem;
     this.options = options;
   }
 }
 
 /** Makes the answer of a problem. `basePath` precedes the path of the page that explains its type. */
-export function problemResponse(problem: Problem, requestId: string, basePath: string): Response {
-  const { status, title } = PROBLEMS[problem.problem];
+export function problemResponse(
+  problem: HttpProblem,
+  requestId: string,
+  basePath: string,
+): Response {
+  const { status, title } = PROBLEMS[problem.type];
   const { code, errors, extra, headers } = problem.options;
   const body = {
-    type: `${basePath}/problems/${problem.problem}`,
+    type: `${basePath}/problems/${problem.type}`,
     title,
     status,
     detail: problem.message,
-    code: code ?? problem.problem.toUpperCase().replaceAll("-", "_"),
+    code: code ?? problem.type.toUpperCase().replaceAll("-", "_"),
     request_id: requestId,
     ...(errors && { errors }),
     ...extra,
   };
-  return reply(requestId, status, body, { "content-type": "application/problem+json", ...headers });
+  return createResponse(requestId, status, body, {
+    "content-type": "application/problem+json",
+    ...headers,
+  });
 }

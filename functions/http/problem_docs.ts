@@ -1,8 +1,8 @@
 /** What is said of each problem type at `/problems/{name}`. Apart: few requests ask for it. */
-import type { ProblemName } from "./problem.ts";
+import type { ProblemType } from "./problem.ts";
 
 /** When it happens, and what to do about it. */
-export const EXPLANATIONS: Record<ProblemName, [about: string, action: string]> = {
+export const PROBLEM_DOCS: Record<ProblemType, [about: string, action: string]> = {
   "invalid-request": [
     "The body is not JSON, or a member is missing or malformed: see `errors`.",
     "Correct it.",

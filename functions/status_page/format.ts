@@ -15,7 +15,7 @@ export function span(ms: number): string {
 }
 
 /** A moment in words, in a time zone, by default the reader's own. */
-export function moment(date: Date, timeZone?: string): string {
+export function formatDateTime(date: Date, timeZone?: string): string {
   return date.toLocaleString("en-GB", {
     day: "numeric",
     month: "short",

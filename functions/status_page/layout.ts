@@ -7,7 +7,7 @@ import { STYLE } from "./style.ts";
 export type Html = ReturnType<typeof html>;
 
 /** What stands in the frame that all pages have. */
-export interface Content {
+export interface PageContent {
   /** What decides on shape and colour. */
   look: keyof typeof SHAPES;
   /** The status in words. */
@@ -30,14 +30,15 @@ const SHAPES = {
   problem: `<path d="M8 2.2 14.6 13.6H1.4zM8 6.4v3.4m0 2v.1"/>`,
 };
 
-const AWAY = "Deep Intelligence cannot be reached right now. This is how things were last seen; " +
+const UNREACHABLE_NOTE =
+  "Deep Intelligence cannot be reached right now. This is how things were last seen; " +
   "the page tries again by itself.";
 const OFFLINE = "There is no connection. This is how things were last seen; the page tries again " +
   "by itself.";
 
 /** Puts the frame around a page; `refresh` is in seconds. */
-export function frame(
-  { look, word, heading, say, body }: Content,
+export function layout(
+  { look, word, heading, say, body }: PageContent,
   refresh: number | undefined,
 ): Html {
   return html`
@@ -61,7 +62,7 @@ export function frame(
               <h1 id="name" dir="auto">${heading}</h1>
               ${body}
             </main>
-        <p id="note" role="status" aria-live="polite" data-away="${AWAY}" data-offline="${OFFLINE}"></p>
+        <p id="note" role="status" aria-live="polite" data-away="${UNREACHABLE_NOTE}" data-offline="${OFFLINE}"></p>
         <p id="say" role="status" aria-live="polite"></p>
         <footer>This page keeps itself up to date. You can close it: the task goes on.</footer>
         ${raw(`<script>${SCRIPT}</script>`)}

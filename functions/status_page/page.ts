@@ -11,17 +11,17 @@ import { STYLE } from "./style.ts";
 import { type LinkAnswer, pageOf, type PageOptions } from "./view.ts";
 
 /** Seconds until the page of a problem is out of date, for those that may pass. */
-const RETRIES: Readonly<Record<string, number>> = {
+const REFRESH_SECONDS: Readonly<Record<string, number>> = {
   "upstream-timeout": 10,
   "upstream-unavailable": 10,
   "upstream-credentials": 60,
 };
 
 /** Answers the reader of a link, with JSON as it is for whoever prefers that, else with a page. */
-export async function watchPage(
+export async function statusPage(
   c: Context<AppEnv>,
   answer: Response,
-  { printable, now }: Omit<PageOptions, "refresh">,
+  { sanitizeText, now }: Omit<PageOptions, "refresh">,
 ): Promise<Response> {
   const headers = new Headers(answer.headers);
   // where the link leads is for whoever has it, and for nobody else
@@ -39,7 +39,7 @@ export async function watchPage(
 
   const body: LinkAnswer = await answer.json();
   const problem = "type" in body ? body.type.replace(/^.*\//, "") : "";
-  const known = Number(headers.get("retry-after")) || RETRIES[problem];
+  const known = Number(headers.get("retry-after")) || REFRESH_SECONDS[problem];
   if (known !== undefined) {
     if (answer.status >= 500) headers.set("retry-after", String(known));
     headers.set("refresh", String(known)); // for a browser without scripts; the script stops it
@@ -49,7 +49,10 @@ export async function watchPage(
   headers.set("content-security-policy", await contentSecurityPolicy());
   // a status that we do not know is no failure of the page
   const status = "task" in body ? 200 : answer.status;
-  return new Response(await pageOf(body, { printable, now, refresh: known }), { status, headers });
+  return new Response(await pageOf(body, { sanitizeText, now, refresh: known }), {
+    status,
+    headers,
+  });
 }
 
 let policy: string | undefined;

@@ -1,5 +1,5 @@
 /** The script of the page: it brings the page up to date in place. Without it, the browser loads it anew. */
-import { moment, span } from "./format.ts";
+import { formatDateTime, span } from "./format.ts";
 
 /**
  * It asks for its own address again and takes over what has changed in `<main>`, so that neither focus
@@ -9,7 +9,7 @@ import { moment, span } from "./format.ts";
  */
 export const SCRIPT = `(() => {
 const span = ${span};
-const moment = ${moment};
+const moment = ${formatDateTime};
 const main = document.querySelector("main");
 const say = document.getElementById("say");
 const note = document.getElementById("note");

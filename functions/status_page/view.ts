@@ -1,9 +1,9 @@
-/** What the page looks like. Each text in it is somebody else's: all is escaped and made printable. */
+/** What the page looks like. Each text in it is somebody else's: all is escaped and made sanitizeText. */
 import { html } from "hono/html";
 import type { TaskDict, TaskInfoDict } from "../../mod.ts";
 import type { ErrorBody, Finished, Running } from "../response_schemas.ts";
-import { type Content, frame, type Html } from "./layout.ts";
-import { moment, span } from "./format.ts";
+import { type Html, layout, type PageContent } from "./layout.ts";
+import { formatDateTime, span } from "./format.ts";
 
 /** What a link answers as JSON. */
 export type LinkAnswer = Finished | Running | ErrorBody;
@@ -11,7 +11,7 @@ export type LinkAnswer = Finished | Running | ErrorBody;
 /** How a page is made. */
 export interface PageOptions {
   /** The client's own function of that name. */
-  printable: (text: string, max?: number) => string;
+  sanitizeText: (text: string, max?: number) => string;
   /** The time, in ms since 1970. */
   now: number;
   /** Seconds until the page is out of date; undefined when it stays as it is. */
@@ -31,44 +31,44 @@ export async function pageOf(answer: LinkAnswer, options: PageOptions): Promise<
   const content = "task" in answer && answer.task
     ? contentOfTask(answer, answer.task, options)
     : contentOfProblem(answer as ErrorBody, options);
-  return String(await frame(content, options.refresh)).trim();
+  return String(await layout(content, options.refresh)).trim();
 }
 
-function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions): Content {
+function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions): PageContent {
   const { info } = task;
-  const look = info.status ?? "unknown";
-  const word = WORDS[look];
-  const { printable } = options;
-  const heading = printable(info.name ?? "").trim() || `Task ${info.id}`;
-  const subtask = printable(info.subtask ?? "").trim();
-  const goesOn = look === "pending" || look === "running";
-  const main = goesOn
-    ? bar(info.progress, subtask)
-    : look === "success"
+  const icon = info.status ?? "unknown";
+  const statusText = WORDS[icon];
+  const { sanitizeText } = options;
+  const heading = sanitizeText(info.name ?? "").trim() || `Task ${info.id}`;
+  const subtask = sanitizeText(info.subtask ?? "").trim();
+  const inProgress = icon === "pending" || icon === "running";
+  const main = inProgress
+    ? progressBar(info.progress, subtask)
+    : icon === "success"
     ? result(info, "links" in answer ? answer.links?.result : undefined, options)
-    : look === "failed"
-    ? failure(info, options)
+    : icon === "failed"
+    ? failureBox(info, options)
     : html`
       <div class="box">
-        <p>Deep Intelligence calls the status of this task “${theirs(
+        <p>Deep Intelligence calls the status of this task “${untrusted(
           "raw_status" in answer ? answer.raw_status : "",
           options,
         )}”, which this page does not know. Please look at it there.</p>
       </div>
     `;
   return {
-    look,
-    word,
+    look: icon,
+    word: statusText,
     heading,
-    say: goesOn && subtask ? `${word}: ${subtask}` : word,
+    say: inProgress && subtask ? `${statusText}: ${subtask}` : statusText,
     body: html`
-      ${main}${facts(info, goesOn, options)}
+      ${main}${detailsList(info, inProgress, options)}
     `,
   };
 }
 
 /** Says what a problem means to the person who waits, and nothing of what upstream said. */
-function contentOfProblem(problem: ErrorBody, { refresh }: PageOptions): Content {
+function contentOfProblem(problem: ErrorBody, { refresh }: PageOptions): PageContent {
   const { word, heading, text } = refresh
     ? {
       word: "Trying again",
@@ -76,14 +76,14 @@ function contentOfProblem(problem: ErrorBody, { refresh }: PageOptions): Content
       text:
         "This says nothing about the task, which may well go on. The page tries again by itself.",
     }
-    : EXPLAINED[problem.code] ?? {
+    : PAGE_PROBLEMS[problem.code] ?? {
       word: "Error",
       heading: "This page cannot be shown",
-      text: UNEXPLAINED,
+      text: UNKNOWN_PROBLEM,
     };
   const body = html`
     <p class="lead">${text}</p>
-    ${text === UNEXPLAINED && html`
+    ${text === UNKNOWN_PROBLEM && html`
       <dl>
         <div>
           <dt>Reference</dt>
@@ -95,7 +95,9 @@ function contentOfProblem(problem: ErrorBody, { refresh }: PageOptions): Content
   return { look: "problem", word, heading, say: heading, body };
 }
 
-const EXPLAINED: Readonly<Record<string, Pick<Content, "word" | "heading"> & { text: string }>> = {
+const PAGE_PROBLEMS: Readonly<
+  Record<string, Pick<PageContent, "word" | "heading"> & { text: string }>
+> = {
   ROUTE_NOT_FOUND: {
     word: "Not found",
     heading: "This link leads nowhere",
@@ -108,11 +110,11 @@ const EXPLAINED: Readonly<Record<string, Pick<Content, "word" | "heading"> & { t
   },
 };
 
-const UNEXPLAINED =
+const UNKNOWN_PROBLEM =
   "Something is wrong with it. Tell whoever sent you the link, with the reference below.";
 
 /** How far the current subtask is. */
-function bar(progress: number | null, subtask: string): Html {
+function progressBar(progress: number | null, subtask: string): Html {
   const percent = progress === null ? null : Math.round(Math.min(Math.max(progress, 0), 100));
   return html`
     <div class="bar">
@@ -142,25 +144,25 @@ function result(
   return html`
     <div class="box">
       <p><b>Result</b></p>
-      <p>${theirs(result_type, options)} <code>${theirs(result, options)}</code></p>
+      <p>${untrusted(result_type, options)} <code>${untrusted(result, options)}</code></p>
     </div>
     ${url && html`<p><a class="button" href="${url}">Open in Deep Intelligence</a></p>`}
   `;
 }
 
-function failure({ error_code, error_description }: TaskInfoDict, options: PageOptions): Html {
+function failureBox({ error_code, error_description }: TaskInfoDict, options: PageOptions): Html {
   return html`
     <div class="box">
-      <p><b><code>${theirs(error_code || "UNKNOWN", options)}</code></b></p>
-      <p>${theirs(error_description || "Deep Intelligence gives no reason.", options, 1_000)}</p>
+      <p><b><code>${untrusted(error_code || "UNKNOWN", options)}</code></b></p>
+      <p>${untrusted(error_description || "Deep Intelligence gives no reason.", options, 1_000)}</p>
     </div>
   `;
 }
 
-function facts(info: TaskInfoDict, goesOn: boolean, options: PageOptions): Html {
+function detailsList(info: TaskInfoDict, inProgress: boolean, options: PageOptions): Html {
   const { created, duration, user_name } = info;
   const age = created === null ? -1 : options.now - Date.parse(created);
-  const ms = goesOn && age >= 0 ? age : duration;
+  const ms = inProgress && age >= 0 ? age : duration;
   return html`
     <dl>
       ${ms !== null && html`
@@ -171,12 +173,12 @@ function facts(info: TaskInfoDict, goesOn: boolean, options: PageOptions): Html 
       `} ${user_name && html`
         <div>
           <dt>Started by</dt>
-          <dd>${theirs(user_name, options)}</dd>
+          <dd>${untrusted(user_name, options)}</dd>
         </div>
       `} ${created !== null && html`
         <div>
           <dt>Started</dt>
-          <dd><time datetime="${created}">${moment(new Date(created), "UTC")}</time></dd>
+          <dd><time datetime="${created}">${formatDateTime(new Date(created), "UTC")}</time></dd>
         </div>
       `}
     </dl>
@@ -184,10 +186,10 @@ function facts(info: TaskInfoDict, goesOn: boolean, options: PageOptions): Html 
 }
 
 /** Somebody else's text: on one line, in whichever direction it is written. */
-function theirs(
+function untrusted(
   text: string | null | undefined,
-  { printable }: PageOptions,
+  { sanitizeText }: PageOptions,
   max?: number,
 ): Html {
-  return html`<bdi>${printable(text ?? "", max)}</bdi>`;
+  return html`<bdi>${sanitizeText(text ?? "", max)}</bdi>`;
 }

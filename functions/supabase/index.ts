@@ -3,9 +3,9 @@
  * have a default export with `fetch`, which Deno knows too, where they had `Deno.serve` before.
  * `config.toml` beside this is an example of what else it needs.
  */
-import { handlerOf } from "../lazy_handler.ts";
+import { lazyHandler } from "../lazy_handler.ts";
 
-const handler = handlerOf((name) => Deno.env.get(name));
+const handler = lazyHandler((name) => Deno.env.get(name));
 
 export default {
   fetch: (request: Request): Response | Promise<Response> => handler(request),

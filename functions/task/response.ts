@@ -4,15 +4,15 @@ import {
   DeepintTimeoutError,
   elapsedTime,
   pollDelay,
-  printable,
+  sanitizeText,
   type Task,
   type TaskDict,
 } from "../../mod.ts";
-import { Problem } from "../http/problem.ts";
+import { HttpProblem } from "../http/problem.ts";
 import type { Finished, Running } from "../response_schemas.ts";
 
 /** An answer about a task that is no problem. */
-export interface Answer {
+export interface TaskResponse {
   /** 200: it has ended; 202: it goes on. */
   status: 200 | 202;
   /** The body, to be sent as JSON. */
@@ -22,7 +22,7 @@ export interface Answer {
 }
 
 /** How to answer. */
-export interface AnswerOptions {
+export interface TaskResponseOptions {
   /** Whether a failed task is an error. */
   raiseOnError: boolean;
   /** What to answer while it runs. */
@@ -30,7 +30,7 @@ export interface AnswerOptions {
   /** What precedes every path. */
   basePath: string;
   /** The path of the page to look at, where there is one. */
-  watch?: string | undefined;
+  statusPage?: string | undefined;
   /** The time, in ms since 1970. */
   now: number;
 }
@@ -38,22 +38,26 @@ export interface AnswerOptions {
 /**
  * The answer about a loaded task.
  *
- * @throws {Problem} `task-failed`, `task-pending`, `unknown-status`, `upstream-unavailable`
+ * @throws {HttpProblem} `task-failed`, `task-pending`, `unknown-status`, `upstream-unavailable`
  */
-export async function answerOf(task: Task, options: AnswerOptions): Promise<Answer> {
+export async function toTaskResponse(
+  task: Task,
+  options: TaskResponseOptions,
+): Promise<TaskResponse> {
   const { info } = task;
   const { status } = info;
-  const { watch } = options;
+  const { statusPage } = options;
   if (status === "unknown") throw unknownStatus(task);
   if (status === "failed" && options.raiseOnError) {
-    throw new Problem("task-failed", printable(info.errorDescription || "no description"), {
-      code: `TASK_${printable(info.errorCode || "UNKNOWN", 195)}`,
-      extra: { task: printableTask(task) },
+    throw new HttpProblem("task-failed", sanitizeText(info.errorDescription || "no description"), {
+      code: `TASK_${sanitizeText(info.errorCode || "UNKNOWN", 195)}`,
+      extra: { task: truncateTask(task) },
     });
   }
   if (status === "success" || status === "failed") {
     const result = status === "success" ? task.resultUrl()?.href : undefined;
-    const links = (watch || result) && { ...(watch && { watch }), ...(result && { result }) };
+    const links = (statusPage || result) &&
+      { ...(statusPage && { status: statusPage }), ...(result && { result }) };
     return {
       status: 200,
       body: {
@@ -65,12 +69,12 @@ export async function answerOf(task: Task, options: AnswerOptions): Promise<Answ
     };
   }
   const elapsed = elapsedTime(info.created, options.now, options.now);
-  const seconds = toSeconds(pollDelay({ elapsed, retryAfter: task.retryAfter }));
+  const seconds = retryAfterSeconds(pollDelay({ elapsed, retryAfter: task.retryAfter }));
   const retryAfter = { "retry-after": String(seconds) };
   if (options.pending === "retry") {
-    throw new Problem("task-pending", `the task is ${status}`, {
+    throw new HttpProblem("task-pending", `the task is ${status}`, {
       headers: retryAfter,
-      extra: { task: printableTask(task) },
+      extra: { task: truncateTask(task) },
     });
   }
   return {
@@ -79,65 +83,65 @@ export async function answerOf(task: Task, options: AnswerOptions): Promise<Answ
       status,
       task: task.toDict(),
       retry_after: seconds,
-      ...(watch && { links: { watch } }),
+      ...(statusPage && { links: { status: statusPage } }),
     },
     headers: { ...retryAfter, "location": options.basePath + taskPath(task) },
   };
 }
 
 /** What a caller is told when the poll failed: nothing that upstream said. */
-export function upstreamProblem(error: unknown): Problem | undefined {
+export function upstreamProblem(error: unknown): HttpProblem | undefined {
   if (error instanceof DeepintTimeoutError) {
-    return new Problem("upstream-timeout");
+    return new HttpProblem("upstream-timeout");
   }
   if (!(error instanceof DeepintHTTPError)) return undefined;
   const { status, code, retryAfter } = error;
   if (status === 429 || code === "LIMIT") {
     // with no word from upstream, the longest interval of the schedule
     const wait = retryAfter ?? pollDelay({ elapsed: Infinity });
-    return new Problem("rate-limited", undefined, {
-      headers: { "retry-after": String(toSeconds(wait)) },
+    return new HttpProblem("rate-limited", undefined, {
+      headers: { "retry-after": String(retryAfterSeconds(wait)) },
     });
   }
   if (status === 401 || status === 402 || status === 403) {
-    return new Problem(
+    return new HttpProblem(
       "upstream-credentials",
       "Deep Intelligence refused the endpoint's own token",
     );
   }
   if (status === 404) {
-    return new Problem("not-found", "Deep Intelligence has no such task", {
+    return new HttpProblem("not-found", "Deep Intelligence has no such task", {
       code: "TASK_NOT_FOUND",
     });
   }
-  return new Problem("upstream-unavailable");
+  return new HttpProblem("upstream-unavailable");
 }
 
 function taskPath({ organizationId, workspaceId, taskId }: Task): string {
   return `/organizations/${organizationId}/workspaces/${workspaceId}/tasks/${taskId}`;
 }
 
-function unknownStatus(task: Task): Problem {
+function unknownStatus(task: Task): HttpProblem {
   const { rawStatus } = task.info;
   if (rawStatus === null) {
-    return new Problem("upstream-unavailable");
+    return new HttpProblem("upstream-unavailable");
   }
-  return new Problem("unknown-status", undefined, {
-    extra: { raw_status: printable(rawStatus), task: printableTask(task) },
+  return new HttpProblem("unknown-status", undefined, {
+    extra: { raw_status: sanitizeText(rawStatus), task: truncateTask(task) },
   });
 }
 
 // in an error answer, a task's own texts are cut: they are somebody else's, and may be long
-function printableTask(task: Task): TaskDict {
+function truncateTask(task: Task): TaskDict {
   const dict = task.toDict();
   const info = Object.fromEntries(
     Object.entries(dict.info).map((
       [key, value],
-    ) => [key, typeof value === "string" ? printable(value) : value]),
+    ) => [key, typeof value === "string" ? sanitizeText(value) : value]),
   );
   return { ...dict, info: info as unknown as TaskDict["info"] };
 }
 
-function toSeconds(ms: number): number {
+function retryAfterSeconds(ms: number): number {
   return Math.min(Math.max(1, Math.ceil(ms / 1_000)), 2 ** 31 - 1); // a number without exponent
 }

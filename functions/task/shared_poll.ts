@@ -14,7 +14,7 @@ import {
 export type TaskIds = Omit<TaskLocation, "instance">;
 
 /** Who asks. */
-export interface Caller {
+export interface PollCaller {
   /** Aborts when the caller goes away. */
   signal: AbortSignal;
   /**
@@ -25,15 +25,15 @@ export interface Caller {
 }
 
 /** A loaded task and where its information came from. */
-export interface Polled {
+export interface PollResult {
   /** The task. */
   task: Task;
   /** From a request of the caller's own, one shared with others, or the memory. */
-  source: "own" | "shared" | "memory";
+  source: "fetched" | "shared" | "cached";
 }
 
-/** What {@linkcode createPolls} takes. */
-export interface PollsOptions {
+/** What {@linkcode createTaskPoller} takes. */
+export interface TaskPollerOptions {
   /** Whose requests they are. */
   credentials: Credentials;
   /** Milliseconds that a caller waits. */
@@ -44,20 +44,20 @@ export interface PollsOptions {
   now: () => number;
 }
 
-interface Flight {
-  readonly began: number;
+interface InFlightPoll {
+  readonly startedAt: number;
   readonly controller: AbortController;
   readonly loaded: Promise<Task>;
   callers: number;
 }
 
-const MAX_MEMORIES = 1_000;
-const MAX_MEMORY_AGE = 60_000;
+const MAX_CACHE_ENTRIES = 1_000;
+const CACHE_TTL_MS = 60_000;
 
 /** A task of which only the ids are known. No request. */
-export function bareTask(
+export function unloadedTask(
   ids: TaskIds,
-  { credentials, fetch }: Pick<PollsOptions, "credentials" | "fetch">,
+  { credentials, fetch }: Pick<TaskPollerOptions, "credentials" | "fetch">,
 ): Task {
   return new Task({ ...ids, info: TaskInfo.fromDict({ id: ids.taskId }), credentials, fetch });
 }
@@ -67,55 +67,57 @@ export function bareTask(
  *
  * @throws (the function) what `Task.load` throws, or the reason of the caller's signal
  */
-export function createPolls(
-  options: PollsOptions,
-): (ids: TaskIds, caller: Caller) => Promise<Polled> {
+export function createTaskPoller(
+  options: TaskPollerOptions,
+): (ids: TaskIds, caller: PollCaller) => Promise<PollResult> {
   const { timeout, now } = options;
-  const flights = new Map<string, Flight>();
-  const memories = new Map<string, { task: Task; at: number }>();
+  const inFlight = new Map<string, InFlightPoll>();
+  const cache = new Map<string, { task: Task; at: number }>();
 
-  function start(key: string, ids: TaskIds, waitUntil: Caller["waitUntil"]): Flight {
+  function start(key: string, ids: TaskIds, waitUntil: PollCaller["waitUntil"]): InFlightPoll {
     const controller = new AbortController();
-    const task = bareTask(ids, options);
+    const task = unloadedTask(ids, options);
     // callers end their own waits, and the last to go ends the poll; where they can't, it ends itself
     const bound = waitUntil ? timeout : 2 * timeout;
     const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
     const loaded = task.load({ ...bounds, signal: controller.signal });
-    const flight = { began: now(), controller, loaded, callers: 0 };
-    flights.set(key, flight);
-    const settled = loaded.then(() => remember(key, task), () => {}).then(() => leave(key, flight));
+    const flight = { startedAt: now(), controller, loaded, callers: 0 };
+    inFlight.set(key, flight);
+    const settled = loaded.then(() => cacheResult(key, task), () => {}).then(() =>
+      removeInFlight(key, flight)
+    );
     waitUntil?.(settled);
     return flight;
   }
 
-  function leave(key: string, flight: Flight): void {
-    if (flights.get(key) === flight) flights.delete(key);
+  function removeInFlight(key: string, flight: InFlightPoll): void {
+    if (inFlight.get(key) === flight) inFlight.delete(key);
   }
 
-  function remember(key: string, task: Task): void {
+  function cacheResult(key: string, task: Task): void {
     if (!TaskStatus.isTerminal(task.info.status)) return;
-    memories.delete(key); // to the end of the line
-    memories.set(key, { task, at: now() });
-    for (const [oldest] of memories) {
-      if (memories.size <= MAX_MEMORIES) break;
-      memories.delete(oldest);
+    cache.delete(key); // to the end of the line
+    cache.set(key, { task, at: now() });
+    for (const [oldest] of cache) {
+      if (cache.size <= MAX_CACHE_ENTRIES) break;
+      cache.delete(oldest);
     }
   }
 
   return async function poll(ids, { signal, waitUntil }) {
     signal.throwIfAborted(); // while its body was read, or checked
     const key = `${ids.organizationId}/${ids.workspaceId}/${ids.taskId}`;
-    const memory = memories.get(key);
-    if (memory && now() - memory.at < MAX_MEMORY_AGE) {
-      return { task: memory.task, source: "memory" };
+    const memory = cache.get(key);
+    if (memory && now() - memory.at < CACHE_TTL_MS) {
+      return { task: memory.task, source: "cached" };
     }
-    memories.delete(key);
+    cache.delete(key);
 
     const began = now();
-    let flight = flights.get(key);
+    let flight = inFlight.get(key);
     // nobody clings to a hung poll: one past half its deadline is not joined
-    const joins = flight !== undefined && began - flight.began < timeout / 2;
-    if (!flight || !joins) flight = start(key, ids, waitUntil);
+    const isShared = flight !== undefined && began - flight.startedAt < timeout / 2;
+    if (!flight || !isShared) flight = start(key, ids, waitUntil);
     const { loaded, controller } = flight;
     flight.callers++;
     const late = () => {
@@ -123,11 +125,11 @@ export function createPolls(
     };
     try {
       const task = await within(timeout, signal, late, () => loaded);
-      return { task, source: joins ? "shared" : "own" };
+      return { task, source: isShared ? "shared" : "fetched" };
     } catch (error) {
       // not after a success: to abort what has ended costs an exception with its stack
       if (flight.callers === 1 && !waitUntil) {
-        leave(key, flight);
+        removeInFlight(key, flight);
         controller.abort();
       }
       throw error;

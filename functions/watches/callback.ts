@@ -1,25 +1,25 @@
 /** Who may be called back, and the call: one signed event, to exactly the hosts that a setting names. */
 import { Credentials, within } from "../../mod.ts";
 import { signWebhook } from "../auth/webhook.ts";
-import { type Callback, type Config, ConfigError } from "../config.ts";
+import { type CallbackHost, type Config, ConfigError } from "../config.ts";
 import { isLoopback } from "../http/loopback.ts";
-import { Problem } from "../http/problem.ts";
-import { invalid } from "../task/request.ts";
+import { HttpProblem } from "../http/problem.ts";
+import { invalidRequest } from "../task/request.ts";
 
-const CALLBACK_TIMEOUT = 10_000;
+const CALLBACK_TIMEOUT_MS = 10_000;
 const MAX_URL = 2_000;
 
 /**
- * Reads the entries of `RESOLVE_CALLBACKS`: `host[:port]=whsec_…`. A host that is there twice signs
+ * Reads the entries of `RESOLVE_CALLBACK_HOSTS`: `host[:port]=whsec_…`. A host that is there twice signs
  * with each of its secrets.
  *
  * @throws {ConfigError} that holds no secret
  */
-export function readCallbacks(
+export function parseCallbackHosts(
   entries: readonly string[],
   config: Pick<Config, "token" | "instance" | "apiKeys" | "webhookSecrets" | "linkSecrets">,
-): Callback[] {
-  const refuse = (problem: string) => new ConfigError("RESOLVE_CALLBACKS", problem);
+): CallbackHost[] {
+  const refuse = (problem: string) => new ConfigError("RESOLVE_CALLBACK_HOSTS", problem);
   const local = isLocal(config);
   const { apiKeys, webhookSecrets, linkSecrets = [] } = config;
   // whoever has a secret can forge what it signs: requests and links, or events to another host
@@ -55,11 +55,11 @@ export function readCallbacks(
  * Checks the URL of a callback.
  *
  * @returns the URL in its plain form
- * @throws {Problem} `invalid-request` when it is not one that can be called, `forbidden` when its host
+ * @throws {HttpProblem} `invalid-request` when it is not one that can be called, `forbidden` when its host
  * is not one that the setting names
  */
 export function checkCallbackUrl(text: string, pointer: string, config: Config): string {
-  const wrong = (detail: string) => invalid([{ pointer, detail }]);
+  const wrong = (detail: string) => invalidRequest([{ pointer, detail }]);
   if (text.length > MAX_URL || !URL.canParse(text)) {
     throw wrong(`must be a URL of at most ${MAX_URL} characters`);
   }
@@ -67,8 +67,8 @@ export function checkCallbackUrl(text: string, pointer: string, config: Config):
   if (url.username || url.password) throw wrong("must have no user info");
   const plain = url.protocol === "http:" && isThisMachine(url.hostname) && isLocal(config);
   if (url.protocol !== "https:" && !plain) throw wrong("must be https");
-  if (!config.callbacks?.some(({ host }) => host === hostOf(url))) {
-    throw new Problem("forbidden", "the host of callback_url is not served here", {
+  if (!config.callbackHosts?.some(({ host }) => host === hostOf(url))) {
+    throw new HttpProblem("forbidden", "the host of callback_url is not served here", {
       code: "CALLBACK_NOT_ALLOWED",
     });
   }
@@ -97,7 +97,7 @@ export interface Delivery {
  */
 export async function deliver(
   { url, id, event, now }: Delivery,
-  callbacks: readonly Callback[],
+  callbacks: readonly CallbackHost[],
   fetch: typeof globalThis.fetch = globalThis.fetch,
 ): Promise<number> {
   const host = hostOf(new URL(url));
@@ -113,7 +113,7 @@ export async function deliver(
     throw new Error("there was no answer in time");
   };
   try {
-    return await within(CALLBACK_TIMEOUT, undefined, late, async (signal) => {
+    return await within(CALLBACK_TIMEOUT_MS, undefined, late, async (signal) => {
       const response = await fetch(url, {
         method: "POST",
         headers: {

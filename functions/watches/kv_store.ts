@@ -4,13 +4,13 @@
  * nobody else has touched it since: so several processes share a store, and one that dies leaves
  * nothing but a lease that runs out.
  */
-import { printable, within } from "../../mod.ts";
-import { logLine } from "../http/log.ts";
+import { sanitizeText, within } from "../../mod.ts";
+import { writeLogEntry } from "../http/log.ts";
 import type { Config } from "../config.ts";
-import { Problem } from "../http/problem.ts";
-import { cancelled, isOpen, newWatch, type Watch } from "./state.ts";
-import { createStep, type StepOptions, stepTime } from "./step.ts";
-import type { WatchEngine, WatchOrder } from "./routes.ts";
+import { HttpProblem } from "../http/problem.ts";
+import { cancelled, isActive, newWatch, type Watch } from "./state.ts";
+import { createStep, maxStepMs, type StepOptions } from "./step.ts";
+import type { NewWatch, WatchEngine } from "./routes.ts";
 
 /** Watches on a KV. Nothing is polled unless `run` or `sweep` is called. */
 export interface KvWatches extends WatchEngine {
@@ -25,24 +25,24 @@ export interface KvWatches extends WatchEngine {
 }
 
 /** How an entry is kept: the watch, and where in the index it is. */
-interface Kept {
+interface StoredWatch {
   readonly watch: Watch;
   readonly at: number;
 }
 
-type Entry = Deno.KvEntry<Kept>;
-type Begun = Watch | Problem;
+type StoredEntry = Deno.KvEntry<StoredWatch>;
+type StartResult = Watch | HttpProblem;
 
 /** What an entry is to become. */
-interface Change {
-  readonly entry: Entry;
+interface Update {
+  readonly entry: StoredEntry;
   readonly watch: Watch;
   readonly at: number;
 }
 
 const ROOT = "deepint-watches";
 const OPEN = [ROOT, "open"];
-const headKey = (key: string) => [ROOT, "head", key];
+const generationKey = (key: string) => [ROOT, "head", key];
 const watchKey = (id: string) => [ROOT, "watch", id];
 const dueKey = (at: number, id: string) => [ROOT, "due", at, id];
 
@@ -54,15 +54,15 @@ const MAX_SAVED = 50;
 /** Commits of one change, each after another has come before it. */
 const MAX_TRIES = 100;
 /** A watch that has ended can be asked for so long, in ms; its generation for longer than any watch lasts. */
-const KEPT_FOR = 7 * 86_400_000;
-const HEAD_KEPT_FOR = 60 * 86_400_000;
+const RETENTION_MS = 7 * 86_400_000;
+const GENERATION_RETENTION_MS = 60 * 86_400_000;
 /** How long another process may have the file locked: SQLite refuses at once, and does not wait. */
-const LOCK_PATIENCE = 10_000;
-const LOCK_WAIT = 20;
+const LOCK_TIMEOUT_MS = 10_000;
+const LOCK_RETRY_MS = 20;
 /** Another process's watch, should that die, is seen so late at most; and a store that fails asked again. */
-const LONGEST_SLEEP = 30_000;
-const SHORTEST_SLEEP = 5;
-const AFTER_FAILURE = 1_000;
+const MAX_SLEEP_MS = 30_000;
+const MIN_SLEEP_MS = 5;
+const MIN_BACKOFF_MS = 1_000;
 /** `sum` wraps: this takes one away. */
 const MINUS_ONE = 2n ** 64n - 1n;
 
@@ -72,33 +72,35 @@ export function createKvWatches(
   config: Config,
   options: StepOptions = {},
 ): KvWatches {
-  const { now = Date.now, log = logLine } = options;
+  const { now = Date.now, log = writeLogEntry } = options;
   const { maxWatches = 10_000 } = config;
   const step = createStep(config, options);
-  const lease = 2 * stepTime(config) + 10_000;
+  const lease = 2 * maxStepMs(config) + 10_000;
   const running = new Set<Promise<void>>();
-  let woken = new AbortController();
+  let wakeController = new AbortController();
   /** What was saved since `run` last looked is due then at the earliest; until when it sleeps, if it does. */
-  let soonest = Infinity;
+  let nextWakeAt = Infinity;
   let sleepsUntil = -Infinity;
 
   /** Has `run` look again when a watch is due, which it may not know of. */
-  function lookAt(due: number): void {
-    soonest = Math.min(soonest, due);
-    if (due < sleepsUntil) woken.abort();
+  function wakeBy(due: number): void {
+    nextWakeAt = Math.min(nextWakeAt, due);
+    if (due < sleepsUntil) wakeController.abort();
   }
 
-  const get = (id: string) => unlocked(() => kv.get<Kept>(watchKey(id)));
-  const commit = (change: Deno.AtomicOperation) => unlocked(() => change.commit());
+  const get = (id: string) => retryWhileLocked(() => kv.get<StoredWatch>(watchKey(id)));
+  const commit = (change: Deno.AtomicOperation) => retryWhileLocked(() => change.commit());
 
   /** Begins several watches in one commit; gives undefined when somebody else came before it. */
-  async function beginAll(orders: readonly WatchOrder[]): Promise<Begun[] | undefined> {
-    const keys = [OPEN, ...orders.map(({ key }) => headKey(key))] as const;
-    const [open, ...heads] = await unlocked(() => kv.getMany<(Deno.KvU64 | number)[]>(keys));
+  async function startAll(orders: readonly NewWatch[]): Promise<StartResult[] | undefined> {
+    const keys = [OPEN, ...orders.map(({ key }) => generationKey(key))] as const;
+    const [open, ...heads] = await retryWhileLocked(() =>
+      kv.getMany<(Deno.KvU64 | number)[]>(keys)
+    );
     if (!open) return undefined;
     let room = maxWatches - (open.value instanceof Deno.KvU64 ? Number(open.value.value) : 0);
     const change = kv.atomic().check(open);
-    const begun = new Map<string, Begun>();
+    const begun = new Map<string, StartResult>();
     let added = 0n;
     for (const [index, { key, ids, callbackUrl, deadline }] of orders.entries()) {
       const head = heads[index];
@@ -110,43 +112,43 @@ export function createKvWatches(
         continue;
       }
       if (room-- <= 0) {
-        begun.set(key, full(maxWatches));
+        begun.set(key, tooManyWatches(maxWatches));
         continue;
       }
       const watch = newWatch({ id: `${key}-${before + 1}`, ids, callbackUrl, deadline }, now());
       change.check(head)
-        .set(headKey(key), before + 1, { expireIn: HEAD_KEPT_FOR })
-        .set(watchKey(watch.id), { watch, at: watch.due })
-        .set(dueKey(watch.due, watch.id), null);
+        .set(generationKey(key), before + 1, { expireIn: GENERATION_RETENTION_MS })
+        .set(watchKey(watch.id), { watch, at: watch.dueAt })
+        .set(dueKey(watch.dueAt, watch.id), null);
       begun.set(key, watch);
       added++;
     }
     if (added > 0n && !(await commit(change.sum(OPEN, added))).ok) return undefined;
-    if (added > 0n) lookAt(now());
-    return orders.map(({ key }) => begun.get(key) ?? full(maxWatches));
+    if (added > 0n) wakeBy(now());
+    return orders.map(({ key }) => begun.get(key) ?? tooManyWatches(maxWatches));
   }
 
-  const begin = inBatches<WatchOrder, Begun>(MAX_READ - 1, async (orders) => {
+  const begin = batched<NewWatch, StartResult>(MAX_READ - 1, async (orders) => {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const begun = await beginAll(orders);
+      const begun = await startAll(orders);
       if (begun) return begun;
     }
     throw new Error("others change the store all the time");
   });
 
   /** Adds a change of an entry to a commit. */
-  function add(change: Deno.AtomicOperation, { entry, watch, at }: Change): void {
+  function add(change: Deno.AtomicOperation, { entry, watch, at }: Update): void {
     const { key, value, versionstamp } = entry;
     change.check({ key, versionstamp });
-    if (isOpen(watch)) change.set(key, { watch, at });
-    else change.set(key, { watch, at }, { expireIn: KEPT_FOR }).sum(OPEN, MINUS_ONE);
-    if (at !== value.at || !isOpen(watch)) change.delete(dueKey(value.at, watch.id));
-    if (at !== value.at && isOpen(watch)) change.set(dueKey(at, watch.id), null);
+    if (isActive(watch)) change.set(key, { watch, at });
+    else change.set(key, { watch, at }, { expireIn: RETENTION_MS }).sum(OPEN, MINUS_ONE);
+    if (at !== value.at || !isActive(watch)) change.delete(dueKey(value.at, watch.id));
+    if (at !== value.at && isActive(watch)) change.set(dueKey(at, watch.id), null);
   }
 
-  async function saveAll(changes: readonly Change[]): Promise<(Entry | undefined)[]> {
+  async function saveAll(changes: readonly Update[]): Promise<(StoredEntry | undefined)[]> {
     // of two changes of one entry the second has lost: in one commit both checks would hold
-    const first = new Map<string, Change>();
+    const first = new Map<string, Update>();
     for (const one of changes) if (!first.has(one.watch.id)) first.set(one.watch.id, one);
     const change = kv.atomic();
     for (const one of first.values()) add(change, one);
@@ -166,35 +168,35 @@ export function createKvWatches(
   }
 
   /** Writes what became of a watch, unless somebody else has; gives the entry as it is then. */
-  const save = inBatches<Change, Entry | undefined>(MAX_SAVED, saveAll);
+  const save = batched<Update, StoredEntry | undefined>(MAX_SAVED, saveAll);
 
   /** Claims a watch that is due and takes it on, up to its next wait. */
-  async function take(found: Entry): Promise<void> {
+  async function processWatch(found: StoredEntry): Promise<void> {
     const leased = now() + lease;
     let entry = await save({ entry: found, watch: found.value.watch, at: leased });
     while (entry) {
       const watch = await step(entry.value.watch);
       // what there is to tell is kept before it is told
-      const waits = !isOpen(watch) || watch.due > watch.changed;
-      entry = await save({ entry, watch, at: waits ? watch.due : leased });
+      const waits = !isActive(watch) || watch.dueAt > watch.updatedAt;
+      entry = await save({ entry, watch, at: waits ? watch.dueAt : leased });
       if (!waits) continue;
-      if (isOpen(watch)) lookAt(watch.due);
+      if (isActive(watch)) wakeBy(watch.dueAt);
       return;
     }
   }
 
   /** Begins to take on what is due, some at a time. */
-  async function launch(until = Infinity): Promise<void> {
+  async function startDue(until = Infinity): Promise<void> {
     const due = kv.list<null>({ start: [ROOT, "due"], end: [ROOT, "due", now() + 1] });
     for await (const keys of chunks(due, MAX_READ)) {
-      const entries = await unlocked(() =>
-        kv.getMany<Kept[]>(keys.map(([, , , id]) => watchKey(String(id))))
+      const entries = await retryWhileLocked(() =>
+        kv.getMany<StoredWatch[]>(keys.map(([, , , id]) => watchKey(String(id))))
       );
       for (const [index, entry] of entries.entries()) {
         const key = keys[index];
         if (now() >= until) return;
         if (!key || entry.versionstamp === null || entry.value.at !== key[2]) continue; // taken by now
-        const taken = take(entry).catch(report).finally(() => running.delete(taken));
+        const taken = processWatch(entry).catch(logError).finally(() => running.delete(taken));
         running.add(taken);
         if (running.size >= CONCURRENCY) await Promise.race(running);
       }
@@ -209,18 +211,18 @@ export function createKvWatches(
     return Infinity;
   }
 
-  function report(error: unknown): void {
+  function logError(error: unknown): void {
     const time = new Date(now()).toISOString();
     log({
       time,
-      error: printable(`watches: ${error instanceof Error ? error.message : "failed"}`),
+      error: sanitizeText(`watches: ${error instanceof Error ? error.message : "failed"}`),
     });
   }
 
   return {
     async start(order) {
       const begun = await begin(order);
-      if (begun instanceof Problem) throw begun;
+      if (begun instanceof HttpProblem) throw begun;
       return begun;
     },
     async status(id) {
@@ -231,30 +233,32 @@ export function createKvWatches(
         const found = await get(id);
         if (found.versionstamp === null) return undefined;
         const { watch, at } = found.value;
-        if (!isOpen(watch)) return watch;
+        if (!isActive(watch)) return watch;
         const saved = await save({ entry: found, watch: cancelled(watch, now()), at });
         if (saved) return saved.value.watch;
       }
       throw new Error("others change the watch all the time");
     },
     async sweep(until) {
-      await launch(until);
+      await startDue(until);
       await Promise.all(running);
     },
     async run(signal) {
       while (!signal.aborted) {
-        woken = new AbortController();
-        soonest = Infinity;
-        const next = await launch().then(nextDue).catch((error) => {
-          report(error);
-          return now() + AFTER_FAILURE;
+        wakeController = new AbortController();
+        nextWakeAt = Infinity;
+        const next = await startDue().then(nextDue).catch((error) => {
+          logError(error);
+          return now() + MIN_BACKOFF_MS;
         });
         const wait = Math.min(
-          Math.max(SHORTEST_SLEEP, Math.min(next, soonest) - now()),
-          LONGEST_SLEEP,
+          Math.max(MIN_SLEEP_MS, Math.min(next, nextWakeAt) - now()),
+          MAX_SLEEP_MS,
         );
         sleepsUntil = now() + wait;
-        await within(wait, AbortSignal.any([signal, woken.signal]), () => {}).catch(() => {});
+        await within(wait, AbortSignal.any([signal, wakeController.signal]), () => {}).catch(
+          () => {},
+        );
         sleepsUntil = -Infinity;
       }
       await Promise.all(running);
@@ -266,7 +270,7 @@ export function createKvWatches(
  * Makes a function of one of a function of several: what is asked for while that is at work waits, and
  * goes together. A commit is what costs time, not what is in it.
  */
-function inBatches<In, Out>(
+function batched<In, Out>(
   max: number,
   work: (inputs: readonly In[]) => Promise<readonly Out[]>,
 ): (input: In) => Promise<Out> {
@@ -310,23 +314,27 @@ async function* chunks(
   if (keys.length > 0) yield keys;
 }
 
-function full(maxWatches: number): Problem {
-  return new Problem("watches-unavailable", `as many watches are open as may be: ${maxWatches}`, {
-    code: "WATCHES_FULL",
-    headers: { "retry-after": "60" },
-  });
+function tooManyWatches(maxWatches: number): HttpProblem {
+  return new HttpProblem(
+    "watches-unavailable",
+    `as many watches are open as may be: ${maxWatches}`,
+    {
+      code: "WATCHES_FULL",
+      headers: { "retry-after": "60" },
+    },
+  );
 }
 
 /** Does what may meet a lock of another process, again until it meets none. */
-async function unlocked<T>(work: () => Promise<T>): Promise<T> {
+async function retryWhileLocked<T>(work: () => Promise<T>): Promise<T> {
   for (let waited = 0;;) {
     try {
       return await work();
     } catch (error) {
       const locked = error instanceof Error && /\blocked\b/.test(error.message);
-      if (!locked || waited > LOCK_PATIENCE) throw error;
+      if (!locked || waited > LOCK_TIMEOUT_MS) throw error;
     }
-    const wait = 1 + Math.random() * LOCK_WAIT;
+    const wait = 1 + Math.random() * LOCK_RETRY_MS;
     waited += wait;
     await within(wait, undefined, () => {});
   }

@@ -8,7 +8,7 @@ export const DEFAULT_DEADLINE = 86_400;
 const DEADLINE = `must be a whole number of seconds from 1 to ${MAX_DEADLINE}`;
 
 /** Who is told of the end of the task, and by when. */
-export const WatchRequest = v.object({
+export const WatchFields = v.object({
   callback_url: v.string("must be a URL"),
   deadline: v.optional(v.pipe(
     v.number(DEADLINE),

@@ -2,24 +2,24 @@
  * Durable watches: who cannot come back is told of the end of a task. What waits is an engine that
  * outlives the process; this reads requests and answers them.
  */
-import { Credentials, printable } from "../../mod.ts";
+import { Credentials, sanitizeText } from "../../mod.ts";
 import { checkCallbackUrl } from "./callback.ts";
 import type { Config } from "../config.ts";
 import type { TaskIds } from "../task/shared_poll.ts";
-import { Problem } from "../http/problem.ts";
-import { readGiven, readQuestion } from "../task/request.ts";
+import { HttpProblem } from "../http/problem.ts";
+import { parseBody, parseTaskRequest } from "../task/request.ts";
 import type { WatchBody } from "../response_schemas.ts";
-import { DEFAULT_DEADLINE, WatchRequest } from "./request_schema.ts";
+import { DEFAULT_DEADLINE, WatchFields } from "./request_schema.ts";
 import type { Watch } from "./state.ts";
 
 /** A watch that is asked for. */
-export type WatchOrder = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {
+export type NewWatch = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {
   /** What it has in common with every order of the same task and callback: 64 hex digits. */
   readonly key: string;
 };
 
 /** What an engine can tell of a watch. */
-export type WatchReport =
+export type WatchSnapshot =
   & Pick<Watch, "id" | "state">
   & Partial<Pick<Watch, "ids" | "polls" | "last" | "event" | "attempts" | "lastStatus">>;
 
@@ -29,15 +29,15 @@ export type WatchReport =
  */
 export interface WatchEngine {
   /** Gives the watch of the key, begun now unless there is one; also to many who ask at once. */
-  start(order: WatchOrder): Promise<WatchReport>;
+  start(order: NewWatch): Promise<WatchSnapshot>;
   /** Tells how a watch stands; undefined when there is none of the id. */
-  status(id: string): Promise<WatchReport | undefined>;
+  status(id: string): Promise<WatchSnapshot | undefined>;
   /** Ends a watch, unless it has ended; undefined when there is none of the id. */
-  cancel(id: string): Promise<WatchReport | undefined>;
+  cancel(id: string): Promise<WatchSnapshot | undefined>;
 }
 
 /** An answer about a watch. */
-export interface WatchAnswer {
+export interface WatchResponse {
   /** 202: it has begun, or had; 200: how it stands. */
   status: 200 | 202;
   /** The body, to be sent as JSON. */
@@ -49,11 +49,11 @@ export interface WatchAnswer {
 /** What the routes of the watches do. Each throws a `Problem` when it can't. */
 export interface Watches {
   /** Begins a watch by the body of `POST /watches`. */
-  create(body: unknown): Promise<WatchAnswer>;
+  create(body: unknown): Promise<WatchResponse>;
   /** Tells how the watch stands. */
-  status(id: string): Promise<WatchAnswer>;
+  status(id: string): Promise<WatchResponse>;
   /** Ends the watch; the task goes on. */
-  cancel(id: string): Promise<WatchAnswer>;
+  cancel(id: string): Promise<WatchResponse>;
 }
 
 /** Makes what the routes do, with an engine behind it. */
@@ -61,10 +61,10 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
   const { instance } = new Credentials(config);
 
   // field by field: an engine reports what it keeps, which is more
-  const bodyOf = ({ id, state, ids, polls, last, event, attempts, lastStatus }: WatchReport) => ({
+  const bodyOf = ({ id, state, ids, polls, last, event, attempts, lastStatus }: WatchSnapshot) => ({
     id,
     state,
-    ...(ids && { task: dictOf(ids) }),
+    ...(ids && { task: toWireIds(ids) }),
     location: `${config.basePath}/watches/${id}`,
     ...(polls !== undefined && { polls }),
     ...(last && { last }),
@@ -73,54 +73,54 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
     ...(lastStatus !== undefined && { last_status: lastStatus }),
   } satisfies WatchBody);
 
-  async function find(act: "status" | "cancel", id: string): Promise<WatchAnswer> {
+  async function getOrCancel(act: "status" | "cancel", id: string): Promise<WatchResponse> {
     const report = /^[0-9a-f]{64}-\d{1,9}$/.test(id)
-      ? await asked(() => engine[act](id))
+      ? await callEngine(() => engine[act](id))
       : undefined;
     if (report) return { status: 200, body: bodyOf(report) };
-    throw new Problem("not-found", "there is no such watch", { code: "WATCH_NOT_FOUND" });
+    throw new HttpProblem("not-found", "there is no such watch", { code: "WATCH_NOT_FOUND" });
   }
 
   return {
     async create(body) {
-      const { ids } = readQuestion(body, instance, config);
-      const { output, base } = readGiven(WatchRequest, body);
+      const { ids } = parseTaskRequest(body, instance, config);
+      const { output, base } = parseBody(WatchFields, body);
       const callbackUrl = checkCallbackUrl(output.callback_url, `${base}/callback_url`, config);
       const deadline = (output.deadline ?? DEFAULT_DEADLINE) * 1_000;
-      const key = await keyOf([
+      const key = await hashWatch([
         instance,
         ids.organizationId,
         ids.workspaceId,
         ids.taskId,
         callbackUrl,
       ]);
-      const report = await asked(() => engine.start({ key, ids, callbackUrl, deadline }));
-      const { id, state, task = dictOf(ids), location } = bodyOf(report);
+      const report = await callEngine(() => engine.start({ key, ids, callbackUrl, deadline }));
+      const { id, state, task = toWireIds(ids), location } = bodyOf(report);
       return { status: 202, body: { id, state, task, location }, headers: { location } };
     },
-    status: (id) => find("status", id),
-    cancel: (id) => find("cancel", id),
+    status: (id) => getOrCancel("status", id),
+    cancel: (id) => getOrCancel("cancel", id),
   };
 }
 
 /** Asks the engine, whose errors are its own affair: the caller learns that there is one, the log which. */
-async function asked<T>(ask: () => Promise<T>): Promise<T> {
+async function callEngine<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof Problem) throw error;
-    throw new Problem("watches-unavailable", undefined, {
-      hint: printable(`watches: ${error instanceof Error ? error.message : "failed"}`),
+    if (error instanceof HttpProblem) throw error;
+    throw new HttpProblem("watches-unavailable", undefined, {
+      hint: sanitizeText(`watches: ${error instanceof Error ? error.message : "failed"}`),
       headers: { "retry-after": "60" },
     });
   }
 }
 
-function dictOf({ organizationId, workspaceId, taskId }: TaskIds) {
+function toWireIds({ organizationId, workspaceId, taskId }: TaskIds) {
   return { organization_id: organizationId, workspace_id: workspaceId, task_id: taskId };
 }
 
-async function keyOf(parts: readonly string[]): Promise<string> {
+async function hashWatch(parts: readonly string[]): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(parts));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -4,11 +4,11 @@
  */
 import { elapsedTime, pollDelay } from "../../mod.ts";
 import type { TaskIds } from "../task/shared_poll.ts";
-import type { ProblemName } from "../http/problem.ts";
+import type { ProblemType } from "../http/problem.ts";
 import type { Finished, Running } from "../response_schemas.ts";
 
 /** How a watch stands. A watch whose event has not been taken yet is still `watching`. */
-export type WatchStatus = "watching" | "delivered" | "failed" | "expired" | "cancelled";
+export type WatchState = "watching" | "delivered" | "failed" | "expired" | "cancelled";
 
 /** What a callback is told. */
 export type EventType = "task.success" | "task.failed" | "task.expired" | "task.unresolved";
@@ -22,23 +22,23 @@ export interface Watch {
   /** Who is told of its end. */
   readonly callbackUrl: string;
   /** When it began. */
-  readonly begun: number;
+  readonly startedAt: number;
   /** How long it may take, in ms. */
   readonly deadline: number;
   /** How it stands. */
-  readonly state: WatchStatus;
+  readonly state: WatchState;
   /** When the next poll or delivery is due. */
-  readonly due: number;
+  readonly dueAt: number;
   /** When it last changed. */
-  readonly changed: number;
+  readonly updatedAt: number;
   /** How many polls there were. */
   readonly polls: number;
   /** How many polls running found no such task, or an unknown status. */
-  readonly misses: number;
+  readonly consecutiveMisses: number;
   /** What the last poll that got an answer was told. */
   readonly last?: Finished | Running;
   /** What there is to tell, once that is known. */
-  readonly event?: WatchEvent;
+  readonly event?: WatchEnd;
   /** How many deliveries were tried. */
   readonly attempts: number;
   /** What the last of them was answered: a status, or 0 for no answer. */
@@ -46,22 +46,22 @@ export interface Watch {
 }
 
 /** What there is to tell. */
-export interface WatchEvent {
+export interface WatchEnd {
   /** What kind of end it was. */
   readonly type: EventType;
   /** Why the task could not be followed to its end. */
   readonly code?: string;
   /** When that was found, in ms since 1970. */
-  readonly at: number;
+  readonly endedAt: number;
 }
 
 /** What a poll brought. */
-export type Outcome =
+export type PollOutcome =
   | { readonly answer: Finished | Running; readonly retryAfter?: number | undefined }
-  | { readonly problem: ProblemName; readonly retryAfter?: number | undefined };
+  | { readonly problem: ProblemType; readonly retryAfter?: number | undefined };
 
 /** When a step happens, and its share of chance. */
-export interface Moment {
+export interface StepInputs {
   /** ms since 1970. */
   now: number;
   /** The jitter: a number in [0, 1). */
@@ -71,56 +71,56 @@ export interface Moment {
 /** No task, or no known status, so many times running: it will not be found any more. */
 const MAX_MISSES = 5;
 
-const DELIVERY_TIME = 86_400_000;
-const FIRST_RETRY = 1_000;
-const LONGEST_RETRY = 3_600_000;
+const MAX_DELIVERY_MS = 86_400_000;
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 3_600_000;
 
 /** A new watch, whose first poll is due at once. */
 export function newWatch(
   watch: Pick<Watch, "id" | "ids" | "callbackUrl" | "deadline">,
   now: number,
 ): Watch {
-  const unchanged = { state: "watching", polls: 0, misses: 0, attempts: 0 } as const;
-  return { ...watch, ...unchanged, begun: now, due: now, changed: now };
+  const unchanged = { state: "watching", polls: 0, consecutiveMisses: 0, attempts: 0 } as const;
+  return { ...watch, ...unchanged, startedAt: now, dueAt: now, updatedAt: now };
 }
 
 /** Whether there is something left to do. */
-export function isOpen({ state }: Watch): boolean {
+export function isActive({ state }: Watch): boolean {
   return state === "watching";
 }
 
 /** What a poll makes of a watch. */
-export function afterPoll(watch: Watch, outcome: Outcome, moment: Moment): Watch {
+export function afterPoll(watch: Watch, outcome: PollOutcome, moment: StepInputs): Watch {
   const { now } = moment;
   const problem = "problem" in outcome ? outcome.problem : undefined;
   const missed = problem === "not-found" || problem === "unknown-status";
-  const misses = missed ? watch.misses + 1 : 0;
+  const consecutiveMisses = missed ? watch.consecutiveMisses + 1 : 0;
   const polled: Watch = {
     ...watch,
-    ...("answer" in outcome && { last: cut(outcome.answer) }),
+    ...("answer" in outcome && { last: truncateTexts(outcome.answer) }),
     polls: watch.polls + 1,
-    misses,
-    changed: now,
+    consecutiveMisses,
+    updatedAt: now,
   };
-  const ends = (type: EventType, code?: string): Watch => ({
+  const finish = (type: EventType, code?: string): Watch => ({
     ...polled,
-    event: { type, ...(code && { code }), at: now },
-    due: now,
+    event: { type, ...(code && { code }), endedAt: now },
+    dueAt: now,
   });
-  if ("answer" in outcome && outcome.answer.status === "success") return ends("task.success");
-  if ("answer" in outcome && outcome.answer.status === "failed") return ends("task.failed");
-  if (problem === "upstream-credentials") return ends("task.unresolved", "UPSTREAM_CREDENTIALS");
-  if (missed && misses >= MAX_MISSES) {
-    return ends(
+  if ("answer" in outcome && outcome.answer.status === "success") return finish("task.success");
+  if ("answer" in outcome && outcome.answer.status === "failed") return finish("task.failed");
+  if (problem === "upstream-credentials") return finish("task.unresolved", "UPSTREAM_CREDENTIALS");
+  if (missed && consecutiveMisses >= MAX_MISSES) {
+    return finish(
       "task.unresolved",
       problem === "not-found" ? "TASK_NOT_FOUND" : "UNKNOWN_STATUS",
     );
   }
-  const deadline = watch.begun + watch.deadline;
-  if (now >= deadline) return ends("task.expired");
+  const deadline = watch.startedAt + watch.deadline;
+  if (now >= deadline) return finish("task.expired");
   return {
     ...polled,
-    due: Math.min(now + pollInterval(polled, outcome.retryAfter, moment), deadline),
+    dueAt: Math.min(now + pollInterval(polled, outcome.retryAfter, moment), deadline),
   };
 }
 
@@ -130,21 +130,21 @@ export function afterPoll(watch: Watch, outcome: Outcome, moment: Moment): Watch
  *
  * @param status of the receiver's answer; 0 for none
  */
-export function afterDelivery(watch: Watch, status: number, { now, random }: Moment): Watch {
+export function afterDelivery(watch: Watch, status: number, { now, random }: StepInputs): Watch {
   const attempts = watch.attempts + 1;
-  const tried: Watch = { ...watch, attempts, lastStatus: status, changed: now };
+  const tried: Watch = { ...watch, attempts, lastStatus: status, updatedAt: now };
   if (status >= 200 && status < 300) {
     return { ...tried, state: watch.event?.type === "task.expired" ? "expired" : "delivered" };
   }
-  const end = (watch.event?.at ?? now) + DELIVERY_TIME;
+  const end = (watch.event?.endedAt ?? now) + MAX_DELIVERY_MS;
   if (status === 410 || now >= end) return { ...tried, state: "failed" };
-  const delay = Math.min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY) * (1 + 0.1 * random);
-  return { ...tried, due: Math.min(now + delay, end) };
+  const delay = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), MAX_RETRY_MS) * (1 + 0.1 * random);
+  return { ...tried, dueAt: Math.min(now + delay, end) };
 }
 
 /** A watch that nobody wants any more. */
 export function cancelled(watch: Watch, now: number): Watch {
-  return isOpen(watch) ? { ...watch, state: "cancelled", changed: now } : watch;
+  return isActive(watch) ? { ...watch, state: "cancelled", updatedAt: now } : watch;
 }
 
 /**
@@ -153,22 +153,22 @@ export function cancelled(watch: Watch, now: number): Watch {
  * with a longer interval, so that no watch takes 850 polls.
  */
 export function pollInterval(
-  { last, begun, deadline }: Pick<Watch, "last" | "begun" | "deadline">,
+  { last, startedAt, deadline }: Pick<Watch, "last" | "startedAt" | "deadline">,
   retryAfter: number | undefined,
-  { now, random }: Moment,
+  { now, random }: StepInputs,
 ): number {
   const created = last?.task.info.created;
   // a clock that differs must not make an old watch look like a young one
   const elapsed = Math.max(
-    elapsedTime(created ? new Date(created) : null, begun, now),
-    now - begun,
+    elapsedTime(created ? new Date(created) : null, startedAt, now),
+    now - startedAt,
   );
   const share = Math.min(Math.max(0.1 * elapsed, deadline / 40_000), deadline / 800);
   return Math.max(pollDelay({ elapsed, retryAfter, random }), share * (1 + 0.1 * random));
 }
 
 /** An answer whose texts are cut to 4 kB each, as some stores keep them: in bytes, or two a character. */
-function cut<T>(value: T): T {
+function truncateTexts<T>(value: T): T {
   if (typeof value === "string") {
     // deno-lint-ignore no-control-regex -- the characters that a byte can hold
     const kept = value.slice(0, /^[\x00-\xff]*$/.test(value) ? 4_000 : 2_000);
@@ -176,5 +176,7 @@ function cut<T>(value: T): T {
     return (kept === value ? kept : kept.replace(/[\ud800-\udbff]$/, "")) as T & string;
   }
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, it]) => [cut(key), cut(it)])) as T;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, it]) => [truncateTexts(key), truncateTexts(it)]),
+  ) as T;
 }

@@ -1,13 +1,13 @@
 /** One step of a watch: a poll, or a delivery, and what that makes of it. Every engine runs these. */
 import { Credentials, DeepintHTTPError, type Fetch } from "../../mod.ts";
-import { answerOf, upstreamProblem } from "../task/response.ts";
-import { logLine } from "../http/log.ts";
+import { toTaskResponse, upstreamProblem } from "../task/response.ts";
+import { writeLogEntry } from "../http/log.ts";
 import { deliver } from "./callback.ts";
 import type { Config } from "../config.ts";
-import { linksFor, linkTo } from "../auth/link_token.ts";
-import { bareTask } from "../task/shared_poll.ts";
-import { Problem } from "../http/problem.ts";
-import { afterDelivery, afterPoll, type Outcome, type Watch, type WatchEvent } from "./state.ts";
+import { linkSignerFromConfig, statusPagePath } from "../auth/link_token.ts";
+import { unloadedTask } from "../task/shared_poll.ts";
+import { HttpProblem } from "../http/problem.ts";
+import { afterDelivery, afterPoll, type PollOutcome, type Watch, type WatchEnd } from "./state.ts";
 
 /** What {@linkcode createStep} takes beside the configuration. */
 export interface StepOptions {
@@ -41,37 +41,41 @@ export interface WatchLogEntry extends Partial<Pick<Watch, "state" | "polls" | "
 export type Step = (watch: Watch) => Promise<Watch>;
 
 /** How long a step takes at most, in ms: a poll, or a callback. */
-export const stepTime = ({ timeout }: Config): number => Math.max(timeout, 10_000);
+export const maxStepMs = ({ timeout }: Config): number => Math.max(timeout, 10_000);
 
 /** Makes the function that takes an open watch one step on. */
 export function createStep(config: Config, options: StepOptions = {}): Step {
-  const { fetch, callbackFetch, now = Date.now, random = Math.random, log = logLine } = options;
-  const { timeout, basePath, callbacks = [] } = config;
+  const { fetch, callbackFetch, now = Date.now, random = Math.random, log = writeLogEntry } =
+    options;
+  const { timeout, basePath, callbackHosts = [] } = config;
   const credentials = new Credentials(config);
-  const links = linksFor(config, now);
+  const links = linkSignerFromConfig(config, now);
 
-  async function poll(watch: Watch): Promise<Outcome> {
-    const task = bareTask(watch.ids, { credentials, fetch });
+  async function pollOnce(watch: Watch): Promise<PollOutcome> {
+    const task = unloadedTask(watch.ids, { credentials, fetch });
     try {
       await task.load({ timeout, requestTimeout: timeout, retries: 0 });
       const answer = { raiseOnError: false, pending: "accepted", basePath, now: now() } as const;
-      return { answer: (await answerOf(task, answer)).body, retryAfter: task.retryAfter };
+      return { answer: (await toTaskResponse(task, answer)).body, retryAfter: task.retryAfter };
     } catch (error) {
-      const problem = error instanceof Problem ? error : upstreamProblem(error);
+      const problem = error instanceof HttpProblem ? error : upstreamProblem(error);
       const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter : undefined;
-      return { problem: problem?.problem ?? "internal-error", retryAfter };
+      return { problem: problem?.type ?? "internal-error", retryAfter };
     }
   }
 
   /** What the callback is told: the answer of `/resolve`, as a Standard Webhooks event. */
-  async function eventOf(watch: Watch, { type, code, at }: WatchEvent): Promise<unknown> {
-    const task = bareTask(watch.ids, { credentials, fetch });
+  async function toWatchEvent(
+    watch: Watch,
+    { type, code, endedAt }: WatchEnd,
+  ): Promise<unknown> {
+    const task = unloadedTask(watch.ids, { credentials, fetch });
     const data = watch.last ?? { status: "unknown", task: task.toDict() };
     // made now: a link does not last as long as deliveries are tried
-    const link = links && { watch: await linkTo(task, links, basePath) };
+    const link = links && { status: await statusPagePath(task, links, basePath) };
     return {
       type,
-      timestamp: new Date(at).toISOString(),
+      timestamp: new Date(endedAt).toISOString(),
       data: {
         ...data,
         ...(link && { links: { ...watch.last?.links, ...link } }),
@@ -80,19 +84,22 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     };
   }
 
-  async function tell(watch: Watch, event: WatchEvent): Promise<number> {
+  async function deliverEvent(watch: Watch, event: WatchEnd): Promise<number> {
     const { id, callbackUrl: url } = watch;
-    const delivery = { url, id, event: await eventOf(watch, event), now: now() };
-    return await deliver(delivery, callbacks, callbackFetch);
+    const delivery = { url, id, event: await toWatchEvent(watch, event), now: now() };
+    return await deliver(delivery, callbackHosts, callbackFetch);
   }
 
   return async (watch) => {
     const next = watch.event
-      ? afterDelivery(watch, await tell(watch, watch.event), { now: now(), random: random() })
-      : afterPoll(watch, await poll(watch), { now: now(), random: random() });
+      ? afterDelivery(watch, await deliverEvent(watch, watch.event), {
+        now: now(),
+        random: random(),
+      })
+      : afterPoll(watch, await pollOnce(watch), { now: now(), random: random() });
     const { id, state, event, polls, attempts, lastStatus } = next;
     if (event) {
-      const time = new Date(next.changed).toISOString();
+      const time = new Date(next.updatedAt).toISOString();
       log({ time, watch: id, state, event: event.type, polls, attempts, last_status: lastStatus });
     }
     return next;

@@ -3,12 +3,12 @@
  * deliveries, and it sleeps between them; what a step gave is kept, so that an instance that is begun
  * again goes on where it was.
  */
-import { readCallbacks } from "./callback.ts";
+import { parseCallbackHosts } from "./callback.ts";
 import { type Config, ConfigError, type Environment } from "../config.ts";
 import type { EntryOptions } from "../lazy_handler.ts";
-import { isOpen, newWatch, type Watch } from "./state.ts";
-import { createStep, type StepOptions, stepTime } from "./step.ts";
-import { createWatches, type WatchEngine, type WatchOrder, type WatchReport } from "./routes.ts";
+import { isActive, newWatch, type Watch } from "./state.ts";
+import { createStep, maxStepMs, type StepOptions } from "./step.ts";
+import { createWatches, type NewWatch, type WatchEngine, type WatchSnapshot } from "./routes.ts";
 
 /** The part of a Workflow's binding that is used. */
 export interface WorkflowBinding {
@@ -44,7 +44,7 @@ export const BINDING = "WATCHES";
 
 /** What the entry needs for watches. */
 export const entryOptions: Required<EntryOptions> = {
-  callbacks: readCallbacks,
+  parseCallbackHosts,
   watches: (config, bindings) => createWatches(config, workflowWatches(bindings as Environment)),
 };
 
@@ -56,12 +56,12 @@ export const entryOptions: Required<EntryOptions> = {
 function workflowWatches(bindings: Environment): WatchEngine {
   const binding = bindings[BINDING];
   if (isBinding(binding)) return createWorkflowWatches(binding);
-  throw new ConfigError("RESOLVE_CALLBACKS", `needs a Workflow that is bound as ${BINDING}`);
+  throw new ConfigError("RESOLVE_CALLBACK_HOSTS", `needs a Workflow that is bound as ${BINDING}`);
 }
 
 /** Makes an engine of a Workflow's binding. */
 export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
-  async function find(id: string): Promise<WorkflowInstance | undefined> {
+  async function findInstance(id: string): Promise<WorkflowInstance | undefined> {
     try {
       return await binding.get(id);
     } catch (error) {
@@ -70,13 +70,13 @@ export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
     }
   }
 
-  async function begin(id: string, order: WatchOrder): Promise<WorkflowInstance> {
+  async function begin(id: string, order: NewWatch): Promise<WorkflowInstance> {
     const { ids, callbackUrl, deadline } = order;
     const params = newWatch({ id, ids, callbackUrl, deadline }, Date.now());
     try {
       return await binding.create({ id, params });
     } catch (error) {
-      const instance = await find(id); // somebody has begun it at the same time
+      const instance = await findInstance(id); // somebody has begun it at the same time
       if (instance) return instance;
       throw error;
     }
@@ -86,17 +86,17 @@ export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
     async start(order) {
       for (let generation = 0;; generation++) {
         const id = `${order.key}-${generation}`;
-        const instance = await find(id) ?? await begin(id, order);
+        const instance = await findInstance(id) ?? await begin(id, order);
         const report = await reportOf(id, instance);
         if (report.state === "watching" || report.state === "delivered") return report;
       }
     },
     async status(id) {
-      const instance = await find(id);
+      const instance = await findInstance(id);
       return instance && await reportOf(id, instance);
     },
     async cancel(id) {
-      const instance = await find(id);
+      const instance = await findInstance(id);
       if (!instance) return undefined;
       const before = await reportOf(id, instance);
       if (before.state !== "watching") return before;
@@ -120,13 +120,13 @@ export async function runWatch(
   const bounds: StepConfig = {
     // for what the platform itself does to a step: one of ours does not fail
     retries: { limit: 5, delay: 1_000, backoff: "exponential" },
-    timeout: stepTime(config) + 10_000,
+    timeout: maxStepMs(config) + 10_000,
   };
   let watch = begun;
-  for (let count = 1; isOpen(watch); count++) {
-    const { due, changed } = watch;
+  for (let count = 1; isActive(watch); count++) {
+    const { dueAt, updatedAt } = watch;
     // not until a time: an instance that goes on begins anew, and a time that has passed is an error
-    if (due > changed) await steps.sleep(`wait ${count}`, due - changed);
+    if (dueAt > updatedAt) await steps.sleep(`wait ${count}`, dueAt - updatedAt);
     const before = watch;
     watch = await steps.do(
       `${before.event ? "deliver" : "poll"} ${count}`,
@@ -138,7 +138,7 @@ export async function runWatch(
 }
 
 /** What an instance tells: all of the watch once it has ended, else that it goes on. */
-async function reportOf(id: string, instance: WorkflowInstance): Promise<WatchReport> {
+async function reportOf(id: string, instance: WorkflowInstance): Promise<WatchSnapshot> {
   const { status, output } = await instance.status();
   if (status === "complete" && isWatch(output)) return output;
   if (status === "terminated") return { id, state: "cancelled" };

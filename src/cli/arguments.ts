@@ -6,7 +6,7 @@ import {
   DeepintCredentialsError,
   parseTaskUrl,
   type PollInterval,
-  printable,
+  sanitizeText,
   Task,
   type TaskLocation,
   TaskStatus,
@@ -85,7 +85,7 @@ export function parseWorkspace(text: string): { organizationId: string; workspac
 }
 
 /** Where a word says that a task is; without an instance, on that of the credentials. */
-function locate(
+function parseTaskArgument(
   word: string,
   ofApiUrl: string | undefined,
 ): Omit<TaskLocation, "instance"> & { instance?: string } {
@@ -94,22 +94,22 @@ function locate(
     /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(word) ?? [];
   if (taskId === undefined) {
     throw new RangeError(
-      `Cannot tell which task "${printable(word)}" is: pass its web URL, its API URL with ` +
+      `Cannot tell which task "${sanitizeText(word)}" is: pass its web URL, its API URL with ` +
         "--organization, or organization/workspace/task",
     );
   }
   if (ofApiUrl !== undefined && ofApiUrl !== organizationId) {
     throw new RangeError(
-      `Cannot use --organization "${printable(ofApiUrl)}": the task "${printable(word)}" ` +
+      `Cannot use --organization "${sanitizeText(ofApiUrl)}": the task "${sanitizeText(word)}" ` +
         "names another",
     );
   }
   return { organizationId, workspaceId, taskId };
 }
 
-function locateUrl(url: string, ofApiUrl: string | undefined): TaskLocation {
+function locateUrl(url: string, organization: string | undefined): TaskLocation {
   try {
-    return parseTaskUrl(url, { organizationId: ofApiUrl });
+    return parseTaskUrl(url, { organizationId: organization });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     // the client speaks of its own option
@@ -143,7 +143,7 @@ export async function findCredentials({ instance }: ConnectionFlags): Promise<Cr
  * @throws {DeepintCredentialsError} when there is no token
  */
 export async function openTasks(words: string[], flags: ConnectionFlags): Promise<Task[]> {
-  const locations = words.map((word) => locate(word, flags.organization));
+  const locations = words.map((word) => parseTaskArgument(word, flags.organization));
   const credentials = await findCredentials(flags);
   const tasks = new Map<string, Task>();
   for (const { instance, organizationId, workspaceId, taskId } of locations) {

@@ -8,7 +8,7 @@ import {
   DeepintHTTPError,
   DeepintTaskError,
   DeepintTimeoutError,
-  printable,
+  sanitizeText,
 } from "../../mod.ts";
 import { writeLine } from "./output.ts";
 
@@ -43,7 +43,7 @@ export async function reportError(error: unknown): Promise<void> {
     ? error.message
     : String(error);
   const advice = adviceFor(error);
-  await writeLine(printable(`error: ${text}${advice && `; ${advice}`}`, 4_000), process.stderr);
+  await writeLine(sanitizeText(`error: ${text}${advice && `; ${advice}`}`, 4_000), process.stderr);
 }
 
 function isRefused(error: unknown): boolean {

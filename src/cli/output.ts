@@ -4,7 +4,7 @@ import process from "node:process";
 import { styleText } from "node:util";
 import sliceAnsi from "npm:slice-ansi@^9.0.1";
 import stringWidth from "npm:string-width@^8.3.0";
-import { printable, type Task, type TaskDict, type TaskStatus, taskUrl } from "../../mod.ts";
+import { sanitizeText, type Task, type TaskDict, type TaskStatus, taskUrl } from "../../mod.ts";
 
 /** One of the two outputs. */
 export type Output = typeof process.stdout | typeof process.stderr;
@@ -33,7 +33,7 @@ export function style(format: Parameters<typeof styleText>[0], text: string, out
 }
 
 /** Text in the colour of a status. */
-export function paint(status: TaskStatus, text: string, output: Output): string {
+export function colorStatus(status: TaskStatus, text: string, output: Output): string {
   return style(COLOURS[status], text, output);
 }
 
@@ -61,9 +61,9 @@ function escape(character: string): string {
 }
 
 /** A cell as text. */
-export function show(cell: Cell): string {
+export function formatCell(cell: Cell): string {
   if (cell instanceof Date) return cell.toISOString().replace("T", " ").replace(/\.\d+Z/, "Z");
-  return printable(String(cell ?? ""), 2_000).trim();
+  return sanitizeText(String(cell ?? ""), 2_000).trim();
 }
 
 /** A duration as people read it: `45 s`, `3 min 05 s`, `2 h 07 min`. */
@@ -109,7 +109,7 @@ export async function writeTable(
 /** What a task made, in words: `source s-1`. */
 export function resultOf({ info }: Task): string {
   if (info.status !== "success" || info.result === null) return "";
-  return `${show(info.resultType ?? "unknown")} ${show(info.result)}`;
+  return `${formatCell(info.resultType ?? "unknown")} ${formatCell(info.result)}`;
 }
 
 /** Writes what a task made, in words, and its web address; that it made nothing is a remark, no data. */
@@ -117,7 +117,7 @@ export async function writeResult(task: Task, { named = false, quiet = false }):
   const result = resultOf(task);
   if (!result && quiet) return;
   if (!result) return await writeLine(`${task.taskId} made no result`, process.stderr);
-  const parts = [named ? task.taskId : "", result, show(task.resultUrl()?.href)];
+  const parts = [named ? task.taskId : "", result, formatCell(task.resultUrl()?.href)];
   await writeLine(parts.filter(Boolean).join("  "));
 }
 
@@ -129,7 +129,9 @@ export function toJson(task: Task): TaskDict & { result_url: string | null } {
 /** Why a task failed, in words. */
 export function failureOf({ info }: Task): string {
   if (info.status !== "failed") return "";
-  return `${show(info.errorCode || "UNKNOWN")}: ${show(info.errorDescription || "no description")}`;
+  return `${formatCell(info.errorCode || "UNKNOWN")}: ${
+    formatCell(info.errorDescription || "no description")
+  }`;
 }
 
 /** All that is known of a task. */
@@ -140,7 +142,7 @@ export function describe(task: Task): string[][] {
     ["task", taskId],
     ["name", info.name],
     ["description", info.description],
-    ["status", status === "unknown" ? `unknown (${show(info.rawStatus)})` : status],
+    ["status", status === "unknown" ? `unknown (${formatCell(info.rawStatus)})` : status],
     ["progress", info.progress === null ? null : `${info.progress} %`],
     ["subtask", info.subtask],
     ["result", resultOf(task)],
@@ -154,10 +156,10 @@ export function describe(task: Task): string[][] {
     ["task at", taskUrl({ instance, organizationId, workspaceId, taskId }).href],
   ];
   return cells
-    .map(([name, cell]) => [name, show(cell)] as const)
+    .map(([name, cell]) => [name, formatCell(cell)] as const)
     .filter(([, text]) => text !== "")
     .map(([name, text]) => [
       style("dim", name, process.stdout),
-      name === "status" ? paint(status, text, process.stdout) : text,
+      name === "status" ? colorStatus(status, text, process.stdout) : text,
     ]);
 }

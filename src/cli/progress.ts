@@ -5,12 +5,12 @@ import { createLogUpdate } from "npm:log-update@^8.0.0";
 import { elapsedTime, type Task, TaskStatus } from "../../mod.ts";
 import {
   align,
+  colorStatus,
   failureOf,
+  formatCell,
   formatDuration,
   isInteractive,
-  paint,
   resultOf,
-  show,
   style,
   truncate,
   writeLine,
@@ -40,7 +40,7 @@ function lines(started: number): Progress {
     update(task) {
       const { taskId, info: { name, status } } = task;
       const parts = new Set([status, percent(task), outcome(task), elapsed(task, started)]);
-      const text = `${[taskId, show(name)].filter(Boolean).join(" ")}: ${
+      const text = `${[taskId, formatCell(name)].filter(Boolean).join(" ")}: ${
         [...parts].filter(Boolean).join(", ")
       }`;
       writeLine(text, stderr);
@@ -51,15 +51,15 @@ function lines(started: number): Progress {
 }
 
 /** How a task stands that is waited for no longer. */
-interface Ending {
+interface TaskRow {
   time: string;
   reason: string | undefined;
 }
 
 function bars(tasks: Task[], started: number): Progress {
   const screen = createLogUpdate(stderr);
-  const endings = new Map<Task, Ending>();
-  const draw = () => screen(frame(tasks, endings, started));
+  const endings = new Map<Task, TaskRow>();
+  const draw = () => screen(renderBars(tasks, endings, started));
   const timer = setInterval(draw, 1_000); // the time goes on where nothing else does
   draw();
   return {
@@ -77,7 +77,7 @@ function bars(tasks: Task[], started: number): Progress {
 }
 
 /** A line a task, as many as there is room for: those that go on come before those that ended. */
-function frame(tasks: Task[], endings: Map<Task, Ending>, started: number): string {
+function renderBars(tasks: Task[], endings: Map<Task, TaskRow>, started: number): string {
   const { columns = 80, rows = 24 } = stderr;
   const room = Math.max(2, rows - 1);
   const shown = tasks.length <= room ? tasks : [
@@ -87,8 +87,8 @@ function frame(tasks: Task[], endings: Map<Task, Ending>, started: number): stri
   const cells = shown.map((task) => {
     const { time = elapsed(task, started), reason } = endings.get(task) ?? {};
     return [
-      truncate(show(task.info.name) || task.taskId, Math.max(8, Math.floor(columns / 4))),
-      bar(task, Math.min(20, Math.max(4, Math.floor(columns / 5)))),
+      truncate(formatCell(task.info.name) || task.taskId, Math.max(8, Math.floor(columns / 4))),
+      renderBar(task, Math.min(20, Math.max(4, Math.floor(columns / 5)))),
       percent(task).padStart(5),
       time,
       reason === undefined ? outcome(task) : style("red", reason, stderr),
@@ -100,10 +100,10 @@ function frame(tasks: Task[], endings: Map<Task, Ending>, started: number): stri
   return text.join("\n");
 }
 
-function bar({ info: { status, progress } }: Task, length: number): string {
+function renderBar({ info: { status, progress } }: Task, length: number): string {
   const done = status === "success" ? 1 : Math.min(Math.max(progress ?? 0, 0), 100) / 100;
   const full = Math.floor(done * length);
-  return paint(status, "█".repeat(full), stderr) + "░".repeat(length - full);
+  return colorStatus(status, "█".repeat(full), stderr) + "░".repeat(length - full);
 }
 
 function percent({ info: { status, progress } }: Task): string {
@@ -113,8 +113,8 @@ function percent({ info: { status, progress } }: Task): string {
 function outcome(task: Task): string {
   const { status, rawStatus, subtask } = task.info;
   if (rawStatus === null) return ""; // nothing is known yet
-  if (!TaskStatus.isTerminal(status)) return show(subtask) || status;
-  return paint(status, failureOf(task) || resultOf(task) || status, stderr);
+  if (!TaskStatus.isTerminal(status)) return formatCell(subtask) || status;
+  return colorStatus(status, failureOf(task) || resultOf(task) || status, stderr);
 }
 
 function elapsed({ info }: Task, started: number): string {

@@ -16,7 +16,7 @@ export interface WaitFlags {
 }
 
 /** How the wait for a task ended: with an error, unless the task succeeded. */
-interface Outcome {
+interface TaskRow {
   task: Task;
   error?: unknown;
 }
@@ -33,14 +33,14 @@ export async function waitFor(
   signal: AbortSignal,
 ): Promise<number> {
   const progress = showProgress(tasks, flags);
-  let outcomes: Outcome[];
+  let outcomes: TaskRow[];
   try {
     outcomes = await Promise.all(tasks.map((task) => follow(task, flags, { progress, signal })));
   } finally {
     progress.end();
   }
   if (signal.aborted) {
-    await leave(outcomes, flags);
+    await handleInterrupt(outcomes, flags);
     throw signal.reason;
   }
   const named = tasks.length > 1;
@@ -61,9 +61,9 @@ async function follow(
   task: Task,
   { interval, timeout, json }: WaitFlags,
   { progress, signal }: { progress: Progress; signal: AbortSignal },
-): Promise<Outcome> {
+): Promise<TaskRow> {
   const options = { pollInterval: interval, timeout, signal };
-  const outcome: Outcome = { task };
+  const outcome: TaskRow = { task };
   try {
     for await (const _info of task.watch(options)) progress.update(task);
     await task.resolve({ signal }); // it has ended: this makes no request, and rejects when it failed
@@ -74,17 +74,19 @@ async function follow(
   const { error } = outcome;
   const ended = TaskStatus.isTerminal(task.info.status);
   progress.settle(task, ended || !(error instanceof DeepintBaseError) ? undefined : error.code);
-  if (json) await writeJson({ ...toJson(task), ...error !== undefined && { error: told(error) } });
+  if (json) {
+    await writeJson({ ...toJson(task), ...error !== undefined && { error: errorJson(error) } });
+  }
   return outcome;
 }
 
-function told(error: unknown): { code: string | null; message: string } {
+function errorJson(error: unknown): { code: string | null; message: string } {
   const { code = null, message } = error as { code?: string; message: string };
   return { code, message };
 }
 
 /** Deletes the tasks that go on when that was asked for, and else says that they do. */
-async function leave(outcomes: Outcome[], flags: WaitFlags): Promise<void> {
+async function handleInterrupt(outcomes: TaskRow[], flags: WaitFlags): Promise<void> {
   const tasks = outcomes.map(({ task }) => task)
     .filter(({ info }) => !TaskStatus.isTerminal(info.status));
   const say = (text: string) => flags.quiet ? undefined : writeLine(text, process.stderr);

@@ -1,7 +1,7 @@
 /** Many tasks: the requests that it takes to list them and to wait for them, and how that grows. */
 import { Credentials, type Fetch, pollDelay, resolveAll, Task } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 import { type Figure, median } from "./figure.ts";
 import { wait } from "./study.ts";
 import { TOKEN } from "./task.ts";
@@ -14,22 +14,22 @@ const credentials = new Credentials({ token: TOKEN });
 
 /** Lists 5,000 tasks, against the bare requests that it takes. */
 export async function listFigures(): Promise<Figure[]> {
-  const standIn = createStandIn({ token: TOKEN });
-  for (let at = 0; at < SOME; at++) standIn.add({ status: "running" });
+  const platform = createFakePlatform({ token: TOKEN });
+  for (let at = 0; at < SOME; at++) platform.add({ status: "running" });
   const ratios: number[] = [];
   let requests = 0;
   let seconds = 0;
   for (let round = 0; round < 5; round++) {
-    const before = standIn.count();
+    const before = platform.count();
     const began = performance.now();
     let count = 0;
-    for await (const _ of Task.list({ ...IDS, credentials, fetch: standIn.fetch })) count++;
+    for await (const _ of Task.list({ ...IDS, credentials, fetch: platform.fetch })) count++;
     if (count !== SOME) throw new Error(`${count} tasks were listed, not ${SOME}`);
     const listed = performance.now();
-    requests = standIn.count() - before;
+    requests = platform.count() - before;
     for (let page = 0; page < requests; page++) {
       const url = `https://app.deepint.net/api/v1/workspace/workspace-1/tasks?page=${page}`;
-      await (await standIn.fetch(url, { headers: HEADERS })).json();
+      await (await platform.fetch(url, { headers: HEADERS })).json();
     }
     ratios.push((listed - began) / (performance.now() - listed));
     seconds = (listed - began) / 1_000;
@@ -96,7 +96,7 @@ async function waitFor(
 ): Promise<Cost> {
   const real = performance.now.bind(performance);
   using clock = new FakeClock();
-  const standIn = createStandIn({ token: TOKEN, record: false });
+  const platform = createFakePlatform({ token: TOKEN, record: false });
   const steps = [{ status: "running", ms: duration }, { status: "success", result: "s-1" }];
   const ended = clock.now + duration;
   let requests = 0;
@@ -104,10 +104,10 @@ async function waitFor(
   const fetch: Fetch = (url, init) => {
     requests++;
     if (clock.now < ended) before++;
-    return standIn.fetch(url, init);
+    return platform.fetch(url, init);
   };
   const tasks = Array.from({ length: count }, () => {
-    const { id, organization, workspace } = standIn.add({ steps });
+    const { id, organization, workspace } = platform.add({ steps });
     const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
     return Task.fromDict(ids, { credentials, fetch });
   });

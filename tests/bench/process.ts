@@ -55,7 +55,7 @@ async function listening(args: string[], settings: Record<string, string> = {}):
   // its log goes nowhere: a reader would take part of the machine
   const quiet = ["-c", 'exec "$0" "$@" > /dev/null', Deno.execPath(), ...args];
   const process: Process = start("sh", quiet, settings, "", PATIENCE);
-  const port = Number(await process.saw(/Listening on http:\/\/localhost:(\d+)/));
+  const port = Number(await process.waitForOutput(/Listening on http:\/\/localhost:(\d+)/));
   return {
     pid: process.pid,
     port,

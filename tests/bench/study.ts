@@ -1,6 +1,6 @@
 /** What waiting costs and how late it ends, over many tasks: arithmetic alone, no timers. */
 import { pollDelay } from "../../mod.ts";
-import { seeded } from "../helpers/seeded_random.ts";
+import { seededRandom } from "../helpers/seeded_random.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -63,8 +63,8 @@ export interface Group {
 
 /** Makes the study anew; the same seed gives the same numbers. */
 export function study(seed = 1): Group[] {
-  const durations = seeded(seed);
-  const random = seeded(seed + 1);
+  const durations = seededRandom(seed);
+  const random = seededRandom(seed + 1);
   return MEDIANS.map(({ name, median }) => ({
     name,
     median,

@@ -5,14 +5,14 @@ import config from "../../deno.json" with { type: "json" };
 import { formatDuration } from "../../src/cli/output.ts";
 import { parseDuration } from "../../src/cli/arguments.ts";
 import { Credentials, Task } from "../../mod.ts";
-import { assertSilent, TOKEN } from "../helpers/client.ts";
-import { HOSTILE, PLACE, platform, RESULT, RUN } from "../helpers/cli.ts";
+import { assertNoSecrets, TOKEN } from "../helpers/client.ts";
+import { HOSTILE, PLACE, platformWith, RESULT, RUN } from "../helpers/cli.ts";
 import { type Process, start } from "../helpers/process.ts";
 
 /** How a command ended; the token is in nothing that it wrote. */
 async function ended(process: Process) {
   const { code } = await process.status;
-  assertSilent([process.output], TOKEN);
+  assertNoSecrets([process.output], TOKEN);
   return { code, ...process.output };
 }
 
@@ -20,22 +20,22 @@ async function ended(process: Process) {
 const documents = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
 
 Deno.test("show prints a task as an aligned table, with one request", async () => {
-  await using server = platform({ id: "t-1", ...RESULT, name: "Import", user_name: "analyst" });
+  await using server = platformWith({ id: "t-1", ...RESULT, name: "Import", user_name: "analyst" });
   const { code, stdout, stderr } = await ended(server.run(["show", `${PLACE}/t-1`]));
-  assertEquals([code, stderr, server.standIn.count()], [0, "", 1]);
+  assertEquals([code, stderr, server.platform.count()], [0, "", 1]);
   assertMatch(stdout, /^task {10}t-1\nname {10}Import\nstatus {8}success\nresult {8}source s-1\n/);
   assertMatch(stdout, /\nresult at {5}http:.*&s=source&i=s-1\n/);
 });
 
 Deno.test("a task is a web URL, an API URL with --organization, or three ids", async () => {
-  await using server = platform();
-  const task = server.standIn.add({ id: "t-1", ...RESULT });
+  await using server = platformWith();
+  const task = server.platform.add({ id: "t-1", ...RESULT });
   const ways = [
     [task.webUrl],
     [task.url, "--organization", task.organization],
     [`${task.organization}/${task.workspace}/${task.id}`],
   ];
-  const { host: instance } = new URL(server.standIn.origin);
+  const { host: instance } = new URL(server.platform.origin);
   const shown = await Promise.all(ways.map(async (words) => {
     const way = ["show", ...words, "--json", "--instance", `http://${instance}`];
     const { code, stdout } = await ended(server.run(way, { DEEPINT_INSTANCE: "app.deepint.net" }));
@@ -51,7 +51,7 @@ Deno.test("a task is a web URL, an API URL with --organization, or three ids", a
 
 Deno.test("wait says each change once, then what the task made", async () => {
   const steps = [{ status: "running", progress: 40, subtask: "Reading", polls: 2 }, RESULT];
-  await using server = platform({ id: "t-1", name: "Import", steps });
+  await using server = platformWith({ id: "t-1", name: "Import", steps });
   const wait = ["wait", `${PLACE}/t-1`, "--interval=250ms"];
   const { code, stdout, stderr } = await ended(server.run(wait));
   assertEquals(code, 0);
@@ -60,20 +60,20 @@ Deno.test("wait says each change once, then what the task made", async () => {
     stderr,
     /^t-1 Import: running, 40 %, Reading, \d s\nt-1 Import: success, source s-1, \d s\n$/,
   );
-  assertEquals(server.standIn.count(), 3);
+  assertEquals(server.platform.count(), 3);
 });
 
 Deno.test("wait for several tasks waits for each once, and names what each made", async () => {
-  await using server = platform({ id: "t-1", ...RESULT }, { id: "t-2", status: "success" });
+  await using server = platformWith({ id: "t-1", ...RESULT }, { id: "t-2", status: "success" });
   const tasks = ["t-1", "t-2", "t-1"].map((id) => `${PLACE}/${id}`);
   const { code, stdout, stderr } = await ended(server.run(["wait", ...tasks, "--quiet"]));
-  assertEquals([code, stderr, server.standIn.count()], [0, "", 2]);
+  assertEquals([code, stderr, server.platform.count()], [0, "", 2]);
   assertMatch(stdout, /^t-1 {2}source s-1 {2}http:.*\n$/);
 });
 
 Deno.test("wait --json prints a line as each task ends, the error with one that did not succeed", async () => {
   const failed = { status: "failed", error_code: "BAD_CSV", error_description: "line 3: no end" };
-  await using server = platform({ id: "t-1", ...RESULT }, { id: "t-2", ...failed });
+  await using server = platformWith({ id: "t-1", ...RESULT }, { id: "t-2", ...failed });
   const tasks = [`${PLACE}/t-1`, `${PLACE}/t-2`, `${PLACE}/t-none`];
   const { code, stdout, stderr } = await ended(server.run(["wait", ...tasks, "--json", "--quiet"]));
   assertEquals(code, 1);
@@ -90,7 +90,7 @@ Deno.test("wait --json prints a line as each task ends, the error with one that 
 });
 
 Deno.test("wait ends with 3, 4 or 1 as its tasks do, with the gravest of several", async () => {
-  await using server = platform(
+  await using server = platformWith(
     { id: "failed", status: "failed" },
     { id: "runs", status: "running" },
     { id: "odd", status: "asleep" },
@@ -115,44 +115,44 @@ for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   for (const asked of [false, true]) {
     const what = asked ? "deletes the tasks that go on" : "says which tasks go on";
     Deno.test(`a wait that ${signal} ends ${what}, with code ${expected}`, async () => {
-      await using server = platform({ id: "t-1", status: "running" }, { id: "t-2", ...RESULT });
+      await using server = platformWith({ id: "t-1", status: "running" }, { id: "t-2", ...RESULT });
       const tasks = [`${PLACE}/t-1`, `${PLACE}/t-2`];
       await using process = server.run(
         ["wait", ...tasks, ...asked ? ["--delete-on-interrupt"] : []],
       );
-      await process.saw(/t-1 task: running/);
-      await process.saw(/t-2 task: success/);
+      await process.waitForOutput(/t-1 task: running/);
+      await process.waitForOutput(/t-2 task: success/);
       assertEquals(await process.end(signal), expected);
       const { stdout, stderr } = process.output;
       assertEquals(stdout, "");
       assertMatch(stderr, asked ? /^t-1 was deleted\nerror: Int/m : /^t-1 goes on.*\nerror: Int/m);
-      const deleted = server.standIn.requests.filter(({ method }) => method === "DELETE");
+      const deleted = server.platform.requests.filter(({ method }) => method === "DELETE");
       assertEquals(deleted.map(({ path }) => path.slice(-3)), asked ? ["t-1"] : []);
     });
   }
 }
 
 Deno.test("a task that ended since the last poll is not deleted by an interrupt", async () => {
-  await using server = platform({ id: "t-1", steps: [{ status: "running" }, RESULT] });
+  await using server = platformWith({ id: "t-1", steps: [{ status: "running" }, RESULT] });
   await using process = server.run([
     "wait",
     `${PLACE}/t-1`,
     "--interval=1d",
     "--delete-on-interrupt",
   ]);
-  await process.saw(/t-1 task: running/);
+  await process.waitForOutput(/t-1 task: running/);
   assertEquals(await process.end("SIGINT"), 130);
   assertStringIncludes(process.output.stderr, "t-1 has ended");
-  assertEquals(server.standIn.count(({ method }) => method === "DELETE"), 0);
+  assertEquals(server.platform.count(({ method }) => method === "DELETE"), 0);
 });
 
 Deno.test("a second interrupt ends a command that still deletes on the spot, and says so", async () => {
-  await using server = platform({ id: "t-1", status: "running" });
+  await using server = platformWith({ id: "t-1", status: "running" });
   const task = `${PLACE}/t-1`;
   await using process = server.run(["wait", task, "--interval=1d", "--delete-on-interrupt"]);
-  await process.saw(/t-1 task: running/);
+  await process.waitForOutput(/t-1 task: running/);
   const asked = Promise.withResolvers<void>();
-  server.standIn.inject(() => {
+  server.platform.inject(() => {
     asked.resolve();
     return new Promise(() => {}); // no answer
   });
@@ -163,7 +163,7 @@ Deno.test("a second interrupt ends a command that still deletes on the spot, and
 });
 
 Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed", async () => {
-  await using server = platform(
+  await using server = platformWith(
     { id: "t-1", ...RESULT },
     { id: "t-2", ...RESULT, result_type: "export" },
     { id: "t-3", status: "running" },
@@ -189,7 +189,7 @@ Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed",
 });
 
 Deno.test("list keeps what its options say, as a table and as lines of JSON", async () => {
-  await using server = platform(
+  await using server = platformWith(
     { id: "t-1", status: "running", name: "インポート Import" },
     { id: "t-2", status: "failed", name: "Import" },
     { id: "t-3", status: "success", name: "Export" },
@@ -208,34 +208,34 @@ Deno.test("list keeps what its options say, as a table and as lines of JSON", as
 });
 
 Deno.test("delete needs --yes where there is nobody to ask", async () => {
-  await using server = platform({ id: "t-1", status: "running" }, { id: "t-2" });
+  await using server = platformWith({ id: "t-1", status: "running" }, { id: "t-2" });
   const unasked = await ended(server.run(["delete", `${PLACE}/t-1`]));
-  assertEquals([unasked.code, server.standIn.count()], [2, 0]);
+  assertEquals([unasked.code, server.platform.count()], [2, 0]);
   assertMatch(unasked.stderr, /^error: .*pass --yes\n$/);
   const deleted = await ended(server.run(["delete", `${PLACE}/t-1`, "--yes"]));
   assertEquals(deleted, { code: 0, stdout: "", stderr: "t-1 was deleted\n" });
   const { stdout } = await ended(server.run(["delete", `${PLACE}/t-2`, "--yes", "--json"]));
   assertEquals(documents(stdout), [{ deleted: "t-2" }]);
-  assertEquals(server.standIn.count(), 2);
+  assertEquals(server.platform.count(), 2);
 });
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 Deno.test("sign prints headers that verify the very bytes, with the first secret, and no secret", async () => {
   const settings = { RESOLVE_WEBHOOK_SECRETS: ` ${SECRET} ,whsec_${btoa("x".repeat(24))}` };
-  await using server = platform();
+  await using server = platformWith();
   await Promise.all(['{"é": 1}\n', "", "\ufeff{}"].map(async (body) => {
     const { code, stdout, stderr } = await ended(server.run(["sign"], settings, body));
     assertEquals([code, stderr], [0, ""]);
     const lines = [...stdout.matchAll(/^-H '([a-z-]+): (.+)'$/gm)].map(([, ...line]) => line);
     assertEquals(lines.length, 3);
     new Webhook(SECRET).verify(body, Object.fromEntries(lines), { jsonParse: false });
-    assertSilent([stdout], SECRET.slice(6));
+    assertNoSecrets([stdout], SECRET.slice(6));
   }));
 });
 
 Deno.test("sign --body signs a file; one that cannot be signed is an error", async () => {
-  await using server = platform();
+  await using server = platformWith();
   const settings = { RESOLVE_WEBHOOK_SECRETS: SECRET };
   const folder = await Deno.makeTempDir();
   try {
@@ -269,9 +269,9 @@ async function assertMistake(process: Process, expected: number, message: RegExp
 }
 
 Deno.test("a wrong word is one line that says what to do, code 2, and no request", async () => {
-  await using server = platform();
+  await using server = platformWith();
   const task = `${PLACE}/t-1`;
-  const api = `${server.standIn.origin}/api/v1/workspace/w-1/task/t-1`;
+  const api = `${server.platform.origin}/api/v1/workspace/w-1/task/t-1`;
   const cases: [args: string[], message: RegExp][] = [
     [["show", "nonsense"], /"nonsense" is: pass its web URL/],
     [["show", "https://other.test/o/o-1/workspace?ws=w-1&s=task&i=t-1"], /--instance other/],
@@ -292,11 +292,11 @@ Deno.test("a wrong word is one line that says what to do, code 2, and no request
   await Promise.all(
     cases.map(([args, message]) => assertMistake(server.run(args), 2, message)),
   );
-  assertEquals(server.standIn.count(), 0);
+  assertEquals(server.platform.count(), 0);
 });
 
 Deno.test("what fails is one line that says what to do: code 1, 4 or 5", async () => {
-  await using server = platform();
+  await using server = platformWith();
   const show = ["show", `${PLACE}/t-1`];
   const cases: [number, RegExp, args?: string[], settings?: Record<string, string>][] = [
     [1, /TASK_NOT_FOUND.*; check the ids/],
@@ -315,7 +315,7 @@ Deno.test("what fails is one line that says what to do: code 1, 4 or 5", async (
 });
 
 Deno.test("the help of each command has examples, and names its options", async () => {
-  await using server = platform();
+  await using server = platformWith();
   const commands = ["show", "wait", "result", "list", "delete", "sign"];
   await Promise.all(commands.map(async (command) => {
     const { code, stdout, stderr } = await ended(server.run([command, "--help"]));
@@ -332,7 +332,7 @@ Deno.test("the help of each command has examples, and names its options", async 
 
 Deno.test("no command writes a character of a task that a terminal would act on", async () => {
   const { status: _, ...hostile } = HOSTILE;
-  await using server = platform(
+  await using server = platformWith(
     { id: "t-1", ...HOSTILE },
     { id: "t-2", ...hostile, status: "success" },
     { id: "t-3", ...hostile, status: "\x1b]0;title\x07" },
@@ -361,7 +361,9 @@ Deno.test("no command writes a character of a task that a terminal would act on"
 });
 
 Deno.test("a reader that has seen enough ends a command without an error", async () => {
-  await using server = platform(...Array.from({ length: 600 }, () => ({ name: "x".repeat(200) })));
+  await using server = platformWith(
+    ...Array.from({ length: 600 }, () => ({ name: "x".repeat(200) })),
+  );
   const words = [Deno.execPath(), ...RUN, "list", PLACE, "--json"].map((word) => `'${word}'`);
   const script = `set -o pipefail; ${words.join(" ")} | head -n 1`;
   const { code, stdout, stderr } = await ended(start("bash", ["-c", script], server.settings));
@@ -369,7 +371,7 @@ Deno.test("a reader that has seen enough ends a command without an error", async
 });
 
 Deno.test("deno install makes a command of it that works in any folder", async () => {
-  await using server = platform({ id: "t-1", ...RESULT });
+  await using server = platformWith({ id: "t-1", ...RESULT });
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/package.json`, '{ "type": "module" }');

@@ -1,7 +1,7 @@
 // The command line in a pseudo-terminal of util-linux's `script`; a terminal emulator reads its screen.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import xterm from "@xterm/headless";
-import { HOSTILE, PLACE, platform, RESULT, RUN } from "../helpers/cli.ts";
+import { HOSTILE, PLACE, platformWith, RESULT, RUN } from "../helpers/cli.ts";
 import { start } from "../helpers/process.ts";
 
 /** The size of a terminal, and what is set in it. */
@@ -12,7 +12,7 @@ interface Options {
 }
 
 /** Runs a command in a terminal of its own. */
-function open(server: ReturnType<typeof platform>, args: string[], options: Options = {}) {
+function open(server: ReturnType<typeof platformWith>, args: string[], options: Options = {}) {
   const { cols = 100, rows = 24, settings } = options;
   const words = [Deno.execPath(), ...RUN, ...args].map((word) => `'${word}'`).join(" ");
   const keys = new TransformStream<string, string>();
@@ -23,7 +23,7 @@ function open(server: ReturnType<typeof platform>, args: string[], options: Opti
     { ...server.settings, NO_COLOR: "", TERM: "xterm-256color", ...settings },
     keys.readable.pipeThrough(new TextEncoderStream()),
   );
-  const { output, saw } = process;
+  const { output, waitForOutput: saw } = process;
   return {
     output,
     saw,
@@ -62,7 +62,7 @@ async function screenOf(output: string, cols: number, rows: number) {
 Deno.test("a bar moves on a terminal; the cursor is hidden meanwhile, and comes back", async () => {
   const running = { id: "t-1", name: "train 日本", status: "running" };
   const other = { id: "t-2", name: "export to warehouse", status: "pending" };
-  await using server = platform({ ...running, progress: 20, subtask: "Reading" }, other);
+  await using server = platformWith({ ...running, progress: 20, subtask: "Reading" }, other);
   const tasks = [`${PLACE}/t-1`, `${PLACE}/t-2`];
   await using terminal = open(server, ["wait", ...tasks, "--interval=250ms"]);
 
@@ -72,14 +72,14 @@ Deno.test("a bar moves on a terminal; the cursor is hidden meanwhile, and comes 
   assertMatch(before.lines[1] ?? "", /^export to warehouse {2}░{20} +\d+ s {2}pending$/);
   assertEquals([before.lines.length, before.hidden], [2, true]);
 
-  server.standIn.add({ ...running, progress: 85.7, subtask: "Fitting" });
+  server.platform.add({ ...running, progress: 85.7, subtask: "Fitting" });
   await terminal.saw(/85 %[^]*pending/);
   const after = await terminal.screen();
   assertMatch(after.lines[0] ?? "", /^train 日本 {11}█{17}░{3} {3}85 % +\d+ s {2}Fitting$/);
   assertEquals(after.lines.length, 2);
 
-  server.standIn.add({ ...running, ...RESULT });
-  server.standIn.add({
+  server.platform.add({ ...running, ...RESULT });
+  server.platform.add({
     ...other,
     status: "failed",
     error_code: "QUOTA",
@@ -100,7 +100,7 @@ Deno.test("the README shows what a terminal shows", async () => {
       [];
   const place = { organization: "o-1", workspace: "w-1" };
   const running = { id: "t-1", name: "train churn model", status: "running", progress: 20 };
-  await using server = platform(
+  await using server = platformWith(
     { ...place, ...running, subtask: "reading source" },
     { ...place, id: "t-2", name: "import orders", ...RESULT, result: "s-2" },
   );
@@ -117,11 +117,11 @@ Deno.test("bars fit a terminal that is narrow, or has fewer lines than there are
   const ids = Array.from({ length: 9 }, (_, i) => `t-${i + 1}`);
   const running = { status: "running", progress: 5, subtask: "x".repeat(90) };
   const tasks = ids.map((id) => ({ id, ...running, name: `${id} 日本日本日本日本` }));
-  await using server = platform(...tasks);
+  await using server = platformWith(...tasks);
   const args = ["wait", ...ids.map((id) => `${PLACE}/${id}`), "--interval=250ms"];
   await using terminal = open(server, args, { cols: 40, rows: 6 });
   await terminal.saw(/t-4 [^\n]* 5 %/);
-  server.standIn.add({ id: "t-1", ...RESULT });
+  server.platform.add({ id: "t-1", ...RESULT });
   await terminal.saw(/t-5 [^\n]* 5 %/); // what has ended makes room
   const { lines } = await terminal.screen();
   assertEquals(lines.length, 5);
@@ -134,7 +134,7 @@ Deno.test("bars fit a terminal that is narrow, or has fewer lines than there are
 });
 
 Deno.test("Ctrl-C ends the bars, gives the cursor back, and says what goes on", async () => {
-  await using server = platform({ id: "t-1", status: "running", progress: 5, name: "Import" });
+  await using server = platformWith({ id: "t-1", status: "running", progress: 5, name: "Import" });
   await using terminal = open(server, ["wait", `${PLACE}/t-1`]);
   await terminal.saw(/5 %/);
   assertEquals(await terminal.end("\x03"), 130);
@@ -146,7 +146,7 @@ Deno.test("Ctrl-C ends the bars, gives the cursor back, and says what goes on", 
 });
 
 Deno.test("a terminal shows the text of a task and does nothing else for it", async () => {
-  await using server = platform({ id: "t-1", ...HOSTILE }, { id: "t-2" });
+  await using server = platformWith({ id: "t-1", ...HOSTILE }, { id: "t-2" });
   for (const args of [["wait", `${PLACE}/t-1`], ["show", `${PLACE}/t-1`], ["list", PLACE]]) {
     await using terminal = open(server, args);
     await terminal.end();
@@ -157,7 +157,7 @@ Deno.test("a terminal shows the text of a task and does nothing else for it", as
 });
 
 Deno.test("NO_COLOR takes the colours, and TERM=dumb every escape sequence", async () => {
-  await using server = platform({ id: "t-1", ...RESULT });
+  await using server = platformWith({ id: "t-1", ...RESULT });
   const wait = ["wait", `${PLACE}/t-1`];
   await using plain = open(server, wait, { settings: { NO_COLOR: "1" } });
   await plain.end();
@@ -185,12 +185,12 @@ for (
   ] as const
 ) {
   Deno.test(`delete asks on a terminal; the answer is ${name}`, async () => {
-    await using server = platform({ id: "t-1", name: "Import", status: "running" });
+    await using server = platformWith({ id: "t-1", name: "Import", status: "running" });
     await using terminal = open(server, ["delete", `${PLACE}/t-1`]);
     await terminal.saw(/\[y\/N\] /);
     assertEquals(await terminal.end(keys), expected);
     const { lines: [question] } = await terminal.screen();
     assertMatch(question ?? "", /^Delete t-1 Import, which is running\? \[y\/N\] /);
-    assertEquals(server.standIn.count(({ method }) => method === "DELETE"), deleted);
+    assertEquals(server.platform.count(({ method }) => method === "DELETE"), deleted);
   });
 }

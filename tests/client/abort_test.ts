@@ -9,7 +9,7 @@ import {
   TaskInfo,
 } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn, type Responder } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type Responder } from "../helpers/fake_platform.ts";
 
 const TOKEN = "canary-token-0123456789";
 
@@ -54,8 +54,8 @@ function countedAbort() {
 
 /** A running task whose info is stale, at a server that has it running for ever. */
 function setUp(token: string | (() => Promise<string>) = TOKEN) {
-  const standIn = createStandIn({ token: TOKEN });
-  standIn.add({ id: "t-1", status: "running" });
+  const platform = createFakePlatform({ token: TOKEN });
+  platform.add({ id: "t-1", status: "running" });
   /** The signals that fetch was given. */
   const signals: (AbortSignal | null | undefined)[] = [];
   const task = new Task({
@@ -65,10 +65,10 @@ function setUp(token: string | (() => Promise<string>) = TOKEN) {
     info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
     fetch: (url, init) => {
       signals.push(init.signal);
-      return standIn.fetch(url, init);
+      return platform.fetch(url, init);
     },
   });
-  return { standIn, task, signals };
+  return { platform, task, signals };
 }
 
 type Given = ReturnType<typeof setUp>;
@@ -86,7 +86,7 @@ const hangInBody: Responder = () =>
 
 function injected(responder: Responder): Given {
   const given = setUp();
-  given.standIn.inject(responder);
+  given.platform.inject(responder);
   return given;
 }
 
@@ -107,8 +107,8 @@ const POINTS: Record<string, Point> = {
   "while the second poll connects": {
     given() {
       const given = setUp();
-      given.standIn.inject(() => undefined);
-      given.standIn.inject(hang);
+      given.platform.inject(() => undefined);
+      given.platform.inject(hang);
       return given;
     },
     requests: 2,
@@ -141,7 +141,7 @@ for (const [name, point] of Object.entries(POINTS)) {
   Deno.test(`an abort ${name} rejects at once with the signal's reason and leaves nothing`, async () => {
     using clock = new FakeClock();
     for (const reason of [new Error("enough"), "a text", undefined]) {
-      const { task, standIn, signals } = point.given();
+      const { task, platform, signals } = point.given();
       const abort = countedAbort();
       const { signal } = abort;
       const waited = reasonOf(task.resolve({ signal, pollInterval: interval }));
@@ -156,13 +156,13 @@ for (const [name, point] of Object.entries(POINTS)) {
       if (point.pending) assertEquals(signals.at(-1)?.aborted, true);
       await clock.tick(60_000);
       assertEquals(signals.length, point.requests);
-      assertEquals(standIn.count(({ method }) => method === "DELETE"), 0);
+      assertEquals(platform.count(({ method }) => method === "DELETE"), 0);
     }
   });
 
   Deno.test(`a timeout ${name} rejects on time, with the info last seen, and leaves nothing`, async () => {
     using clock = new FakeClock();
-    const { task, standIn, signals } = point.given();
+    const { task, platform, signals } = point.given();
     const abort = countedAbort();
     const start = clock.now;
     const options: ResolveOptions = {
@@ -180,7 +180,7 @@ for (const [name, point] of Object.entries(POINTS)) {
     if (point.pending) assertEquals(signals.at(-1)?.aborted, true);
     await clock.tick(60_000);
     assertEquals(signals.length, point.requests);
-    assertEquals(standIn.count(({ method }) => method === "DELETE"), 0);
+    assertEquals(platform.count(({ method }) => method === "DELETE"), 0);
   });
 }
 
@@ -198,11 +198,11 @@ Deno.test("a signal that has aborted before costs no request and leaves no liste
 });
 
 Deno.test("a signal that has aborted before costs no request of build(), load() and delete()", async () => {
-  const { task, signals, standIn } = setUp();
+  const { task, signals, platform } = setUp();
   const reason = new Error("enough");
   const options = { signal: AbortSignal.abort(reason) };
   const { organizationId, workspaceId, taskId, credentials } = task;
-  const building = { organizationId, workspaceId, taskId, credentials, fetch: standIn.fetch };
+  const building = { organizationId, workspaceId, taskId, credentials, fetch: platform.fetch };
   for (
     const operation of [
       () => task.load(options),
@@ -210,7 +210,7 @@ Deno.test("a signal that has aborted before costs no request of build(), load() 
       () => Task.build({ ...building, ...options }),
     ]
   ) assertStrictEquals(await reasonOf(operation()), reason);
-  assertEquals([signals.length, standIn.count()], [0, 0]);
+  assertEquals([signals.length, platform.count()], [0, 0]);
 });
 
 Deno.test("a wait that ends well, fails or gives up leaves no timer and no listener", async () => {
@@ -222,13 +222,13 @@ Deno.test("a wait that ends well, fails or gives up leaves no timer and no liste
     refused: () => new Response(null, { status: 401 }),
   };
   for (const [name, responder] of Object.entries(ends)) {
-    const { task, standIn } = setUp();
-    standIn.inject(() => undefined);
-    standIn.inject(responder);
+    const { task, platform } = setUp();
+    platform.inject(() => undefined);
+    platform.inject(responder);
     const abort = countedAbort();
     await clock.runUntil(task.resolve({ signal: abort.signal }).catch(() => {}));
     assert(abort.added > 0, name);
-    assertEquals([standIn.count(), clock.pending, abort.listeners], [2, 0, 0], name);
+    assertEquals([platform.count(), clock.pending, abort.listeners], [2, 0, 0], name);
   }
 });
 
@@ -243,8 +243,8 @@ Deno.test("a request that ends well, fails, times out or aborts leaves no timer 
   };
   for (const [name, responder] of Object.entries(ends)) {
     for (const method of ["load", "delete"] as const) {
-      const { task, standIn } = setUp();
-      standIn.inject(responder, 3);
+      const { task, platform } = setUp();
+      platform.inject(responder, 3);
       const abort = countedAbort();
       const ended = task[method]({ signal: abort.signal }).then(() => {}, () => {});
       if (name === "aborted") {
@@ -274,20 +274,20 @@ Deno.test("an abort while the token is on its way keeps the request from being m
 
 Deno.test("an abort within onProgress ends the wait with the signal's reason", async () => {
   using clock = new FakeClock();
-  const { task, standIn } = setUp();
-  standIn.inject(() => Response.json({ id: "t-1", status: "running", progress: 1 }));
+  const { task, platform } = setUp();
+  platform.inject(() => Response.json({ id: "t-1", status: "running", progress: 1 }));
   const abort = countedAbort();
   const reason = new Error("far enough");
   const onProgress = () => abort.abort(reason);
   const waited = reasonOf(task.resolve({ signal: abort.signal, onProgress }));
   assertStrictEquals(await clock.runUntil(waited), reason);
-  assertEquals([standIn.count(), clock.pending, abort.listeners], [1, 0, 0]);
+  assertEquals([platform.count(), clock.pending, abort.listeners], [1, 0, 0]);
 });
 
 Deno.test("an abort ends its own wait alone, and another on the task goes on", async () => {
   using clock = new FakeClock();
-  const { task, standIn } = setUp();
-  standIn.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
+  const { task, platform } = setUp();
+  platform.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
   const [one, other] = [countedAbort(), countedAbort()];
   const reason = new Error("enough");
   const aborted = reasonOf(task.resolve({ signal: one.signal }));
@@ -303,8 +303,8 @@ Deno.test("an abort ends its own wait alone, and another on the task goes on", a
 
 Deno.test("a timeout is not the end of the task: the wait can be taken up again, and says so", async () => {
   using clock = new FakeClock();
-  const { task, standIn } = setUp();
-  standIn.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
+  const { task, platform } = setUp();
+  platform.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
   const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 10_000 })));
   assert(error instanceof DeepintTimeoutError);
   for (const part of ["t-1", "again"]) assert(error.message.includes(part), error.message);
@@ -313,8 +313,8 @@ Deno.test("a timeout is not the end of the task: the wait can be taken up again,
 
 Deno.test("the info of a timeout is the one last seen, not the one the wait began with", async () => {
   using clock = new FakeClock();
-  const { task, standIn } = setUp();
-  standIn.add({ id: "t-1", status: "running", progress: 77 });
+  const { task, platform } = setUp();
+  platform.add({ id: "t-1", status: "running", progress: 77 });
   const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 5_000 })));
   assert(error instanceof DeepintTimeoutError);
   assertEquals(error.info?.progress, 77);
@@ -341,8 +341,8 @@ Deno.test("a timeout that is no number of milliseconds is refused", async () => 
 });
 
 Deno.test("an abort within a request makes no other error, so its reason is not looked through", async () => {
-  const { standIn, task, signals } = setUp();
-  standIn.inject(() => new Promise(() => {}));
+  const { platform, task, signals } = setUp();
+  platform.inject(() => new Promise(() => {}));
   let looks = 0;
   const reason = {
     get text() {

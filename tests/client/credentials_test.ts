@@ -13,7 +13,7 @@ import {
   Task,
   TaskInfo,
 } from "../../mod.ts";
-import { assertSilent as assertNone, prints } from "../helpers/client.ts";
+import { allRenderings, assertNoSecrets as assertNone } from "../helpers/client.ts";
 import { environment } from "../helpers/environment.ts";
 import { start } from "../helpers/process.ts";
 
@@ -330,7 +330,7 @@ Deno.test("the function that gives the token is called for requests alone, and e
   let calls = 0;
   const token = () => `token-${++calls}`;
   const credentials = await Credentials.build({ token, instance: "app.deepint.net" });
-  prints(credentials);
+  allRenderings(credentials);
   assertEquals(calls, 0);
   assertEquals(await tokenOf(credentials), "token-1");
   assertEquals(await tokenOf(credentials), "token-2");

@@ -13,70 +13,70 @@ const HANG_IN_BODY: Responder = () =>
 Deno.test("an attempt that takes longer than 10 s is repeated, the operation ends after 30 s", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(HANG, 9);
+  platform.inject(HANG, 9);
   const failed = clock.runUntil(GET(task, { retries: 9 }));
   const error = await assertRejects(() => failed, DeepintTimeoutError);
   assertEquals([error.code, error.elapsed], ["TIMEOUT", 30_000]);
   assertStrictEquals(error.info, task.info);
-  assertEquals(times(standIn, start), [0, 10_000, 20_000]);
+  assertEquals(times(platform, start), [0, 10_000, 20_000]);
   assertEquals([clock.now - start, clock.pending], [30_000, 0]);
-  assert(standIn.requests.every(({ init }) => init?.signal?.aborted));
+  assert(platform.requests.every(({ init }) => init?.signal?.aborted));
 });
 
 Deno.test("requestTimeout bounds an attempt, timeout the whole operation", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(HANG, 9);
+  platform.inject(HANG, 9);
   const options = { requestTimeout: 1_000, timeout: 2_500, retries: 9 };
   const failed = clock.runUntil(GET(task, options));
   const error = await assertRejects(() => failed, DeepintTimeoutError);
-  assertEquals(times(standIn, start), [0, 1_000, 2_000]);
+  assertEquals(times(platform, start), [0, 1_000, 2_000]);
   assertEquals([error.elapsed, clock.now - start, clock.pending], [2_500, 2_500, 0]);
 });
 
 Deno.test("retries that are used up by attempts that take too long end as a timeout", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { standIn, task } = setUp();
-  standIn.inject(HANG, 9);
+  const { platform, task } = setUp();
+  platform.inject(HANG, 9);
   const failed = clock.runUntil(GET(task, { requestTimeout: 1_000 }));
   const error = await assertRejects(() => failed, DeepintTimeoutError);
-  assertEquals([error.elapsed, standIn.count(), clock.pending], [3_000, 3, 0]);
+  assertEquals([error.elapsed, platform.count(), clock.pending], [3_000, 3, 0]);
 });
 
 Deno.test("requestTimeout covers the body, and so does timeout", async () => {
   const options = [{ requestTimeout: 1_000, retries: 0 }, { timeout: 1_000 }];
   for (const option of options) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(HANG_IN_BODY);
+    platform.inject(HANG_IN_BODY);
     const failed = clock.runUntil(GET(task, option));
     await assertRejects(() => failed, DeepintTimeoutError);
-    assertEquals([clock.now - start, clock.pending, standIn.count()], [1_000, 0, 1]);
+    assertEquals([clock.now - start, clock.pending, platform.count()], [1_000, 0, 1]);
   }
 });
 
 Deno.test("timeout covers the function that gives the token", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp(() => new Promise<string>(() => {}));
+  const { platform, task } = setUp(() => new Promise<string>(() => {}));
   const start = clock.now;
   const failed = clock.runUntil(GET(task, { timeout: 5_000 }));
   await assertRejects(() => failed, DeepintTimeoutError);
-  assertEquals([clock.now - start, clock.pending, standIn.count()], [5_000, 0, 0]);
+  assertEquals([clock.now - start, clock.pending, platform.count()], [5_000, 0, 0]);
 });
 
 Deno.test("the function that gives the token is called for each attempt", async () => {
   using clock = new FakeClock();
   let calls = 0;
-  const { standIn, task } = setUp(() => ++calls < 3 ? `old-token-${calls}` : TOKEN);
-  standIn.inject(() => new Response("{}", { status: 503 }), 2);
+  const { platform, task } = setUp(() => ++calls < 3 ? `old-token-${calls}` : TOKEN);
+  platform.inject(() => new Response("{}", { status: 503 }), 2);
   await clock.runUntil(GET(task));
-  const sent = standIn.requests.map(({ headers }) => headers["x-auth-token"]);
+  const sent = platform.requests.map(({ headers }) => headers["x-auth-token"]);
   assertEquals(sent, ["old-token-1", "old-token-2", TOKEN]);
 });
 
@@ -89,8 +89,8 @@ Deno.test("an abort at any point of a request rejects at once with the signal's 
   for (const [name, responder] of Object.entries(points)) {
     for (const send of [GET, DELETE]) {
       using clock = new FakeClock();
-      const { standIn, task } = setUp();
-      standIn.inject(responder);
+      const { platform, task } = setUp();
+      platform.inject(responder);
       const controller = new AbortController();
       const sent = send(task, { signal: controller.signal })
         .then(() => fail("it did not reject"), (reason: unknown) => reason);
@@ -99,9 +99,9 @@ Deno.test("an abort at any point of a request rejects at once with the signal's 
       const reason = new Error("enough");
       controller.abort(reason);
       assertStrictEquals(await sent, reason, name);
-      assertEquals([clock.now, clock.pending, standIn.count()], [now, 0, 1], name);
+      assertEquals([clock.now, clock.pending, platform.count()], [now, 0, 1], name);
       await clock.tick(60_000);
-      assertEquals(standIn.count(), 1, name);
+      assertEquals(platform.count(), 1, name);
     }
   }
 });

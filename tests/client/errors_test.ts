@@ -18,7 +18,7 @@ import {
   Task,
   TaskInfo,
 } from "../../mod.ts";
-import { assertSilent as assertNone, prints } from "../helpers/client.ts";
+import { allRenderings, assertNoSecrets as assertNone } from "../helpers/client.ts";
 
 /** A token that is also a valid error code, so that it would pass as one. */
 const CANARY = "CANARY_0123456789_TOKEN";
@@ -290,7 +290,7 @@ Deno.test("of the value of a field of the wrong kind nothing reaches a message",
     const error = await loadError(answering(body));
     assertEquals(error.code, "INVALID_RESPONSE");
     assert(error.message.includes(key), error.message);
-    assert(!prints(error).includes("s3cr3t"), error.message);
+    assert(!allRenderings(error).includes("s3cr3t"), error.message);
   }
 });
 

@@ -13,7 +13,7 @@ import {
   TOKEN,
 } from "../helpers/endpoint.ts";
 import { hostile, hostileId, hostileUrl, id } from "./hostile.ts";
-import { holds } from "../helpers/property.ts";
+import { checkProperty } from "../helpers/property.ts";
 
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -26,7 +26,7 @@ Deno.test("hostile ids bring the client to their task's path, or are a RangeErro
   const credentials = new Credentials({ token: TOKEN });
   const ways = ["build", "constructor", "fromDict", "delete", "list"] as const;
   let requested = 0;
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(
       hostileId,
@@ -77,7 +77,7 @@ Deno.test("hostile ids bring the client to their task's path, or are a RangeErro
 /** An endpoint behind which every task runs. */
 function endpoint(): Endpoint {
   const made = setUp({ DEEPINT_ORGANIZATION: "organization-1" });
-  made.standIn.inject(() => Response.json({ status: "running" }), Infinity);
+  made.platform.inject(() => Response.json({ status: "running" }), Infinity);
   return made;
 }
 
@@ -89,11 +89,11 @@ interface Outcome {
 
 /** Asks, and checks what holds of every answer. */
 async function outcomeOf(endpoint: Endpoint, ask: () => Promise<Response>): Promise<Outcome> {
-  const { standIn, log } = endpoint;
-  const before = { requests: standIn.requests.length, log: log.length };
+  const { platform, log } = endpoint;
+  const before = { requests: platform.requests.length, log: log.length };
   const response = await ask();
   const { status } = response;
-  const [request, ...more] = standIn.requests.slice(before.requests);
+  const [request, ...more] = platform.requests.slice(before.requests);
   assertEquals(more, [], "one upstream request at most");
   const seen = await textOf(response) + JSON.stringify(log.slice(before.log));
   assertEquals(log.length, before.log + 1, "one line in the log");
@@ -115,7 +115,7 @@ async function outcomeOf(endpoint: Endpoint, ask: () => Promise<Response>): Prom
 Deno.test("hostile URLs bring POST /resolve to their task's path, or are 400 or 403", async (t) => {
   const made = endpoint();
   const counts: Record<number, number> = {};
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(hostileUrl, fc.boolean(), async (url, signed) => {
       const ask = () => (signed ? made.webhook : made.bearer)({ url });
@@ -144,7 +144,7 @@ Deno.test("hostile URLs bring POST /resolve to their task's path, or are 400 or 
 Deno.test("hostile ids bring both routes to their task's path, or are 400 or 404", async (t) => {
   const made = endpoint();
   const counts: Record<number, number> = {};
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(
       hostileId,
@@ -291,7 +291,7 @@ Deno.test("a hostile body is a 4xx without an upstream request, or the poll of i
       arbitrary: fc.constantFrom("application/cloudevents+json; charset=utf-16", "text/plain", "x"),
     },
   );
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(body, types, fc.boolean(), async (bytes, type, signed) => {
       const init = { body: bytes, headers: { "content-type": type } };

@@ -1,7 +1,7 @@
 // The token stays at home: over real connections, since only a runtime's own fetch follows redirects.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../../mod.ts";
-import { assertSilent, TOKEN } from "../helpers/client.ts";
+import { assertNoSecrets, TOKEN } from "../helpers/client.ts";
 import { listen } from "../helpers/listen.ts";
 
 const KINDS = [301, 302, 303, 307, 308];
@@ -54,7 +54,7 @@ for (const kind of KINDS) {
       for (const operation of [() => task.load(), () => task.delete(), () => task.resolve()]) {
         const error = await assertRejects(operation, DeepintHTTPError);
         assertEquals([error.code, error.status], ["REDIRECT", kind]);
-        assertSilent(error, TOKEN);
+        assertNoSecrets(error, TOKEN);
       }
       assertEquals(other.seen.length, 1);
       const path = "/api/v1/workspace/w-1/task/t-1";
@@ -84,7 +84,7 @@ Deno.test("Task.list refuses a redirect, and the other server sees no request", 
   })();
   const error = await assertRejects(() => listing, DeepintHTTPError);
   assertEquals([error.code, other.seen.length, home.seen.length], ["REDIRECT", 0, 1]);
-  assertSilent(error, TOKEN);
+  assertNoSecrets(error, TOKEN);
 });
 
 Deno.test("a URL that names another host, name or port is refused, and nobody is asked", async () => {
@@ -106,7 +106,7 @@ Deno.test("a URL that names another host, name or port is refused, and nobody is
   ];
   for (const origin of origins) {
     for (const url of [origin + path, origin + page]) {
-      assertSilent(
+      assertNoSecrets(
         await assertRejects(() => Task.fromUrl(url, options), RangeError, "", url),
         TOKEN,
       );
@@ -128,7 +128,7 @@ Deno.test("credentials for plain http beyond loopback are refused", () => {
       thrown = error;
     }
     assert(thrown instanceof RangeError, instance);
-    assertSilent(thrown, TOKEN);
+    assertNoSecrets(thrown, TOKEN);
   }
 });
 
@@ -173,7 +173,7 @@ Deno.test("a redirect from https to http is refused, and the http server sees no
   for (status of KINDS) {
     const error = await assertRejects(() => task.load({ retries: 0 }), DeepintHTTPError);
     assertEquals([error.code, error.status], ["REDIRECT", status]);
-    assertSilent(error, TOKEN);
+    assertNoSecrets(error, TOKEN);
   }
   assertEquals(other.seen, []);
 });

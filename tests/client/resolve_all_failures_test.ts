@@ -11,36 +11,40 @@ import {
 import { HANG, random, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import {
-  createStandIn,
+  createFakePlatform,
+  type FakePlatform,
+  type FakePlatformOptions,
+  type FakeTask,
   type Responder,
-  type StandIn,
-  type StandInOptions,
-  type StandInTask,
 } from "../helpers/fake_platform.ts";
 
 const DONE = { status: "success", result: "s-1", result_type: "source" };
-const running = (ms: number): StandInTask => ({ steps: [{ status: "running", ms }, DONE] });
+const running = (ms: number): FakeTask => ({ steps: [{ status: "running", ms }, DONE] });
 const isList = ({ url }: { url: string }) => url.includes("/tasks?");
 const answer = (status: number, retryAfter?: number) => () =>
   Response.json({}, { status, headers: retryAfter ? { "retry-after": `${retryAfter}` } : {} });
 
 /** A platform with these tasks, and a handle of each that nothing has been loaded to. */
-function setUp(tasks: StandInTask[], options: StandInOptions = {}) {
-  const standIn = createStandIn({ token: TOKEN, ...options });
-  tasks.forEach((task, index) => standIn.add({ id: `t-${index}`, ...task }));
-  const handles = tasks.map((_, index) => handle(standIn, `t-${index}`));
-  return { standIn, handles };
+function setUp(tasks: FakeTask[], options: FakePlatformOptions = {}) {
+  const platform = createFakePlatform({ token: TOKEN, ...options });
+  tasks.forEach((task, index) => platform.add({ id: `t-${index}`, ...task }));
+  const handles = tasks.map((_, index) => handle(platform, `t-${index}`));
+  return { platform, handles };
 }
 
-function handle(standIn: StandIn, id: string, instance = "app.deepint.net"): Task {
+function handle(platform: FakePlatform, id: string, instance = "app.deepint.net"): Task {
   const dict = { organization_id: "organization-1", workspace_id: "workspace-1", task_id: id };
   const credentials = new Credentials({ token: TOKEN, instance });
-  return Task.fromDict(dict, { credentials, fetch: standIn.fetch });
+  return Task.fromDict(dict, { credentials, fetch: platform.fetch });
 }
 
 /** Answers some requests in another way, for ever. */
-function replace(standIn: StandIn, which: (request: Request) => boolean, responder: Responder) {
-  return standIn.inject((request) => which(request) ? responder(request) : undefined, Infinity);
+function replace(
+  platform: FakePlatform,
+  which: (request: Request) => boolean,
+  responder: Responder,
+) {
+  return platform.inject((request) => which(request) ? responder(request) : undefined, Infinity);
 }
 
 /** Which settled, and when, in seconds of the wait; an error's code instead of the time. */
@@ -56,8 +60,8 @@ async function collect(tasks: Iterable<Task>, options?: ResolveAllOptions) {
 Deno.test("a timeout ends the wait, not a task, while requests are under way", async () => {
   for (const tasks of [1, 3]) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp(Array.from({ length: tasks }, () => running(60_000)));
-    standIn.inject(HANG, Infinity);
+    const { platform, handles } = setUp(Array.from({ length: tasks }, () => running(60_000)));
+    platform.inject(HANG, Infinity);
     const iterator = resolveAll(handles, { timeout: 5_000 })[Symbol.asyncIterator]();
     const error = await assertRejects(
       () => clock.runUntil(iterator.next()),
@@ -70,16 +74,16 @@ Deno.test("a timeout ends the wait, not a task, while requests are under way", a
 
 Deno.test("a timeout of 0 costs no request", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([running(5_000), running(5_000)]);
+  const { platform, handles } = setUp([running(5_000), running(5_000)]);
   const waiting = collect(handles, { timeout: 0 });
   await assertRejects(() => clock.runUntil(waiting), DeepintTimeoutError, "2 of 2 tasks");
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a reader that is slower than the timeout gets what had settled, then the timeout", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([running(1_000), running(1_000), running(60_000)]);
-  replace(standIn, ({ url }) => url.endsWith("/t-1"), async (request) => {
+  const { platform, handles } = setUp([running(1_000), running(1_000), running(60_000)]);
+  replace(platform, ({ url }) => url.endsWith("/t-1"), async (request) => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     return Response.json({ id: request.url.slice(-3), status: "success" });
   });
@@ -123,10 +127,10 @@ Deno.test("an abort while the reader is busy rejects its next step with the reas
 Deno.test("a list whose second page fails for ever holds up neither page", async () => {
   for (const responder of [answer(502), answer(403), HANG]) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp([3, 600, 3, 600].map((s) => running(s * 1_000)), {
+    const { platform, handles } = setUp([3, 600, 3, 600].map((s) => running(s * 1_000)), {
       pageLimit: 2,
     });
-    replace(standIn, ({ url }) => url.includes("page=1"), responder);
+    replace(platform, ({ url }) => url.includes("page=1"), responder);
     const settled = await clock.runUntil(collect(handles));
     assert(Number(settled["t-0"]) < 15 && Number(settled["t-2"]) < 100, JSON.stringify(settled));
     assertEquals([Object.keys(settled).length, clock.pending], [4, 0]);
@@ -135,10 +139,10 @@ Deno.test("a list whose second page fails for ever holds up neither page", async
 
 Deno.test("a task of the first page settles while the second is read", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([DONE, ...[1, 2, 3].map(() => running(60_000))], {
+  const { platform, handles } = setUp([DONE, ...[1, 2, 3].map(() => running(60_000))], {
     pageLimit: 2,
   });
-  replace(standIn, ({ url }) => url.includes("page=1"), HANG);
+  replace(platform, ({ url }) => url.includes("page=1"), HANG);
   assertEquals((await clock.runUntil(collect(handles)))["t-0"], 0);
 });
 
@@ -151,45 +155,45 @@ Deno.test("a list that repeats its first page, is empty or has no statuses is as
   };
   for (const [name, responder] of Object.entries(lists)) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp([20, 20, 20, 20].map((s) => running(s * 1_000)));
-    replace(standIn, isList, responder);
+    const { platform, handles } = setUp([20, 20, 20, 20].map((s) => running(s * 1_000)));
+    replace(platform, isList, responder);
     assertEquals(Object.keys(await clock.runUntil(collect(handles))).length, 4, name);
-    assertEquals(standIn.count(({ path }) => path.includes("page=0")), 1, name);
+    assertEquals(platform.count(({ path }) => path.includes("page=0")), 1, name);
   }
 });
 
 Deno.test("a status that stays missing settles its task at the sixth poll of it in a row", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([{ status: null }, running(60_000), running(60_000)]);
+  const { platform, handles } = setUp([{ status: null }, running(60_000), running(60_000)]);
   const settled = await clock.runUntil(collect(handles));
   assertEquals(settled["t-0"], "INVALID_RESPONSE");
-  assertEquals(standIn.count("/task/t-0"), 6);
+  assertEquals(platform.count("/task/t-0"), 6);
 });
 
 Deno.test("the sixth failed load in a row settles a task with its error, and no other", async () => {
   for (const [failures, expected] of [[5, undefined], [6, "BAD_GATEWAY"]] as const) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp([DONE, running(60_000), running(60_000)]);
+    const { platform, handles } = setUp([DONE, running(60_000), running(60_000)]);
     let left = failures;
     replace(
-      standIn,
+      platform,
       ({ url }) => url.endsWith("/task/t-0") && left-- > 0,
       answer(502),
     );
     const { "t-0": first, ...others } = await clock.runUntil(collect(handles));
     assertEquals(typeof first === "string" ? first : undefined, expected);
     assertEquals(Object.values(others).map((value) => typeof value), ["number", "number"]);
-    assertEquals(standIn.count("/task/t-0"), 6);
+    assertEquals(platform.count("/task/t-0"), 6);
   }
 });
 
 Deno.test("the Retry-After of a load holds, though the list goes on for the others", async () => {
   for (const status of [429, 200]) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp([running(3_000), ...[1, 2, 3].map(() => running(30_000))]);
+    const { platform, handles } = setUp([running(3_000), ...[1, 2, 3].map(() => running(30_000))]);
     const get = ({ url }: Request) => url.endsWith("/task/t-0");
     const undo = replace(
-      standIn,
+      platform,
       get,
       () =>
         Response.json(status === 200 ? { id: "t-0", status: "running" } : {}, {
@@ -198,7 +202,7 @@ Deno.test("the Retry-After of a load holds, though the list goes on for the othe
         }),
     );
     const waiting = clock.runUntil(collect(handles));
-    const loads = () => standIn.requests.filter(({ path }) => path.endsWith("/task/t-0"));
+    const loads = () => platform.requests.filter(({ path }) => path.endsWith("/task/t-0"));
     while (loads().length === 0) await clock.tick(100);
     undo();
     await waiting;
@@ -210,18 +214,18 @@ Deno.test("the Retry-After of a load holds, though the list goes on for the othe
 Deno.test("the Retry-After of any page holds for the whole list", async () => {
   for (const [page, status] of [[0, 200], [1, 200], [1, 429], [1, 503]] as const) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp([1, 2, 3, 4, 5, 6].map(() => running(20_000)), {
+    const { platform, handles } = setUp([1, 2, 3, 4, 5, 6].map(() => running(20_000)), {
       pageLimit: 3,
     });
     const items = [0, 1, 2].map((index) => ({ id: `t-${index + 3 * page}`, status: "running" }));
     let done = false;
     replace(
-      standIn,
+      platform,
       ({ url }) => url.includes(`page=${page}`) && !done && (done = true),
       () => Response.json({ items, pages_count: 2 }, { status, headers: { "retry-after": "90" } }),
     );
     await clock.runUntil(collect(handles));
-    const [first = 0, second = 0, third = 0] = standIn.requests.map(({ at }) => at);
+    const [first = 0, second = 0, third = 0] = platform.requests.map(({ at }) => at);
     assertEquals(second, first);
     assert(third - first >= 90_000, `page ${page}, ${status}: ${third - first}`);
   }
@@ -250,20 +254,20 @@ Deno.test("a task that is deleted meanwhile settles with a 404 at the next poll"
 
 Deno.test("tasks of several instances are listed apart, each at its own", async () => {
   using clock = new FakeClock();
-  const { standIn } = setUp([running(5_000), running(5_000)]);
+  const { platform } = setUp([running(5_000), running(5_000)]);
   const tasks = ["a.example", "b.example"].flatMap((instance) =>
-    ["t-0", "t-1"].map((id) => handle(standIn, id, instance))
+    ["t-0", "t-1"].map((id) => handle(platform, id, instance))
   );
   await clock.runUntil(collect(tasks));
-  const lists = standIn.requests.filter(isList).map(({ url }) => new URL(url).host);
+  const lists = platform.requests.filter(isList).map(({ url }) => new URL(url).host);
   assertEquals([...new Set(lists)].toSorted(), ["a.example", "b.example"]);
 });
 
 Deno.test("one task more than once, as one object or several, settles as often, off the same list", async () => {
   using clock = new FakeClock();
-  const { standIn, handles: [task] } = setUp([running(60_000)]);
+  const { platform, handles: [task] } = setUp([running(60_000)]);
   assert(task);
-  const tasks = [task, task, handle(standIn, "t-0"), handle(standIn, "t-0")];
+  const tasks = [task, task, handle(platform, "t-0"), handle(platform, "t-0")];
   const settled: Task[] = [];
   await clock.runUntil((async () => {
     for await (const { task } of resolveAll(tasks)) settled.push(task);
@@ -271,21 +275,21 @@ Deno.test("one task more than once, as one object or several, settles as often, 
   assertEquals(settled.length, 4);
   assertEquals(new Set(settled), new Set(tasks));
   for (const task of settled) assertEquals(task.info.result, "s-1");
-  assertEquals(standIn.count("/task/t-0"), 4);
+  assertEquals(platform.count("/task/t-0"), 4);
 });
 
 Deno.test("each iteration starts anew, and what has settled costs it no request", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([running(5_000), running(60_000)]);
+  const { platform, handles } = setUp([running(5_000), running(60_000)]);
   const settlements = resolveAll(handles);
   const iterator = settlements[Symbol.asyncIterator]();
   assertEquals((await clock.runUntil(iterator.next())).value?.task.taskId, "t-0");
   await iterator.return?.();
   const ids = async () => (await Array.fromAsync(settlements)).map(({ task }) => task.taskId);
   assertEquals(await clock.runUntil(ids()), ["t-0", "t-1"]);
-  const requests = standIn.count();
+  const requests = platform.count();
   assertEquals(await clock.runUntil(ids()), ["t-0", "t-1"]);
-  assertEquals([standIn.count(), clock.pending], [requests, 0]);
+  assertEquals([platform.count(), clock.pending], [requests, 0]);
 });
 
 Deno.test("waiting for many takes one request more than waiting for each at most, wherever they are listed", async () => {
@@ -295,14 +299,14 @@ Deno.test("waiting for many takes one request more than waiting for each at most
   const alone: number[] = [];
   for (const s of seconds) {
     using clock = new FakeClock();
-    const { standIn, handles: [task] } = setUp([running(s * 1_000)]);
+    const { platform, handles: [task] } = setUp([running(s * 1_000)]);
     await clock.runUntil(task?.resolve({ pollInterval: "adaptive" }) ?? Promise.reject());
-    alone.push(standIn.count());
+    alone.push(platform.count());
   }
   for (const pageLimit of [1, 5, 17, 500]) {
     for (const chosen of [[7], [0, 59], [57, 58, 59], [0, 12, 24, 36, 48], [...Array(60).keys()]]) {
       using clock = new FakeClock();
-      const { standIn, handles } = setUp(
+      const { platform, handles } = setUp(
         Array.from({ length: size }, (_, index) => running((seconds[index % 4] ?? 0) * 1_000)),
         { pageLimit },
       );
@@ -310,7 +314,7 @@ Deno.test("waiting for many takes one request more than waiting for each at most
       const settled = await clock.runUntil(collect(tasks));
       assertEquals(Object.keys(settled).length, chosen.length);
       const most = chosen.reduce((sum, index) => sum + (alone[index % 4] ?? 0), 1);
-      assert(standIn.count() <= most, `${pageLimit} [${chosen}]: ${standIn.count()} > ${most}`);
+      assert(platform.count() <= most, `${pageLimit} [${chosen}]: ${platform.count()} > ${most}`);
     }
   }
 });

@@ -14,27 +14,27 @@ import {
 import { HANG, random, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import {
-  createStandIn,
+  createFakePlatform,
+  type FakePlatformOptions,
+  type FakeTask,
   type Responder,
-  type StandInOptions,
-  type StandInTask,
 } from "../helpers/fake_platform.ts";
 
 const credentials = new Credentials({ token: TOKEN });
 const DONE = { status: "success", result: "s-1", result_type: "source" };
-const running = (ms: number): StandInTask => ({ steps: [{ status: "running", ms }, DONE] });
+const running = (ms: number): FakeTask => ({ steps: [{ status: "running", ms }, DONE] });
 
 /** A platform with these tasks, and a handle of each of them that nothing has been loaded to. */
-function setUp(tasks: StandInTask[], options: StandInOptions = {}) {
-  const standIn = createStandIn({ token: TOKEN, ...options });
+function setUp(tasks: FakeTask[], options: FakePlatformOptions = {}) {
+  const platform = createFakePlatform({ token: TOKEN, ...options });
   const created = new Date().toISOString();
   const handles = tasks.map((task, index) => {
-    const { id, organization, workspace } = standIn.add({ id: `t-${index}`, created, ...task });
+    const { id, organization, workspace } = platform.add({ id: `t-${index}`, created, ...task });
     const dict = { organization_id: organization, workspace_id: workspace, task_id: id };
-    return Task.fromDict(dict, { credentials, fetch: standIn.fetch });
+    return Task.fromDict(dict, { credentials, fetch: platform.fetch });
   });
-  const count = { list: () => standIn.count("/tasks?"), get: () => standIn.count("/task/") };
-  return { standIn, handles, count };
+  const count = { list: () => platform.count("/tasks?"), get: () => platform.count("/task/") };
+  return { platform, handles, count };
 }
 
 /** The ids in the order in which they settled, each with its error's code. */
@@ -63,18 +63,18 @@ Deno.test("resolveAll() yields each task as it settles, with its result loaded o
 });
 
 Deno.test("no task, and tasks that have ended, cost no request", async () => {
-  const { standIn, handles } = setUp([DONE, { status: "failed", error_code: "X" }]);
+  const { platform, handles } = setUp([DONE, { status: "failed", error_code: "X" }]);
   for (const task of handles) await task.load();
   assertEquals(await collect([]), []);
   assertEquals(await collect(handles), ["t-0", "t-1 TASK_X"]);
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
 });
 
 Deno.test("1,000 tasks of 6 s at an interval of 1 s take 1,060 requests at most", async () => {
   using clock = new FakeClock();
-  const { standIn, handles, count } = setUp(Array.from({ length: 1_000 }, () => running(6_000)));
+  const { platform, handles, count } = setUp(Array.from({ length: 1_000 }, () => running(6_000)));
   assertEquals((await clock.runUntil(collect(handles, { pollInterval: 1_000 }))).length, 1_000);
-  assert(standIn.count() <= 1_060, `${standIn.count()} requests`);
+  assert(platform.count() <= 1_060, `${platform.count()} requests`);
   assertEquals(count.get(), 1_000);
 });
 
@@ -119,35 +119,35 @@ Deno.test("the end of tasks of any age is seen 11 % of their run time + 2.2 s la
 Deno.test("few tasks of a workspace with many pages take one request more than a poller each", async () => {
   using clock = new FakeClock();
   using _ = random(0.5);
-  const { standIn, handles, count } = setUp(
+  const { platform, handles, count } = setUp(
     Array.from({ length: 3_000 }, () => running(60_000)),
     { pageLimit: 10 },
   );
   const few = handles.slice(-3);
   assertEquals((await clock.runUntil(collect(few))).length, 3);
   assertEquals(count.list(), 1);
-  assert(standIn.count() <= 3 * pollsOfOne(60_000) + 1, `${standIn.count()} requests`);
+  assert(platform.count() <= 3 * pollsOfOne(60_000) + 1, `${platform.count()} requests`);
 });
 
 Deno.test("one task of a workspace is never listed, and workspaces are listed apart", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([
+  const { platform, handles } = setUp([
     { ...running(3_000), workspace: "w-1" },
     { ...running(3_000), workspace: "w-2" },
     { ...running(3_000), workspace: "w-2" },
     { ...running(3_000), workspace: "w-2", organization: "o-2" },
   ]);
   assertEquals((await clock.runUntil(collect(handles))).length, 4);
-  const listed = standIn.requests.filter(({ path }) => path.includes("/tasks?"));
+  const listed = platform.requests.filter(({ path }) => path.includes("/tasks?"));
   assert(listed.length > 0 && listed.every(({ path }) => path.includes("/w-2/")));
 });
 
 Deno.test("a task that vanishes settles with a 404, and holds up nobody", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([running(20_000), running(20_000), running(3_000)]);
+  const { platform, handles } = setUp([running(20_000), running(20_000), running(3_000)]);
   const gone = Task.fromDict(
     { ...handles[0]?.toDict(), info: { id: "t-gone" } },
-    { credentials, fetch: standIn.fetch },
+    { credentials, fetch: platform.fetch },
   );
   const errors: (DeepintBaseError | undefined)[] = [];
   const order: string[] = [];
@@ -164,8 +164,8 @@ Deno.test("a task that vanishes settles with a 404, and holds up nobody", async 
 
 Deno.test("tasks that the list leaves out are still waited for, by requests of their own", async () => {
   using clock = new FakeClock();
-  const { standIn, handles, count } = setUp([running(5_000), running(5_000), running(5_000)]);
-  standIn.inject(
+  const { platform, handles, count } = setUp([running(5_000), running(5_000), running(5_000)]);
+  platform.inject(
     (request) =>
       request.url.includes("/tasks?")
         ? Response.json({ page: 0, limit: 500, pages_count: 1, items_count: 0, items: [] })
@@ -186,18 +186,18 @@ Deno.test("a list that can't be had does not end the wait", async () => {
   };
   for (const [name, responder] of Object.entries(broken)) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp([running(5_000), running(90_000)]);
-    standIn.inject((r) => r.url.includes("/tasks?") ? responder(r) : undefined, Infinity);
+    const { platform, handles } = setUp([running(5_000), running(90_000)]);
+    platform.inject((r) => r.url.includes("/tasks?") ? responder(r) : undefined, Infinity);
     assertEquals(await clock.runUntil(collect(handles)), ["t-0", "t-1"], name);
   }
 });
 
 Deno.test("a list that says 429 is not asked again before its Retry-After", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([running(5_000), running(5_000)]);
-  standIn.inject(() => Response.json({}, { status: 429, headers: { "retry-after": "60" } }));
+  const { platform, handles } = setUp([running(5_000), running(5_000)]);
+  platform.inject(() => Response.json({}, { status: 429, headers: { "retry-after": "60" } }));
   await clock.runUntil(collect(handles));
-  const [first, second] = standIn.requests;
+  const [first, second] = platform.requests;
   assert(second && first && second.at - first.at >= 60_000);
 });
 
@@ -233,7 +233,7 @@ Deno.test("an unknown status settles with an error, a missing one is a failed po
 Deno.test("no more requests are under way at once than concurrency says", async () => {
   for (const concurrency of [undefined, 3]) {
     using clock = new FakeClock();
-    const { standIn, handles } = setUp(
+    const { platform, handles } = setUp(
       Array.from(
         { length: 40 },
         (_, index) => ({ ...running(3_000), workspace: `w-${index % 20}` }),
@@ -248,7 +248,7 @@ Deno.test("no more requests are under way at once than concurrency says", async 
           most = Math.max(most, ++active);
           await new Promise((resolve) => setTimeout(resolve, 50));
           active--;
-          return await standIn.fetch(url, init);
+          return await platform.fetch(url, init);
         },
       })
     );
@@ -259,7 +259,7 @@ Deno.test("no more requests are under way at once than concurrency says", async 
 
 Deno.test("an abort rejects at once with the signal's reason, and leaves nothing", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([running(60_000), running(60_000)]);
+  const { platform, handles } = setUp([running(60_000), running(60_000)]);
   const controller = new AbortController();
   const waiting = collect(handles, { signal: controller.signal });
   const failing = assertRejects(() => waiting).then((error) => error as unknown);
@@ -267,16 +267,16 @@ Deno.test("an abort rejects at once with the signal's reason, and leaves nothing
   const reason = new Error("enough");
   controller.abort(reason);
   assertStrictEquals(await failing, reason);
-  const requests = standIn.count();
+  const requests = platform.count();
   await clock.tick(60_000);
-  assertEquals([standIn.count(), clock.pending], [requests, 0]);
+  assertEquals([platform.count(), clock.pending], [requests, 0]);
   await assertRejects(() => collect(handles, { signal: controller.signal }), Error, "enough");
-  assertEquals(standIn.count(), requests);
+  assertEquals(platform.count(), requests);
 });
 
 Deno.test("a timeout rejects on time, says how many go on, and deletes nothing", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([running(2_000), running(60_000)]);
+  const { platform, handles } = setUp([running(2_000), running(60_000)]);
   const started = Date.now();
   const settled: string[] = [];
   const error = await assertRejects(
@@ -290,12 +290,12 @@ Deno.test("a timeout rejects on time, says how many go on, and deletes nothing",
     "1 of 2 tasks",
   );
   assertEquals([error.elapsed, Date.now() - started, settled], [10_000, 10_000, ["t-0"]]);
-  assertEquals([standIn.count(({ method }) => method === "DELETE"), clock.pending], [0, 0]);
+  assertEquals([platform.count(({ method }) => method === "DELETE"), clock.pending], [0, 0]);
 });
 
 Deno.test("leaving the loop, and return() while it waits, end the polling", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([DONE, running(60_000), running(60_000)]);
+  const { platform, handles } = setUp([DONE, running(60_000), running(60_000)]);
   await clock.runUntil((async () => {
     for await (const _ of resolveAll(handles)) break;
   })());
@@ -305,17 +305,17 @@ Deno.test("leaving the loop, and return() while it waits, end the polling", asyn
   await clock.tick(3_000);
   await iterator.return?.();
   assertEquals((await next).done, true);
-  const requests = standIn.count();
+  const requests = platform.count();
   await clock.tick(60_000);
-  assertEquals([standIn.count(), clock.pending], [requests, 0]);
+  assertEquals([platform.count(), clock.pending], [requests, 0]);
 });
 
 Deno.test("tasks of a list, the same task twice, and a generator of tasks are all waited for", async () => {
   using clock = new FakeClock();
-  const { standIn, handles } = setUp([DONE, running(4_000)]);
+  const { platform, handles } = setUp([DONE, running(4_000)]);
   const place = { organizationId: "organization-1", workspaceId: "workspace-1", credentials };
   const listed: Task[] = [];
-  for await (const task of Task.list({ ...place, fetch: standIn.fetch })) listed.push(task);
+  for await (const task of Task.list({ ...place, fetch: platform.fetch })) listed.push(task);
   const twice = [...listed, ...handles, ...handles];
   function* generator() {
     yield* twice;
@@ -326,11 +326,11 @@ Deno.test("tasks of a list, the same task twice, and a generator of tasks are al
 });
 
 Deno.test("options that are out of range are a RangeError, at once", () => {
-  const { standIn, handles } = setUp([running(1_000)]);
+  const { platform, handles } = setUp([running(1_000)]);
   for (const concurrency of [0, -1, NaN]) {
     assertThrows(() => resolveAll(handles, { concurrency }), RangeError, "concurrency");
   }
   assertThrows(() => resolveAll(handles, { pollInterval: 3 }), RangeError, "pollInterval");
   assertThrows(() => resolveAll(handles, { timeout: -1 }), RangeError, "timeout");
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });

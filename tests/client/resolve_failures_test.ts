@@ -16,7 +16,7 @@ import {
 } from "../../mod.ts";
 import { times } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn, type Responder } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type Responder } from "../helpers/fake_platform.ts";
 
 const TOKEN = "canary-token-0123456789";
 const HANG: Responder = () => new Promise(() => {});
@@ -24,16 +24,16 @@ const DAY = 86_400;
 
 /** A running task that the next GET after those injected shows as ended; its info is stale. */
 function setUp() {
-  const standIn = createStandIn({ token: TOKEN });
-  standIn.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
+  const platform = createFakePlatform({ token: TOKEN });
+  platform.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
   const task = new Task({
     organizationId: "organization-1",
     workspaceId: "workspace-1",
     credentials: new Credentials({ token: TOKEN }),
     info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: standIn.fetch,
+    fetch: platform.fetch,
   });
-  return { standIn, task };
+  return { platform, task };
 }
 
 function running(headers: Record<string, string> = {}): Response {
@@ -63,28 +63,28 @@ const TRANSIENT: Record<string, Responder> = {
 for (const [name, responder] of Object.entries(TRANSIENT)) {
   Deno.test(`five polls in a row that fail by ${name} do not end the wait`, async () => {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
-    standIn.inject(responder, 5);
+    const { platform, task } = setUp();
+    platform.inject(responder, 5);
     assertEquals((await clock.runUntil(task.resolve())).status, "success");
-    assertEquals([standIn.count(), clock.pending], [6, 0]);
+    assertEquals([platform.count(), clock.pending], [6, 0]);
   });
 
   Deno.test(`the sixth poll in a row that fails by ${name} rejects`, async () => {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
-    standIn.inject(responder, 6);
+    const { platform, task } = setUp();
+    platform.inject(responder, 6);
     const waited = clock.runUntil(task.resolve());
     await assertRejects(() => waited, DeepintBaseError);
-    assertEquals([standIn.count(), clock.pending], [6, 0]);
+    assertEquals([platform.count(), clock.pending], [6, 0]);
     assertEquals(task.info.status, "running");
   });
 }
 
 Deno.test("the sixth failed poll rejects with its own error", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
-  standIn.inject(status(502), 5);
-  standIn.inject(() => Response.json({ code: "BUSY", message: "later" }, { status: 503 }));
+  const { platform, task } = setUp();
+  platform.inject(status(502), 5);
+  platform.inject(() => Response.json({ code: "BUSY", message: "later" }, { status: 503 }));
   const waited = clock.runUntil(task.resolve());
   const error = await assertRejects(() => waited, DeepintHTTPError, "later");
   assertEquals([error.code, error.status], ["BUSY", 503]);
@@ -92,41 +92,41 @@ Deno.test("the sixth failed poll rejects with its own error", async () => {
 
 Deno.test("a poll that succeeds starts the count of failed ones anew", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
-  standIn.inject(status(503), 5);
-  standIn.inject(() => running());
-  standIn.inject(status(503), 5);
+  const { platform, task } = setUp();
+  platform.inject(status(503), 5);
+  platform.inject(() => running());
+  platform.inject(status(503), 5);
   assertEquals((await clock.runUntil(task.resolve())).status, "success");
-  assertEquals(standIn.count(), 12);
+  assertEquals(platform.count(), 12);
 });
 
 Deno.test("a poll makes one attempt, whatever retries says, and the next comes an interval later", async () => {
   for (const retries of [undefined, 0, 5]) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(status(503), 3);
+    platform.inject(status(503), 3);
     await clock.runUntil(task.resolve({ retries }));
-    assertEquals(times(standIn, start), [0, 3_000, 6_000, 9_000]);
+    assertEquals(times(platform, start), [0, 3_000, 6_000, 9_000]);
   }
 });
 
 Deno.test("a poll ends after requestTimeout, and the wait goes on an interval later", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(HANG);
+  platform.inject(HANG);
   await clock.runUntil(task.resolve({ requestTimeout: 1_500 }));
-  assertEquals(times(standIn, start), [0, 4_500]);
+  assertEquals(times(platform, start), [0, 4_500]);
 });
 
 Deno.test("a poll ends after 10 s when no requestTimeout is given", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(HANG);
+  platform.inject(HANG);
   await clock.runUntil(task.resolve());
-  assertEquals(times(standIn, start), [0, 13_000]);
+  assertEquals(times(platform, start), [0, 13_000]);
 });
 
 Deno.test("a poll that another attempt cannot mend rejects at once", async () => {
@@ -138,18 +138,18 @@ Deno.test("a poll that another attempt cannot mend rejects at once", async () =>
   };
   for (const [name, responder] of Object.entries(bodies)) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
-    standIn.inject(responder);
+    const { platform, task } = setUp();
+    platform.inject(responder);
     const waited = clock.runUntil(task.resolve());
     await assertRejects(() => waited, DeepintHTTPError, undefined, name);
-    assertEquals([standIn.count(), clock.pending], [1, 0], name);
+    assertEquals([platform.count(), clock.pending], [1, 0], name);
   }
 });
 
 Deno.test("a wait that was ended by failures can be taken up again", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
-  standIn.inject(status(503), 6);
+  const { platform, task } = setUp();
+  platform.inject(status(503), 6);
   const waited = clock.runUntil(task.resolve());
   await assertRejects(() => waited, DeepintHTTPError);
   assertEquals((await clock.runUntil(task.resolve())).status, "success");
@@ -157,124 +157,124 @@ Deno.test("a wait that was ended by failures can be taken up again", async () =>
 
 Deno.test("Retry-After on a 200 sets the next delay only", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(() => running({ "retry-after": "20" }));
-  standIn.inject(() => running());
+  platform.inject(() => running({ "retry-after": "20" }));
+  platform.inject(() => running());
   await clock.runUntil(task.resolve());
-  assertEquals(times(standIn, start), [0, 20_000, 23_000]);
+  assertEquals(times(platform, start), [0, 20_000, 23_000]);
 });
 
 Deno.test("Retry-After on the 200 of build() or load() holds for the first poll of resolve()", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(() => running({ "retry-after": "20" }));
+  platform.inject(() => running({ "retry-after": "20" }));
   await task.load();
   await clock.runUntil(task.resolve());
-  assertEquals(times(standIn, start), [0, 20_000]);
+  assertEquals(times(platform, start), [0, 20_000]);
 });
 
 Deno.test("a Retry-After of load() that does not fit rejects resolve() at once with retryAfter", async () => {
   for (const [seconds, timeout] of [[31, 30_000], [DAY + 1, Infinity]] as const) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(() => running({ "retry-after": String(seconds) }));
+    platform.inject(() => running({ "retry-after": String(seconds) }));
     await task.load();
     const waited = clock.runUntil(task.resolve({ timeout }));
     const error = await assertRejects(() => waited, DeepintTimeoutError);
     assertEquals(error.retryAfter, seconds * 1_000);
-    assertEquals([clock.now - start, standIn.count(), clock.pending], [0, 1, 0]);
+    assertEquals([clock.now - start, platform.count(), clock.pending], [0, 1, 0]);
   }
 });
 
 for (const code of [429, 503]) {
   Deno.test(`Retry-After on a ${code} sets the next delay only`, async () => {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(status(code, { "retry-after": "20" }));
-    standIn.inject(status(code));
+    platform.inject(status(code, { "retry-after": "20" }));
+    platform.inject(status(code));
     await clock.runUntil(task.resolve());
-    assertEquals(times(standIn, start), [0, 20_000, 23_000]);
+    assertEquals(times(platform, start), [0, 20_000, 23_000]);
   });
 }
 
 Deno.test("Retry-After on a 200 that lacks the status sets the next delay too", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
   const headers = { "retry-after": "20" };
-  standIn.inject(() => Response.json({ id: "t-1", status: null }, { headers }));
+  platform.inject(() => Response.json({ id: "t-1", status: null }, { headers }));
   await clock.runUntil(task.resolve());
-  assertEquals(times(standIn, start), [0, 20_000]);
+  assertEquals(times(platform, start), [0, 20_000]);
 });
 
 Deno.test("Retry-After may be an HTTP date", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(() => running({ "retry-after": new Date(start + 20_000).toUTCString() }));
+  platform.inject(() => running({ "retry-after": new Date(start + 20_000).toUTCString() }));
   await clock.runUntil(task.resolve());
-  assertEquals(times(standIn, start), [0, 20_000]);
+  assertEquals(times(platform, start), [0, 20_000]);
 });
 
 Deno.test("Retry-After never makes polls faster than the interval, and garbage is none", async () => {
   const past = new Date(0).toUTCString();
   for (const value of ["0", "1", "-20", "1e9", "20 s", "soon", "", past]) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(() => running({ "retry-after": value }));
-    standIn.inject(status(429, { "retry-after": value }));
+    platform.inject(() => running({ "retry-after": value }));
+    platform.inject(status(429, { "retry-after": value }));
     await clock.runUntil(task.resolve());
-    assertEquals(times(standIn, start), [0, 3_000, 6_000], value);
+    assertEquals(times(platform, start), [0, 3_000, 6_000], value);
   }
 });
 
 Deno.test("the adaptive schedule never waits less than Retry-After", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(() => running({ "retry-after": "20" }));
-  standIn.inject(status(429, { "retry-after": "30" }));
+  platform.inject(() => running({ "retry-after": "20" }));
+  platform.inject(status(429, { "retry-after": "30" }));
   await clock.runUntil(task.resolve({ pollInterval: "adaptive" }));
-  const [, second = NaN, third = NaN] = times(standIn, start);
+  const [, second = NaN, third = NaN] = times(platform, start);
   assert(second >= 20_000 && second <= 22_000, `${second}`);
   assert(third - second >= 30_000 && third - second <= 33_000, `${third}`);
 });
 
 Deno.test("a 429 whose Retry-After does not fit the deadline rejects at once with retryAfter", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(status(429, { "retry-after": "31" }));
+  platform.inject(status(429, { "retry-after": "31" }));
   const waited = clock.runUntil(task.resolve({ timeout: 30_000 }));
   const error = await assertRejects(() => waited, DeepintHTTPError);
   assertEquals([error.status, error.retryAfter], [429, 31_000]);
-  assertEquals([clock.now - start, standIn.count(), clock.pending], [0, 1, 0]);
+  assertEquals([clock.now - start, platform.count(), clock.pending], [0, 1, 0]);
 });
 
 Deno.test("a 200 whose Retry-After does not fit the deadline rejects at once with retryAfter", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(() => running({ "retry-after": "31" }));
+  platform.inject(() => running({ "retry-after": "31" }));
   const waited = clock.runUntil(task.resolve({ timeout: 30_000 }));
   const error = await assertRejects(() => waited, DeepintTimeoutError);
   assertEquals([error.retryAfter, error.info?.status], [31_000, "running"]);
   assertStrictEquals(error.info, task.info);
-  assertEquals([clock.now - start, standIn.count(), clock.pending], [0, 1, 0]);
+  assertEquals([clock.now - start, platform.count(), clock.pending], [0, 1, 0]);
 });
 
 Deno.test("a Retry-After that fits what is left of the deadline is honoured", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(status(429, { "retry-after": "29" }));
+  platform.inject(status(429, { "retry-after": "29" }));
   await clock.runUntil(task.resolve({ timeout: 30_000 }));
-  assertEquals(times(standIn, start), [0, 29_000]);
+  assertEquals(times(platform, start), [0, 29_000]);
 });
 
 Deno.test("a Retry-After of more than 24 h rejects at once with retryAfter, deadline or not", async () => {
@@ -285,22 +285,22 @@ Deno.test("a Retry-After of more than 24 h rejects at once with retryAfter, dead
   for (const [name, answer] of Object.entries(answers)) {
     for (const seconds of [DAY + 1, 30 * DAY, 1_000_000_000]) {
       using clock = new FakeClock();
-      const { standIn, task } = setUp();
+      const { platform, task } = setUp();
       const start = clock.now;
-      standIn.inject(() => answer({ "retry-after": String(seconds) }));
+      platform.inject(() => answer({ "retry-after": String(seconds) }));
       const waited = clock.runUntil(task.resolve());
       const error = await assertRejects(() => waited, DeepintBaseError, undefined, name);
       assert("retryAfter" in error && error.retryAfter === seconds * 1_000, name);
-      assertEquals([clock.now - start, standIn.count(), clock.pending], [0, 1, 0], name);
+      assertEquals([clock.now - start, platform.count(), clock.pending], [0, 1, 0], name);
     }
   }
 });
 
 Deno.test("a Retry-After beside the task's end keeps nobody waiting", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(() => {
+  platform.inject(() => {
     const headers = { "retry-after": String(2 * DAY) };
     return Response.json({ id: "t-1", status: "success" }, { headers });
   });
@@ -311,10 +311,10 @@ Deno.test("a Retry-After beside the task's end keeps nobody waiting", async () =
 Deno.test("a deadline beyond 24.8 days, where timers overflow, cuts no wait and no attempt", async () => {
   for (const timeout of [30 * DAY * 1_000, Infinity]) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(() => new Promise((resolve) => setTimeout(resolve, 5_000, running())));
+    platform.inject(() => new Promise((resolve) => setTimeout(resolve, 5_000, running())));
     await clock.runUntil(task.resolve({ timeout, requestTimeout: timeout }));
-    assertEquals([...times(standIn, start), clock.pending], [0, 8_000, 0]);
+    assertEquals([...times(platform, start), clock.pending], [0, 8_000, 0]);
   }
 });

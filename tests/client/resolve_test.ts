@@ -11,32 +11,32 @@ import {
 import { Credentials, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
 import { random, times, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn, type Step } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type Step } from "../helpers/fake_platform.ts";
 
 const credentials = new Credentials({ token: TOKEN });
 const RUNNING: Step = { status: "running", polls: 1_000 };
 
 /** A task that moves through the steps, made without a request: what is known of it is stale. */
 function setUp(steps: Step[], known: Record<string, unknown> = { status: "running" }) {
-  const standIn = createStandIn({ token: TOKEN });
-  const { id, organization, workspace } = standIn.add({ id: "t-1", name: "import", steps });
+  const platform = createFakePlatform({ token: TOKEN });
+  const { id, organization, workspace } = platform.add({ id: "t-1", name: "import", steps });
   const ids = { organizationId: organization, workspaceId: workspace };
   const info = TaskInfo.fromDict({ id, ...known });
-  const task = new Task({ ...ids, credentials, info, fetch: standIn.fetch });
-  return { standIn, task };
+  const task = new Task({ ...ids, credentials, info, fetch: platform.fetch });
+  return { platform, task };
 }
 
 Deno.test("resolve() of a task that has ended costs no request, however old its info is", async () => {
-  const { standIn, task } = setUp([RUNNING], { status: "success", result: "s-1" });
+  const { platform, task } = setUp([RUNNING], { status: "success", result: "s-1" });
   assertStrictEquals(await task.resolve(), task.info);
   const failed = setUp([RUNNING], { status: "failed", error_code: "X" });
   await assertRejects(() => failed.task.resolve(), DeepintTaskError);
-  assertEquals([standIn.count(), failed.standIn.count()], [0, 0]);
+  assertEquals([platform.count(), failed.platform.count()], [0, 0]);
 });
 
 Deno.test("resolve() waits until the task has succeeded and gives its last info", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([
+  const { platform, task } = setUp([
     { status: "pending" },
     { status: "running", progress: 50 },
     { status: "success", result: "m-1", result_type: "model" },
@@ -45,48 +45,48 @@ Deno.test("resolve() waits until the task has succeeded and gives its last info"
   assertEquals([info.status, info.result], ["success", "m-1"]);
   assertStrictEquals(task.info, info);
   assertEquals(await task.fetchResult(), { model: "m-1" });
-  assertEquals([standIn.count(), clock.pending], [3, 0]);
+  assertEquals([platform.count(), clock.pending], [3, 0]);
 });
 
 Deno.test("resolve() loads at once when the info is stale, then sleeps 3 s between loads", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "running", polls: 3 }, { status: "success" }]);
+  const { platform, task } = setUp([{ status: "running", polls: 3 }, { status: "success" }]);
   const start = clock.now;
   await clock.runUntil(task.resolve());
-  assertEquals(times(standIn, start), [0, 3_000, 6_000, 9_000]);
+  assertEquals(times(platform, start), [0, 3_000, 6_000, 9_000]);
 });
 
 Deno.test("resolve() sleeps first when the info is fresh", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "running", polls: 2 }, { status: "success" }]);
+  const { platform, task } = setUp([{ status: "running", polls: 2 }, { status: "success" }]);
   const start = clock.now;
   await task.load();
   await clock.runUntil(task.resolve());
-  assertEquals(times(standIn, start), [0, 3_000, 6_000]);
+  assertEquals(times(platform, start), [0, 3_000, 6_000]);
 });
 
 Deno.test("resolve() loads at once when the last load is more than an interval ago", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "running", polls: 2 }, { status: "success" }]);
+  const { platform, task } = setUp([{ status: "running", polls: 2 }, { status: "success" }]);
   const start = clock.now;
   await task.load();
   await clock.tick(10_001);
   await clock.runUntil(task.resolve({ pollInterval: 10_000 }));
-  assertEquals(times(standIn, start), [0, 10_001, 20_001]);
+  assertEquals(times(platform, start), [0, 10_001, 20_001]);
 });
 
 Deno.test("resolve() polls at the pollInterval given, in milliseconds", async () => {
   for (const pollInterval of [250, 1_000, 60_000]) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp([{ status: "running", polls: 2 }, { status: "success" }]);
+    const { platform, task } = setUp([{ status: "running", polls: 2 }, { status: "success" }]);
     const start = clock.now;
     await clock.runUntil(task.resolve({ pollInterval }));
-    assertEquals(times(standIn, start), [0, pollInterval, 2 * pollInterval]);
+    assertEquals(times(platform, start), [0, pollInterval, 2 * pollInterval]);
   }
 });
 
 Deno.test("resolve() refuses the reference's 3, names the unit and asks nothing", async () => {
-  const { standIn, task } = setUp([{ status: "success" }]);
+  const { platform, task } = setUp([{ status: "success" }]);
   const error = await assertRejects(() => task.resolve({ pollInterval: 3 }), RangeError, "3");
   assertStringIncludes(error.message, "millisecond");
   for (const pollInterval of [0, 249.9, -1, NaN]) {
@@ -94,20 +94,20 @@ Deno.test("resolve() refuses the reference's 3, names the unit and asks nothing"
   }
   const text: unknown = "fast";
   await assertRejects(() => task.resolve({ pollInterval: text as number }), RangeError, "fast");
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test('"adaptive" waits a tenth of the run time, from the task\'s creation', async () => {
   using clock = new FakeClock();
   using _random = random(0);
   const created = new Date(clock.now - 100_000).toISOString();
-  const { standIn, task } = setUp(
+  const { platform, task } = setUp(
     [{ created, status: "running", polls: 3 }, { created, status: "success" }],
     { created, status: "running" },
   );
   const start = clock.now;
   await clock.runUntil(task.resolve({ pollInterval: "adaptive" }));
-  assertEquals(times(standIn, start), [0, 10_000, 21_000, 33_100]);
+  assertEquals(times(platform, start), [0, 10_000, 21_000, 33_100]);
 });
 
 Deno.test('"adaptive" stays between 2 s and 60 s, plus at most a tenth of jitter', async () => {
@@ -119,10 +119,10 @@ Deno.test('"adaptive" stays between 2 s and 60 s, plus at most a tenth of jitter
       using clock = new FakeClock();
       using _random = random(jitter);
       const created = new Date(clock.now - Number(age)).toISOString();
-      const { standIn, task } = setUp([{ created, status: "running" }, { status: "success" }]);
+      const { platform, task } = setUp([{ created, status: "running" }, { status: "success" }]);
       const start = clock.now;
       await clock.runUntil(task.resolve({ pollInterval: "adaptive" }));
-      const [, second = NaN] = times(standIn, start);
+      const [, second = NaN] = times(platform, start);
       assertEquals(second, Math.floor(delay * (1 + 0.1 * jitter)), `age ${age} ms`);
     }
   }
@@ -131,13 +131,13 @@ Deno.test('"adaptive" stays between 2 s and 60 s, plus at most a tenth of jitter
 Deno.test('"adaptive" without a creation date goes by the time since the first poll', async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { standIn, task } = setUp([
+  const { platform, task } = setUp([
     { created: null, status: "running", polls: 30 },
     { created: null, status: "success" },
   ]);
   const start = clock.now;
   await clock.runUntil(task.resolve({ pollInterval: "adaptive" }));
-  const at = times(standIn, start);
+  const at = times(platform, start);
   assertEquals(at.slice(0, 4), [0, 2_000, 4_000, 6_000]);
   for (const [index, time] of at.entries()) {
     const delay = time - (at[index - 1] ?? NaN);
@@ -193,30 +193,30 @@ Deno.test("resolve({ raiseOnError: false }) gives the info of the failed task", 
 
 Deno.test("resolve() stops at an unknown status and rejects with TASK_STATUS_UNKNOWN", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "running" }, { status: "archived", polls: 9 }]);
+  const { platform, task } = setUp([{ status: "running" }, { status: "archived", polls: 9 }]);
   const waited = clock.runUntil(task.resolve());
   const error = await assertRejects(() => waited, DeepintTaskError, "archived");
   assertEquals(error.code, "TASK_STATUS_UNKNOWN");
   assertStrictEquals(error.task, task);
   assertEquals([error.info.status, error.info.rawStatus], ["unknown", "archived"]);
-  assertEquals([standIn.count(), clock.pending], [2, 0]);
+  assertEquals([platform.count(), clock.pending], [2, 0]);
 });
 
 Deno.test("resolve({ raiseOnError: false }) stops at an unknown status and gives its info", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "running" }, { status: "archived", polls: 9 }]);
+  const { platform, task } = setUp([{ status: "running" }, { status: "archived", polls: 9 }]);
   const info = await clock.runUntil(task.resolve({ raiseOnError: false }));
   assertEquals([info.status, info.rawStatus], ["unknown", "archived"]);
-  assertEquals([standIn.count(), clock.pending], [2, 0]);
+  assertEquals([platform.count(), clock.pending], [2, 0]);
 });
 
 Deno.test("an unknown status that was loaded just now ends resolve() without a request", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "archived" }]);
+  const { platform, task } = setUp([{ status: "archived" }]);
   await task.load();
   const waited = clock.runUntil(task.resolve());
   const error = await assertRejects(() => waited, DeepintTaskError, "archived");
-  assertEquals([error.code, standIn.count()], ["TASK_STATUS_UNKNOWN", 1]);
+  assertEquals([error.code, platform.count()], ["TASK_STATUS_UNKNOWN", 1]);
 });
 
 Deno.test("onProgress is called when status, progress or subtask changed, never otherwise", async () => {
@@ -307,17 +307,17 @@ Deno.test("waits side by side each call their onProgress once for a change", asy
 Deno.test("a function that gives the token is called for each attempt", async () => {
   using clock = new FakeClock();
   const tokens = ["token-1", "token-2", "token-3"];
-  const standIn = createStandIn({ token: tokens });
-  standIn.add({ id: "t-1", steps: [{ status: "running", polls: 2 }, { status: "success" }] });
+  const platform = createFakePlatform({ token: tokens });
+  platform.add({ id: "t-1", steps: [{ status: "running", polls: 2 }, { status: "success" }] });
   let calls = 0;
   const task = new Task({
     organizationId: "organization-1",
     workspaceId: "workspace-1",
     credentials: new Credentials({ token: () => Promise.resolve(tokens[calls++] ?? "none") }),
     info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: standIn.fetch,
+    fetch: platform.fetch,
   });
   await clock.runUntil(task.resolve());
-  assertEquals(standIn.requests.map(({ headers }) => headers["x-auth-token"]), tokens);
+  assertEquals(platform.requests.map(({ headers }) => headers["x-auth-token"]), tokens);
   assertEquals(calls, 3);
 });

@@ -6,7 +6,7 @@ import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../../mod.ts";
 import { parseRetryAfter } from "../../src/schedule.ts";
 import { retryAfterOf, RUNNING, setUp, TASK_PATH } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { holds } from "../helpers/property.ts";
+import { checkProperty } from "../helpers/property.ts";
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -44,7 +44,7 @@ const header = fc.oneof(
 );
 
 Deno.test("Retry-After is read to the second in each form of a date", async (t) => {
-  await holds(
+  await checkProperty(
     t,
     fc.property(time, fc.constantFrom(...FORMS), (ms, form) => {
       const whole = Math.floor(ms / 1_000) * 1_000;
@@ -55,7 +55,7 @@ Deno.test("Retry-After is read to the second in each form of a date", async (t) 
 
 Deno.test("Retry-After of an answer is a number of ms on the task or the error, or undefined", async (t) => {
   const counts = { none: 0, some: 0 };
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(header, fc.constantFrom(200, 429, 503), async (header, status) => {
       const headers = { "retry-after": header };
@@ -83,14 +83,14 @@ Deno.test("Retry-After of an answer is a number of ms on the task or the error, 
 Deno.test("Retry-After of the endpoint is whole seconds from 1 to 2^31 - 1, whatever upstream says", async (t) => {
   const endpoint = setUp();
   const age = fc.oneof(fc.integer({ min: -1_000, max: 8 * DAY }), fc.constant(undefined));
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(
       header,
       age,
       fc.constantFrom("202", "429", "retry"),
       async (header, age, kind) => {
-        endpoint.standIn.inject(() =>
+        endpoint.platform.inject(() =>
           Response.json({
             ...RUNNING,
             created: age === undefined ? null : new Date(Date.now() - age).toISOString(),
@@ -148,7 +148,7 @@ const age = fc.oneof(
 Deno.test("between polls of a wait are 2 to 66 s and 11 % + 2.2 s at most, or what Retry-After says", async (t) => {
   using clock = new FakeClock();
   let gaps = 0;
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(
       age,

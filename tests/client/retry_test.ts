@@ -41,14 +41,14 @@ for (const [name, responder] of Object.entries(TRANSIENT)) {
   Deno.test(`a request that ends with ${name} is repeated twice, GET and DELETE`, async () => {
     for (const send of [GET, DELETE]) {
       using clock = new FakeClock();
-      const { standIn, task } = setUp();
-      standIn.inject(responder, 2);
+      const { platform, task } = setUp();
+      platform.inject(responder, 2);
       await clock.runUntil(send(task));
-      assertEquals(standIn.count(), 3);
-      standIn.inject(responder, 3);
+      assertEquals(platform.count(), 3);
+      platform.inject(responder, 3);
       const failed = clock.runUntil(send(task));
       await assertRejects(() => failed);
-      assertEquals([standIn.count(), clock.pending], [6, 0]);
+      assertEquals([platform.count(), clock.pending], [6, 0]);
     }
   });
 }
@@ -57,44 +57,44 @@ for (const [name, responder] of Object.entries(FINAL)) {
   Deno.test(`a request that ends with ${name} is not repeated, GET nor DELETE`, async () => {
     for (const send of [GET, DELETE]) {
       using clock = new FakeClock();
-      const { standIn, task } = setUp();
-      standIn.inject(responder);
+      const { platform, task } = setUp();
+      platform.inject(responder);
       const failed = clock.runUntil(send(task, { retries: 5 }));
       await assertRejects(() => failed, DeepintHTTPError);
-      assertEquals([standIn.count(), clock.pending], [1, 0]);
+      assertEquals([platform.count(), clock.pending], [1, 0]);
     }
   });
 }
 
 Deno.test("a 500 is repeated for GET only", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
-  standIn.inject(status(500));
+  const { platform, task } = setUp();
+  platform.inject(status(500));
   await clock.runUntil(GET(task));
-  assertEquals(standIn.count(), 2);
-  standIn.inject(status(500));
+  assertEquals(platform.count(), 2);
+  platform.inject(status(500));
   const failed = clock.runUntil(DELETE(task));
   await assertRejects(() => failed, DeepintHTTPError);
-  assertEquals(standIn.count(), 3);
+  assertEquals(platform.count(), 3);
 });
 
 Deno.test("retries says how often a request is repeated, 0 included", async () => {
   for (const retries of [0, 1, 4]) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
-    standIn.inject(status(503), 9);
+    const { platform, task } = setUp();
+    platform.inject(status(503), 9);
     const failed = clock.runUntil(GET(task, { retries }));
     await assertRejects(() => failed, DeepintHTTPError);
-    assertEquals(standIn.count(), retries + 1);
+    assertEquals(platform.count(), retries + 1);
   }
 });
 
 Deno.test("a request rejects with the error of its last attempt", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
-  standIn.inject(status(502));
-  standIn.inject(() => Promise.reject(new TypeError("reset")));
-  standIn.inject(() => Response.json({ code: "BUSY", message: "later" }, { status: 503 }));
+  const { platform, task } = setUp();
+  platform.inject(status(502));
+  platform.inject(() => Promise.reject(new TypeError("reset")));
+  platform.inject(() => Response.json({ code: "BUSY", message: "later" }, { status: 503 }));
   const failed = clock.runUntil(GET(task));
   const error = await assertRejects(() => failed, DeepintHTTPError, "later");
   assertEquals([error.code, error.status], ["BUSY", 503]);
@@ -102,9 +102,9 @@ Deno.test("a request rejects with the error of its last attempt", async () => {
 
 Deno.test("build(), fromUrl() and list() repeat their requests too", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const { organizationId, workspaceId, taskId, credentials } = task;
-  const options = { organizationId, workspaceId, credentials, fetch: standIn.fetch };
+  const options = { organizationId, workspaceId, credentials, fetch: platform.fetch };
   const url = `https://app.deepint.net/api/v1/workspace/${workspaceId}/task/${taskId}`;
   const list = async () => {
     for await (const task of Task.list(options)) return task;
@@ -115,9 +115,9 @@ Deno.test("build(), fromUrl() and list() repeat their requests too", async () =>
     list,
   ];
   for (const [index, operation] of operations.entries()) {
-    standIn.inject(status(503));
+    platform.inject(status(503));
     await clock.runUntil<unknown>(operation());
-    assertEquals(standIn.count(), 2 * (index + 1));
+    assertEquals(platform.count(), 2 * (index + 1));
   }
 });
 
@@ -125,11 +125,11 @@ Deno.test("the waits between attempts are random, up to 500 ms, then 1 s, then 2
   for (const [value, delays] of [[0, [0, 0, 0]], [0.5, [250, 500, 1_000]]] as const) {
     using clock = new FakeClock();
     using _random = random(value);
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(status(503), 3);
+    platform.inject(status(503), 3);
     await clock.runUntil(GET(task, { retries: 3 }));
-    const at = times(standIn, start);
+    const at = times(platform, start);
     assertEquals(at.slice(1).map((time, index) => time - (at[index] ?? NaN)), [...delays]);
   }
 });
@@ -138,11 +138,11 @@ Deno.test("the waits between attempts stay in their bounds and are not all alike
   const firsts = new Set<number>();
   for (let round = 0; round < 40; round++) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(status(503), 2);
+    platform.inject(status(503), 2);
     await clock.runUntil(GET(task));
-    const [, second = NaN, third = NaN] = times(standIn, start);
+    const [, second = NaN, third = NaN] = times(platform, start);
     assert(second >= 0 && second <= 500, `${second}`);
     assert(third - second >= 0 && third - second <= 1_000, `${third - second}`);
     firsts.add(second);
@@ -154,33 +154,33 @@ Deno.test("Retry-After is waited for, in seconds or until a date, and is never s
   for (const code of [429, 502, 503, 504]) {
     for (const byDate of [false, true]) {
       using clock = new FakeClock();
-      const { standIn, task } = setUp();
+      const { platform, task } = setUp();
       const start = clock.now;
       const value = byDate ? new Date(start + 25_000).toUTCString() : "25";
-      standIn.inject(status(code, { "retry-after": value }));
+      platform.inject(status(code, { "retry-after": value }));
       await clock.runUntil(GET(task));
-      assertEquals(times(standIn, start), [0, 25_000], `${code} ${value}`);
+      assertEquals(times(platform, start), [0, 25_000], `${code} ${value}`);
     }
   }
 });
 
 Deno.test("Retry-After has no cap of our own below 24 h", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(status(429, { "retry-after": "80000" }));
+  platform.inject(status(429, { "retry-after": "80000" }));
   await clock.runUntil(GET(task, { timeout: 86_400_000 }));
-  assertEquals(times(standIn, start), [0, 80_000_000]);
+  assertEquals(times(platform, start), [0, 80_000_000]);
 });
 
 Deno.test("a Retry-After that is past or no number of seconds nor a date is none", async () => {
   for (const value of ["0", "-5", "1e9", "5 s", "soon", "", new Date(0).toUTCString()]) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(status(429, { "retry-after": value }));
+    platform.inject(status(429, { "retry-after": value }));
     await clock.runUntil(GET(task));
-    const [, second = NaN] = times(standIn, start);
+    const [, second = NaN] = times(platform, start);
     assertLessOrEqual(second, 500, value);
   }
 });
@@ -188,25 +188,25 @@ Deno.test("a Retry-After that is past or no number of seconds nor a date is none
 Deno.test("a Retry-After that does not fit the deadline rejects at once with retryAfter", async () => {
   for (const send of [GET, DELETE]) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(status(429, { "retry-after": "31" }));
+    platform.inject(status(429, { "retry-after": "31" }));
     const failed = clock.runUntil(send(task));
     const error = await assertRejects(() => failed, DeepintHTTPError);
     assertEquals([error.status, error.retryAfter], [429, 31_000]);
-    assertEquals([standIn.count(), clock.now - start, clock.pending], [1, 0, 0]);
+    assertEquals([platform.count(), clock.now - start, clock.pending], [1, 0, 0]);
   }
 });
 
 Deno.test("a Retry-After of more than 24 h rejects at once, whatever the deadline", async () => {
   for (const seconds of [86_401, 30 * 86_400, 1_000_000_000]) {
     using clock = new FakeClock();
-    const { standIn, task } = setUp();
+    const { platform, task } = setUp();
     const start = clock.now;
-    standIn.inject(status(503, { "retry-after": String(seconds) }));
+    platform.inject(status(503, { "retry-after": String(seconds) }));
     const failed = clock.runUntil(GET(task, { timeout: Infinity }));
     const error = await assertRejects(() => failed, DeepintHTTPError);
-    assertEquals([error.retryAfter, standIn.count()], [seconds * 1_000, 1]);
+    assertEquals([error.retryAfter, platform.count()], [seconds * 1_000, 1]);
     assertEquals([clock.now - start, clock.pending], [0, 0]);
   }
 });
@@ -214,10 +214,10 @@ Deno.test("a Retry-After of more than 24 h rejects at once, whatever the deadlin
 Deno.test("a wait that does not fit what is left of the deadline is not begun", async () => {
   using clock = new FakeClock();
   using _random = random(0.99);
-  const { standIn, task } = setUp();
+  const { platform, task } = setUp();
   const start = clock.now;
-  standIn.inject(status(503), 2);
+  platform.inject(status(503), 2);
   const failed = clock.runUntil(GET(task, { timeout: 400 }));
   const error = await assertRejects(() => failed, DeepintHTTPError);
-  assertEquals([error.status, standIn.count(), clock.now - start], [503, 1, 0]);
+  assertEquals([error.status, platform.count(), clock.now - start], [503, 1, 0]);
 });

@@ -9,10 +9,10 @@ import {
 import fc from "fast-check";
 import { Credentials, elapsedTime, pollDelay, Task, TaskInfo } from "../../mod.ts";
 import { wait } from "../bench/study.ts";
-import { seeded } from "../helpers/seeded_random.ts";
+import { seededRandom } from "../helpers/seeded_random.ts";
 // the check and the header's reader are not for users
 import { checkPollInterval, nextDelay, parseRetryAfter } from "../../src/schedule.ts";
-import { holds } from "../helpers/property.ts";
+import { checkProperty } from "../helpers/property.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -91,7 +91,7 @@ Deno.test("pollDelay() of a retryAfter that is no number is a delay all the same
 });
 
 Deno.test("pollDelay() is within 2 and 66 seconds, for 10,000 elapsed times of any kind", async (t) => {
-  await holds(
+  await checkProperty(
     t,
     fc.property(anyNumber, jitter, (elapsed, random) => {
       for (const delay of [pollDelay({ elapsed, random }), pollDelay({ elapsed })]) {
@@ -106,7 +106,7 @@ Deno.test("pollDelay() is the later of the schedule and retryAfter, for 10,000 s
     fc.integer({ min: 0, max: 200_000 }),
     fc.double({ min: 0, noNaN: true }),
   );
-  await holds(
+  await checkProperty(
     t,
     fc.property(anyNumber, jitter, retryAfter, (elapsed, random, retryAfter) => {
       const delay = pollDelay({ elapsed, random, retryAfter });
@@ -118,7 +118,7 @@ Deno.test("pollDelay() is the later of the schedule and retryAfter, for 10,000 s
 
 Deno.test("pollDelay() never falls as time goes on, for 10,000 pairs", async (t) => {
   const ms = fc.double({ min: 0, max: 30 * DAY, noNaN: true });
-  await holds(
+  await checkProperty(
     t,
     fc.property(ms, ms, jitter, (a, b, random) => {
       const [early, late] = [Math.min(a, b), Math.max(a, b)];
@@ -146,7 +146,7 @@ Deno.test("elapsedTime() counts from the first poll for any other age", () => {
 
 Deno.test("elapsedTime() is never over 7 days by the creation, for 10,000 dates", async (t) => {
   const time = fc.integer({ min: NOW - 30 * DAY, max: NOW + 30 * DAY });
-  await holds(
+  await checkProperty(
     t,
     fc.property(fc.option(time), fc.integer({ min: 0, max: HOUR }), (created, polling) => {
       const elapsed = elapsedTime(created === null ? null : new Date(created), NOW - polling, NOW);
@@ -267,7 +267,7 @@ Deno.test("Retry-After is undefined or 0 and more, for 10,000 generated headers"
     ),
     fc.stringMatching(/^[0-9.eE+-]{1,12}$/),
   );
-  await holds(
+  await checkProperty(
     t,
     fc.property(header, (header) => {
       const ms = parseRetryAfter(header, NOW);
@@ -294,7 +294,7 @@ function simulate(
 }
 
 Deno.test("a task of 10 minutes takes 4 times fewer adaptive polls than every 3 seconds", () => {
-  for (const random of [() => 0, () => 0.999, seeded(1)]) {
+  for (const random of [() => 0, () => 0.999, seededRandom(1)]) {
     for (const known of [true, false]) {
       const { polls } = simulate({ duration: 10 * MINUTE, known, random });
       assert(polls > 0 && polls * 4 <= 10 * MINUTE / 3_000, `${polls} polls`);
@@ -303,7 +303,7 @@ Deno.test("a task of 10 minutes takes 4 times fewer adaptive polls than every 3 
 });
 
 Deno.test("a task of an hour takes 12 times fewer adaptive polls than every 3 seconds", () => {
-  for (const random of [() => 0, () => 0.999, seeded(1)]) {
+  for (const random of [() => 0, () => 0.999, seededRandom(1)]) {
     for (const known of [true, false]) {
       const { polls } = simulate({ duration: HOUR, known, random });
       assert(polls > 0 && polls * 12 <= HOUR / 3_000, `${polls} polls`);
@@ -316,10 +316,10 @@ Deno.test("the end is seen at most 11 % of the run time + 2.2 s late, for 10,000
   const duration = fc.double({ min: 0, max: Math.log(8 * DAY), noNaN: true }).map(Math.exp);
   const share = fc.double({ min: 0, max: 1, noNaN: true });
   const random = fc.oneof(
-    fc.integer().map((seed) => () => seeded(seed)),
+    fc.integer().map((seed) => () => seededRandom(seed)),
     fc.constantFrom(() => () => 0, () => () => 1 - 2 ** -53),
   );
-  await holds(
+  await checkProperty(
     t,
     fc.property(duration, share, fc.boolean(), random, (duration, share, known, random) => {
       // a task may have run for a while before anybody waits for it

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { TaskInfo, TaskStatus } from "../../mod.ts";
 import { WIRE_KEYS } from "../helpers/client.ts";
-import { holds } from "../helpers/property.ts";
+import { checkProperty } from "../helpers/property.ts";
 
 const TEXT_KEYS = [
   "user_id",
@@ -87,7 +87,7 @@ Deno.test("TaskStatus.fromString() maps any other text to unknown", () => {
 });
 
 Deno.test("TaskStatus.fromString() never throws, whatever it is given", async (t) => {
-  await holds(
+  await checkProperty(
     t,
     fc.property(fc.oneof(anyText, fc.anything()), (value) => {
       const expected = TaskStatus.all().includes(value as string) ? value : "unknown";
@@ -533,7 +533,7 @@ Deno.test("fromDict() agrees with a schema of the contract on 20,000 generated i
   let refused = 0;
   const refusedFor = new Set<string>();
   const read = new Set<string>();
-  await holds(
+  await checkProperty(
     t,
     fc.property(input, (dict) => {
       const expected = v.safeParse(Wire, dict);
@@ -568,7 +568,7 @@ Deno.test("fromDict() agrees with a schema of the contract on 20,000 generated i
 
 Deno.test("fromDict(toDict(x)) equals x but for rawStatus on 10,000 generated tasks", async (t) => {
   const tasks = dictionary.filter((dict) => v.is(Wire, dict));
-  await holds(
+  await checkProperty(
     t,
     fc.property(tasks, (dict) => {
       const info = TaskInfo.fromDict(dict);

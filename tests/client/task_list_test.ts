@@ -17,7 +17,11 @@ import {
   type TaskStatus,
 } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn, type StandInOptions, type StandInTask } from "../helpers/fake_platform.ts";
+import {
+  createFakePlatform,
+  type FakePlatformOptions,
+  type FakeTask,
+} from "../helpers/fake_platform.ts";
 
 const TOKEN = "canary-token-0123456789";
 const PLACE = {
@@ -27,10 +31,10 @@ const PLACE = {
 };
 
 /** A stand-in with so many tasks, and the options that list them. */
-function setUp(tasks: number, options: StandInOptions = {}) {
-  const standIn = createStandIn({ token: TOKEN, ...options });
-  for (let index = 0; index < tasks; index++) standIn.add({ id: `t-${index}` });
-  return { standIn, options: { ...PLACE, fetch: standIn.fetch } };
+function setUp(tasks: number, options: FakePlatformOptions = {}) {
+  const platform = createFakePlatform({ token: TOKEN, ...options });
+  for (let index = 0; index < tasks; index++) platform.add({ id: `t-${index}` });
+  return { platform, options: { ...PLACE, fetch: platform.fetch } };
 }
 
 async function collect(options: TaskListOptions): Promise<Task[]> {
@@ -45,22 +49,22 @@ function ids(count: number): string[] {
 }
 
 /** The one task of a list, as the stand-in has it; the requests so far are the list's. */
-async function listOne(fields: StandInTask) {
-  const { standIn, options } = setUp(0);
-  standIn.add({ id: "t-0", ...fields });
+async function listOne(fields: FakeTask) {
+  const { platform, options } = setUp(0);
+  platform.add({ id: "t-0", ...fields });
   const [task] = await collect(options);
   assert(task);
-  assertEquals(standIn.count(), 1);
-  return { standIn, task };
+  assertEquals(platform.count(), 1);
+  return { platform, task };
 }
 
 Deno.test("list() gives every task once, in order, 500 to a request", async () => {
   for (const [count, requests] of [[1, 1], [500, 1], [501, 2], [1_234, 3], [5_000, 10]] as const) {
-    const { standIn, options } = setUp(count);
+    const { platform, options } = setUp(count);
     const tasks = await collect(options);
     assertEquals(tasks.map(({ taskId }) => taskId), ids(count));
     assertEquals(
-      standIn.requests.map(({ method, path }) => `${method} ${path}`),
+      platform.requests.map(({ method, path }) => `${method} ${path}`),
       Array.from(
         { length: requests },
         (_, page) => `GET /api/v1/workspace/workspace-1/tasks?page=${page}&limit=500`,
@@ -70,9 +74,9 @@ Deno.test("list() gives every task once, in order, 500 to a request", async () =
 });
 
 Deno.test("a list's request carries token, organization and accept", async () => {
-  const { standIn, options } = setUp(1);
+  const { platform, options } = setUp(1);
   await collect(options);
-  const [request] = standIn.requests;
+  const [request] = platform.requests;
   assertEquals(request?.headers["x-auth-token"], TOKEN);
   assertEquals(request?.headers["x-deepint-organization"], "organization-1");
   assertEquals(request?.headers["accept"], "application/json");
@@ -88,21 +92,21 @@ Deno.test("a listed task has its place, its credentials and what the list says o
 });
 
 Deno.test("list() asks for a page when it is due: leaving after the first task is one request", async () => {
-  const { standIn, options } = setUp(1_234);
+  const { platform, options } = setUp(1_234);
   const tasks = Task.list(options);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
   for await (const task of tasks) {
     assertEquals(task.taskId, "t-0");
     break;
   }
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
   let seen = 0;
   for await (const _task of tasks) if (++seen === 501) break;
-  assertEquals(standIn.count(), 3);
+  assertEquals(platform.count(), 3);
 });
 
 Deno.test("each iteration starts anew", async () => {
-  const { standIn, options } = setUp(2);
+  const { platform, options } = setUp(2);
   const tasks = Task.list(options);
   const names = async () => {
     const all: string[] = [];
@@ -110,43 +114,43 @@ Deno.test("each iteration starts anew", async () => {
     return all;
   };
   assertEquals(await names(), ["t-0", "t-1"]);
-  standIn.add({ id: "t-2" });
+  platform.add({ id: "t-2" });
   assertEquals(await names(), ["t-0", "t-1", "t-2"]);
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
 });
 
 Deno.test("pageSize says how many tasks a request asks for", async () => {
   for (const [pageSize, requests] of [[1, 3], [2, 2], [3, 1], [500, 1]] as const) {
-    const { standIn, options } = setUp(3);
+    const { platform, options } = setUp(3);
     const tasks = await collect({ ...options, pageSize });
     assertEquals(tasks.map(({ taskId }) => taskId), ids(3));
-    assertEquals(standIn.count(`limit=${pageSize}`), requests);
-    assertEquals(standIn.count(), requests);
+    assertEquals(platform.count(`limit=${pageSize}`), requests);
+    assertEquals(platform.count(), requests);
   }
 });
 
 Deno.test("a pageSize that is no integer from 1 to 500 is a RangeError, and no request", async () => {
-  const { standIn, options } = setUp(3);
+  const { platform, options } = setUp(3);
   for (const pageSize of [0, -1, 501, 1.5, NaN, Infinity]) {
     await assertRejects(() => collect({ ...options, pageSize }), RangeError, String(pageSize));
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("list() refuses a hostile id, and makes no request", async () => {
-  const { standIn, options } = setUp(3);
+  const { platform, options } = setUp(3);
   for (const id of ["", "..", "a/b", "a?b"]) {
     await assertRejects(() => collect({ ...options, organizationId: id }), RangeError);
     await assertRejects(() => collect({ ...options, workspaceId: id }), RangeError);
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("status and name keep the tasks that match both, with no other request", async () => {
-  const { standIn, options } = setUp(0);
-  standIn.add({ id: "t-0", status: "running", name: "Import of March" });
-  standIn.add({ id: "t-1", status: "failed", name: "import of April" });
-  standIn.add({ id: "t-2", status: "success", name: null });
+  const { platform, options } = setUp(0);
+  platform.add({ id: "t-0", status: "running", name: "Import of March" });
+  platform.add({ id: "t-1", status: "failed", name: "import of April" });
+  platform.add({ id: "t-2", status: "success", name: null });
   const kept = async (filters: Partial<TaskListOptions>) =>
     (await collect({ ...options, ...filters })).map(({ taskId }) => taskId);
   assertEquals(await kept({ status: "running" }), ["t-0"]);
@@ -154,34 +158,34 @@ Deno.test("status and name keep the tasks that match both, with no other request
   assertEquals(await kept({ name: "IMPORT" }), ["t-0", "t-1"]);
   assertEquals(await kept({ name: "import", status: ["failed", "success"] }), ["t-1"]);
   assertEquals(await kept({ status: [], name: "" }), []);
-  assertEquals(standIn.count(), 5);
+  assertEquals(platform.count(), 5);
 });
 
 Deno.test("a status to keep that does not exist is a RangeError, and no request", () => {
-  const { standIn, options } = setUp(1);
+  const { platform, options } = setUp(1);
   const status = "runing" as TaskStatus;
   assertThrows(() => Task.list({ ...options, status }), RangeError, 'Cannot use status "runing"');
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a server that always gives its first page is asked twice, and each task comes once", async () => {
-  const { standIn, options } = setUp(1_234);
-  const fetch: Fetch = (url, init) => standIn.fetch(url.replace(/page=\d+/, "page=0"), init);
+  const { platform, options } = setUp(1_234);
+  const fetch: Fetch = (url, init) => platform.fetch(url.replace(/page=\d+/, "page=0"), init);
   const tasks = await collect({ ...options, fetch });
   assertEquals(tasks.map(({ taskId }) => taskId), ids(500));
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
 });
 
 Deno.test("a server that gives fewer to a page than asked for is read to its end", async () => {
-  const { standIn, options } = setUp(1_234, { pageLimit: 100 });
+  const { platform, options } = setUp(1_234, { pageLimit: 100 });
   const tasks = await collect(options);
   assertEquals(tasks.map(({ taskId }) => taskId), ids(1_234));
-  assertEquals(standIn.count(), 13);
+  assertEquals(platform.count(), 13);
 });
 
 Deno.test("an empty workspace is one request and no task", async () => {
-  const { standIn, options } = setUp(0);
-  assertEquals([await collect(options), standIn.count()], [[], 1]);
+  const { platform, options } = setUp(0);
+  assertEquals([await collect(options), platform.count()], [[], 1]);
 });
 
 Deno.test("a page without items ends the list, however many pages there shall be", async () => {
@@ -195,11 +199,11 @@ Deno.test("a page without items ends the list, however many pages there shall be
 });
 
 Deno.test("a task that moves to the next page while the list is read comes once", async () => {
-  const { standIn, options } = setUp(4);
+  const { platform, options } = setUp(4);
   let pages = 0;
   const fetch: Fetch = (url, init) => {
     // between the pages the first task is replaced by one at the front: t-1 is there twice
-    if (pages++ !== 1) return standIn.fetch(url, init);
+    if (pages++ !== 1) return platform.fetch(url, init);
     const items = ["t-1", "t-2", "t-3"].map((id) => ({ id, status: "running" }));
     return Promise.resolve(Response.json({ items, pages_count: 2 }));
   };
@@ -251,18 +255,18 @@ Deno.test("a page with an id that would change a path is INVALID_RESPONSE", asyn
 
 Deno.test("a page that fails for a moment is asked for again, one that fails for good rejects", async () => {
   using clock = new FakeClock();
-  const { standIn, options } = setUp(1_234);
-  standIn.inject(() => undefined);
-  standIn.inject(() => new Response(null, { status: 503 }), 2);
+  const { platform, options } = setUp(1_234);
+  platform.inject(() => undefined);
+  platform.inject(() => new Response(null, { status: 503 }), 2);
   assertEquals((await clock.runUntil(collect(options))).length, 1_234);
-  assertEquals([standIn.count(), clock.pending], [5, 0]);
-  standIn.inject(() => Response.json({}, { status: 403 }));
+  assertEquals([platform.count(), clock.pending], [5, 0]);
+  platform.inject(() => Response.json({}, { status: 403 }));
   const error = await assertRejects(() => collect(options), DeepintHTTPError);
-  assertEquals([error.status, standIn.count()], [403, 6]);
+  assertEquals([error.status, platform.count()], [403, 6]);
 });
 
 Deno.test("an abort ends the list with the signal's reason", async () => {
-  const { standIn, options } = setUp(1_234);
+  const { platform, options } = setUp(1_234);
   const controller = new AbortController();
   const reason = new Error("enough");
   let seen = 0;
@@ -272,7 +276,7 @@ Deno.test("an abort ends the list with the signal's reason", async () => {
     }
   })();
   assertStrictEquals(await assertRejects(() => listing), reason);
-  assertEquals([seen, standIn.count()], [500, 1]);
+  assertEquals([seen, platform.count()], [500, 1]);
 });
 
 Deno.test("a listed task that succeeded loads its result once, for resolve() and fetchResult()", async () => {
@@ -281,29 +285,29 @@ Deno.test("a listed task that succeeded loads its result once, for resolve() and
   assertEquals((await first.task.resolve()).result, "s-1");
   assertEquals(await first.task.fetchResult(), { source: "s-1" });
   await first.task.resolve();
-  assertEquals(first.standIn.count("/task/t-0"), 1);
+  assertEquals(first.platform.count("/task/t-0"), 1);
   const second = await listOne(success);
   assertEquals(await second.task.fetchResult(), { source: "s-1" });
   assertEquals(await second.task.fetchResult(), { source: "s-1" });
   assertEquals((await second.task.resolve()).result, "s-1");
-  assertEquals(second.standIn.count("/task/t-0"), 1);
+  assertEquals(second.platform.count("/task/t-0"), 1);
 });
 
 Deno.test("a listed task that was stored and taken up again loads its result once as well", async () => {
-  const { standIn, task } = await listOne({
+  const { platform, task } = await listOne({
     status: "success",
     result: "s-1",
     result_type: "source",
   });
-  const options = { credentials: PLACE.credentials, fetch: standIn.fetch };
+  const options = { credentials: PLACE.credentials, fetch: platform.fetch };
   const again = Task.fromDict(JSON.parse(JSON.stringify(task)), options);
   assertEquals(await again.fetchResult(), { source: "s-1" });
   assertEquals((await again.resolve()).result, "s-1");
-  assertEquals(standIn.count("/task/t-0"), 1);
+  assertEquals(platform.count("/task/t-0"), 1);
 });
 
 Deno.test("a listed task that failed rejects with its error's text, after one load", async () => {
-  const { standIn, task } = await listOne({
+  const { platform, task } = await listOne({
     status: "failed",
     error_code: "BAD_CSV",
     error_description: "line 3 has no end",
@@ -312,30 +316,30 @@ Deno.test("a listed task that failed rejects with its error's text, after one lo
   assertEquals(error.code, "TASK_BAD_CSV");
   assertStringIncludes(error.message, "failed with description: line 3 has no end");
   await assertRejects(() => task.resolve(), DeepintTaskError);
-  assertEquals(standIn.count("/task/t-0"), 1);
+  assertEquals(platform.count("/task/t-0"), 1);
 });
 
 Deno.test("a listed task tells whether it is errored or finished without a request", async () => {
   for (const status of ["pending", "running", "success", "failed"]) {
-    const { standIn, task } = await listOne({ status });
+    const { platform, task } = await listOne({ status });
     assertEquals(await task.isErrored(), status === "failed");
     assertEquals(await task.isFinished(), status === "success" || status === "failed");
-    assertEquals(standIn.count(), 1);
+    assertEquals(platform.count(), 1);
   }
 });
 
 Deno.test("a listed task that is running is waited for like any other", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = await listOne({
+  const { platform, task } = await listOne({
     steps: [{ status: "running", polls: 2 }, { status: "success", result: "s-1" }],
   });
   assertEquals((await clock.runUntil(task.resolve())).result, "s-1");
-  assertEquals([standIn.count("/task/t-0"), clock.pending], [3, 0]);
+  assertEquals([platform.count("/task/t-0"), clock.pending], [3, 0]);
 });
 
 Deno.test("a listed task that has ended loads at most once for watch(), and yields what it loaded", async () => {
-  const { standIn, task } = await listOne({ status: "success", result: "s-1" });
+  const { platform, task } = await listOne({ status: "success", result: "s-1" });
   const results: (string | null)[] = [];
   for await (const info of task.watch()) results.push(info.result);
-  assertEquals([results.at(-1), standIn.count("/task/t-0")], ["s-1", 1]);
+  assertEquals([results.at(-1), platform.count("/task/t-0")], ["s-1", 1]);
 });

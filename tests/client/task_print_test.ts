@@ -1,8 +1,8 @@
 // A task as text, as a dictionary, and printed: never with its token.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Credentials, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
-import { assertSilent, TOKEN, WIRE_KEYS } from "../helpers/client.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { assertNoSecrets, TOKEN, WIRE_KEYS } from "../helpers/client.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 
 function taskOf(fields: Record<string, unknown> = {}): Task {
   return new Task({
@@ -13,7 +13,7 @@ function taskOf(fields: Record<string, unknown> = {}): Task {
   });
 }
 
-const assertNoToken = (value: unknown, token = TOKEN) => assertSilent(value, token);
+const assertNoToken = (value: unknown, token = TOKEN) => assertNoSecrets(value, token);
 
 Deno.test("toDict() is organization, workspace and the wire's 14 keys in the wire's order", () => {
   const dict = taskOf({ status: "running", progress: "42", name: "import" }).toDict();
@@ -51,16 +51,16 @@ Deno.test("a task and its credentials print, serialise and clone without the tok
 });
 
 Deno.test("a task that has made requests prints without the token", async () => {
-  const standIn = createStandIn({ token: TOKEN });
-  standIn.add({ id: "t-1", organization: "o-1", workspace: "w-1", status: "running" });
+  const platform = createFakePlatform({ token: TOKEN });
+  platform.add({ id: "t-1", organization: "o-1", workspace: "w-1", status: "running" });
   const task = await Task.build({
     organizationId: "o-1",
     workspaceId: "w-1",
     taskId: "t-1",
     credentials: new Credentials({ token: () => TOKEN }),
-    fetch: (url, init) => standIn.fetch(url, init), // the stand-in's own holds the token
+    fetch: (url, init) => platform.fetch(url, init), // the stand-in's own holds the token
   });
-  assertEquals(standIn.requests[0]?.headers["x-auth-token"], TOKEN);
+  assertEquals(platform.requests[0]?.headers["x-auth-token"], TOKEN);
   assertNoToken(task);
 });
 

@@ -2,30 +2,30 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Credentials, DeepintHTTPError, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn, type StandInTask } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
 
 const TOKEN = "canary-token-0123456789";
 const credentials = new Credentials({ token: TOKEN });
 
 /** A task as the stand-in has it, built and so loaded with one request. */
-async function setUp(fields: StandInTask = {}) {
-  const standIn = createStandIn({ token: TOKEN });
-  const { organization, workspace } = standIn.add({ id: "t-1", ...fields });
+async function setUp(fields: FakeTask = {}) {
+  const platform = createFakePlatform({ token: TOKEN });
+  const { organization, workspace } = platform.add({ id: "t-1", ...fields });
   const task = await Task.build({
     organizationId: organization,
     workspaceId: workspace,
     taskId: "t-1",
     credentials,
-    fetch: standIn.fetch,
+    fetch: platform.fetch,
   });
-  return { standIn, task };
+  return { platform, task };
 }
 
 Deno.test("fetchResult() gives the result under its type, without a request", async () => {
   for (const type of ["source", "model", "dashboard"]) {
-    const { standIn, task } = await setUp({ status: "success", result: "r-1", result_type: type });
+    const { platform, task } = await setUp({ status: "success", result: "r-1", result_type: type });
     assertEquals(await task.fetchResult(), { [type]: "r-1" });
-    assertEquals(standIn.count(), 1);
+    assertEquals(platform.count(), 1);
   }
 });
 
@@ -43,23 +43,23 @@ Deno.test("fetchResult() is empty when the task failed, even beside a result", a
 
 Deno.test("fetchResult() before the end, or on an unknown status, is TASK_NOT_FINISHED", async () => {
   for (const status of ["pending", "running", "paused"]) {
-    const { standIn, task } = await setUp({ status, result: "r-1", result_type: "source" });
+    const { platform, task } = await setUp({ status, result: "r-1", result_type: "source" });
     const error = await assertRejects(() => task.fetchResult(), DeepintTaskError);
     assertEquals(error.code, "TASK_NOT_FINISHED");
     assertStrictEquals(error.task, task);
     assertStrictEquals(error.info, task.info);
-    assertEquals(standIn.count(), 1);
+    assertEquals(platform.count(), 1);
   }
 });
 
 Deno.test("fetchResult({ forceReload: true }) loads first, with one request", async () => {
-  const { standIn, task } = await setUp({
+  const { platform, task } = await setUp({
     steps: [{ status: "running" }, { status: "success", result: "m-1", result_type: "model" }],
   });
   await assertRejects(() => task.fetchResult(), DeepintTaskError);
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
   assertEquals(await task.fetchResult({ forceReload: true }), { model: "m-1" });
-  assertEquals([task.info.status, standIn.count()], ["success", 2]);
+  assertEquals([task.info.status, platform.count()], ["success", 2]);
 });
 
 Deno.test("resultUrl() is where Deep Intelligence shows the source or the model", async () => {
@@ -104,50 +104,50 @@ Deno.test("resultUrl() is null without a result, and for a kind that has no page
 Deno.test("isErrored() is true for failed alone, by what is known", async () => {
   const statuses = { pending: false, running: false, success: false, failed: true, paused: false };
   for (const [status, errored] of Object.entries(statuses)) {
-    const { standIn, task } = await setUp({ status });
-    assertEquals([await task.isErrored(), standIn.count()], [errored, 1], status);
+    const { platform, task } = await setUp({ status });
+    assertEquals([await task.isErrored(), platform.count()], [errored, 1], status);
   }
 });
 
 Deno.test("isErrored({ forceReload: true }) loads first", async () => {
-  const { standIn, task } = await setUp({ steps: [{ status: "running" }, { status: "failed" }] });
-  assertEquals([await task.isErrored(), standIn.count()], [false, 1]);
-  assertEquals([await task.isErrored({ forceReload: true }), standIn.count()], [true, 2]);
-  assertEquals([await task.isErrored({ forceReload: false }), standIn.count()], [true, 2]);
+  const { platform, task } = await setUp({ steps: [{ status: "running" }, { status: "failed" }] });
+  assertEquals([await task.isErrored(), platform.count()], [false, 1]);
+  assertEquals([await task.isErrored({ forceReload: true }), platform.count()], [true, 2]);
+  assertEquals([await task.isErrored({ forceReload: false }), platform.count()], [true, 2]);
 });
 
 Deno.test("isFinished() is true for success and failed alone, by what is known", async () => {
   const statuses = { pending: false, running: false, success: true, failed: true, paused: false };
   for (const [status, finished] of Object.entries(statuses)) {
-    const { standIn, task } = await setUp({ status });
-    assertEquals([await task.isFinished(), standIn.count()], [finished, 1], status);
+    const { platform, task } = await setUp({ status });
+    assertEquals([await task.isFinished(), platform.count()], [finished, 1], status);
   }
 });
 
 Deno.test("isFinished({ forceReload: true }) loads first", async () => {
-  const { standIn, task } = await setUp({ steps: [{ status: "running" }, { status: "success" }] });
-  assertEquals([await task.isFinished(), standIn.count()], [false, 1]);
-  assertEquals([await task.isFinished({ forceReload: true }), standIn.count()], [true, 2]);
+  const { platform, task } = await setUp({ steps: [{ status: "running" }, { status: "success" }] });
+  assertEquals([await task.isFinished(), platform.count()], [false, 1]);
+  assertEquals([await task.isFinished({ forceReload: true }), platform.count()], [true, 2]);
 });
 
 Deno.test("forceReload passes the options of a request on, and rejects when the load fails", async () => {
-  const { standIn, task } = await setUp({ status: "running" });
+  const { platform, task } = await setUp({ status: "running" });
   const reason = new Error("no more");
   const options = { forceReload: true, signal: AbortSignal.abort(reason) };
   for (const name of ["fetchResult", "isErrored", "isFinished"] as const) {
     assertStrictEquals(await assertRejects(() => task[name](options)), reason);
   }
-  assertEquals(standIn.count(), 1);
-  standIn.inject(() => Response.json({}, { status: 401 }));
+  assertEquals(platform.count(), 1);
+  platform.inject(() => Response.json({}, { status: 401 }));
   const error = await assertRejects(() => task.isErrored({ forceReload: true }), DeepintHTTPError);
   assertEquals(error.status, 401);
 });
 
 Deno.test("delete() deletes the task with one DELETE to its path", async () => {
-  const { standIn, task } = await setUp({ status: "running" });
+  const { platform, task } = await setUp({ status: "running" });
   assertStrictEquals(await task.delete(), undefined);
-  assertEquals(standIn.count(), 2);
-  const request = standIn.requests.at(-1);
+  assertEquals(platform.count(), 2);
+  const request = platform.requests.at(-1);
   assertEquals(request?.method, "DELETE");
   assertEquals(request?.path, "/api/v1/workspace/workspace-1/task/t-1");
   assertEquals(request?.headers["x-auth-token"], TOKEN);
@@ -157,58 +157,58 @@ Deno.test("delete() deletes the task with one DELETE to its path", async () => {
 });
 
 Deno.test("delete() takes a 204 without a body", async () => {
-  const { standIn, task } = await setUp();
-  standIn.inject(() => new Response(null, { status: 204 }));
+  const { platform, task } = await setUp();
+  platform.inject(() => new Response(null, { status: 204 }));
   assertStrictEquals(await task.delete(), undefined);
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
 });
 
 Deno.test('delete() rejects when the answer is {"result":"error"} with 200', async () => {
-  const { standIn, task } = await setUp();
-  standIn.inject(() => Response.json({ result: "error" }));
+  const { platform, task } = await setUp();
+  platform.inject(() => Response.json({ result: "error" }));
   const plain = await assertRejects(() => task.delete(), DeepintHTTPError);
   assertEquals([plain.code, plain.status, plain.method], ["UNKNOWN_ERROR", 200, "DELETE"]);
-  standIn.inject(() => Response.json({ result: "error", code: "TASK_LOCKED", message: "in use" }));
+  platform.inject(() => Response.json({ result: "error", code: "TASK_LOCKED", message: "in use" }));
   const coded = await assertRejects(() => task.delete(), DeepintHTTPError, "in use");
-  assertEquals([coded.code, standIn.count()], ["TASK_LOCKED", 3]);
+  assertEquals([coded.code, platform.count()], ["TASK_LOCKED", 3]);
 });
 
 Deno.test("delete() rejects on an answer that is none of the documented ones", async () => {
-  const { standIn, task } = await setUp();
+  const { platform, task } = await setUp();
   for (const body of ["null", "[]", "{}", '"success"', "<p>ok</p>", '{"result":"maybe"}']) {
-    standIn.inject(() => new Response(body));
+    platform.inject(() => new Response(body));
     const error = await assertRejects(() => task.delete(), DeepintHTTPError, undefined, body);
     assertEquals(error.code, "INVALID_RESPONSE", body);
   }
 });
 
 Deno.test("delete() rejects on a 404 of the first attempt and does not try again", async () => {
-  const { standIn, task } = await setUp();
+  const { platform, task } = await setUp();
   await task.delete();
   const error = await assertRejects(() => task.delete(), DeepintHTTPError);
-  assertEquals([error.status, error.code, standIn.count()], [404, "TASK_NOT_FOUND", 3]);
+  assertEquals([error.status, error.code, platform.count()], [404, "TASK_NOT_FOUND", 3]);
 });
 
 Deno.test("delete() takes a 404 after a failed attempt as its own success", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = await setUp();
+  const { platform, task } = await setUp();
   // the first attempt deletes the task, but its answer gets lost
-  standIn.inject(async (request) => {
-    await standIn.fetch(new Request(request));
+  platform.inject(async (request) => {
+    await platform.fetch(new Request(request));
     throw new TypeError("connection closed");
   });
   assertStrictEquals(await clock.runUntil(task.delete()), undefined);
-  assertEquals(standIn.requests.at(-1)?.method, "DELETE");
+  assertEquals(platform.requests.at(-1)?.method, "DELETE");
   assertEquals((await assertRejects(() => task.load(), DeepintHTTPError)).status, 404);
 });
 
 Deno.test("delete() does not repeat a 500, of which nobody knows what it did", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = await setUp();
-  standIn.inject(() => new Response("{}", { status: 500 }));
+  const { platform, task } = await setUp();
+  platform.inject(() => new Response("{}", { status: 500 }));
   const deleted = clock.runUntil(task.delete());
   const error = await assertRejects(() => deleted, DeepintHTTPError);
-  assertEquals([error.status, error.code, standIn.count()], [500, "UNKNOWN_ERROR", 2]);
+  assertEquals([error.status, error.code, platform.count()], [500, "UNKNOWN_ERROR", 2]);
 });
 
 Deno.test("delete() leaves the info as it was", async () => {

@@ -9,27 +9,27 @@ import {
 } from "@std/assert";
 import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../../mod.ts";
 import { environment } from "../helpers/environment.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 
 const TOKEN = "canary-token-0123456789";
 const credentials = new Credentials({ token: TOKEN });
 
 /** A stand-in with one running task, and the options that find it. */
 function setUp() {
-  const standIn = createStandIn({ token: TOKEN });
-  const handle = standIn.add({ id: "t-1", status: "running", progress: 10 });
+  const platform = createFakePlatform({ token: TOKEN });
+  const handle = platform.add({ id: "t-1", status: "running", progress: 10 });
   const options = {
     organizationId: handle.organization,
     workspaceId: handle.workspace,
     taskId: handle.id,
     credentials,
-    fetch: standIn.fetch,
+    fetch: platform.fetch,
   };
-  return { standIn, handle, options };
+  return { platform, handle, options };
 }
 
 Deno.test("the constructor keeps what it is given, takes the id of the info, and asks nothing", () => {
-  const { standIn, options } = setUp();
+  const { platform, options } = setUp();
   const info = TaskInfo.fromDict({ id: "t-7", status: "pending" });
   const task = new Task({ ...options, info });
   assertEquals(
@@ -38,7 +38,7 @@ Deno.test("the constructor keeps what it is given, takes the id of the info, and
   );
   assertStrictEquals(task.info, info);
   assertStrictEquals(task.credentials, credentials);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("the constructor refuses an id that would change the path", () => {
@@ -54,11 +54,11 @@ Deno.test("the constructor refuses an id that would change the path", () => {
 });
 
 Deno.test("build() loads the task with one request, to its path, with the three headers", async () => {
-  const { standIn, options } = setUp();
+  const { platform, options } = setUp();
   const task = await Task.build(options);
   assertEquals([task.info.taskId, task.info.status, task.info.progress], ["t-1", "running", 10]);
-  assertEquals(standIn.count(), 1);
-  const [request] = standIn.requests;
+  assertEquals(platform.count(), 1);
+  const [request] = platform.requests;
   assertEquals(request?.method, "GET");
   assertEquals(request?.url, "https://app.deepint.net/api/v1/workspace/workspace-1/task/t-1");
   assertEquals(request?.headers["x-auth-token"], TOKEN);
@@ -67,23 +67,23 @@ Deno.test("build() loads the task with one request, to its path, with the three 
 });
 
 Deno.test("build() takes ids that are no UUIDs, up to 128 characters", async () => {
-  const { standIn, options } = setUp();
+  const { platform, options } = setUp();
   for (const id of ["00000181d3c6b79d-ebbd4d36-3f01b009-dddd65d2", "A_b-9".padEnd(128, "x")]) {
-    standIn.add({ id, status: "success" });
+    platform.add({ id, status: "success" });
     const task = await Task.build({ ...options, taskId: id });
     assertEquals([task.taskId, task.info.status], [id, "success"]);
-    assertStringIncludes(standIn.requests.at(-1)?.path ?? "", `/task/${id}`);
+    assertStringIncludes(platform.requests.at(-1)?.path ?? "", `/task/${id}`);
   }
 });
 
 Deno.test("build() refuses a hostile id and asks nothing", async () => {
-  const { standIn, options } = setUp();
+  const { platform, options } = setUp();
   for (const id of ["", "..", "a/b", "%2e%2e", "a?b", "a b", "\u0000", "x".repeat(129)]) {
     for (const key of ["organizationId", "workspaceId", "taskId"]) {
       await assertRejects(() => Task.build({ ...options, [key]: id }), RangeError);
     }
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("build() rejects with the server's error when there is no such task", async () => {
@@ -96,66 +96,66 @@ Deno.test("build() rejects with the server's error when there is no such task", 
 });
 
 Deno.test("build() and fromUrl() without credentials take them from the environment", async () => {
-  const { standIn, handle, options } = setUp();
+  const { platform, handle, options } = setUp();
   using _set = environment({ DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: "app.deepint.net" });
   const { organizationId, workspaceId, taskId, fetch } = options;
   const built = await Task.build({ organizationId, workspaceId, taskId, fetch });
   const fromUrl = await Task.fromUrl(handle.webUrl, { fetch });
   assertEquals([built.info.status, fromUrl.info.status], ["running", "running"]);
-  assertEquals(standIn.requests.map(({ headers }) => headers["x-auth-token"]), [TOKEN, TOKEN]);
+  assertEquals(platform.requests.map(({ headers }) => headers["x-auth-token"]), [TOKEN, TOKEN]);
 });
 
 Deno.test("fromUrl() loads the task of a web URL with one request", async () => {
-  const { standIn, handle } = setUp();
-  const task = await Task.fromUrl(handle.webUrl, { credentials, fetch: standIn.fetch });
+  const { platform, handle } = setUp();
+  const task = await Task.fromUrl(handle.webUrl, { credentials, fetch: platform.fetch });
   assertEquals(
     [task.organizationId, task.workspaceId, task.taskId, task.info.status],
     ["organization-1", "workspace-1", "t-1", "running"],
   );
-  assertEquals(standIn.count(), 1);
-  assertEquals(standIn.requests[0]?.path, "/api/v1/workspace/workspace-1/task/t-1");
-  assertEquals(standIn.requests[0]?.headers["x-deepint-organization"], "organization-1");
+  assertEquals(platform.count(), 1);
+  assertEquals(platform.requests[0]?.path, "/api/v1/workspace/workspace-1/task/t-1");
+  assertEquals(platform.requests[0]?.headers["x-deepint-organization"], "organization-1");
 });
 
 Deno.test("fromUrl() takes a URL object, and an organizationId that is the web URL's own", async () => {
-  const { standIn, handle } = setUp();
+  const { platform, handle } = setUp();
   const task = await Task.fromUrl(new URL(handle.webUrl), {
     credentials,
-    fetch: standIn.fetch,
+    fetch: platform.fetch,
     organizationId: "organization-1",
   });
   assertEquals(task.info.status, "running");
 });
 
 Deno.test("fromUrl() loads the task of an API URL, in both spellings, with an organizationId", async () => {
-  const { standIn, handle } = setUp();
-  const options = { credentials, fetch: standIn.fetch, organizationId: "organization-1" };
+  const { platform, handle } = setUp();
+  const options = { credentials, fetch: platform.fetch, organizationId: "organization-1" };
   for (const url of [handle.url, handle.url.replace("/task/", "/tasks/")]) {
     const task = await Task.fromUrl(url, options);
     assertEquals([task.organizationId, task.info.status], ["organization-1", "running"]);
   }
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
 });
 
 Deno.test("fromUrl() of an API URL without organizationId names the option and asks nothing", async () => {
-  const { standIn, handle } = setUp();
-  const options = { credentials, fetch: standIn.fetch };
+  const { platform, handle } = setUp();
+  const options = { credentials, fetch: platform.fetch };
   await assertRejects(() => Task.fromUrl(handle.url, options), RangeError, "organizationId");
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("fromUrl() refuses a web URL of another organization and asks nothing", async () => {
-  const { standIn, handle } = setUp();
-  const options = { credentials, fetch: standIn.fetch, organizationId: "organization-2" };
+  const { platform, handle } = setUp();
+  const options = { credentials, fetch: platform.fetch, organizationId: "organization-2" };
   const error = await assertRejects(() => Task.fromUrl(handle.webUrl, options), RangeError);
   assertStringIncludes(error.message, "organization-1");
   assertStringIncludes(error.message, "organization-2");
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("fromUrl() refuses a URL at another host than the credentials' and asks nothing", async () => {
-  const { standIn, handle } = setUp();
-  const options = { credentials, fetch: standIn.fetch, organizationId: "organization-1" };
+  const { platform, handle } = setUp();
+  const options = { credentials, fetch: platform.fetch, organizationId: "organization-1" };
   const hosts = ["deepint.net", "app.deepint.net:8443", "app.deepint.net.example", "127.0.0.1"];
   for (const host of hosts) {
     for (const url of [handle.webUrl, handle.url]) {
@@ -166,12 +166,12 @@ Deno.test("fromUrl() refuses a URL at another host than the credentials' and ask
   }
   const insecure = handle.webUrl.replace("https:", "http:");
   await assertRejects(() => Task.fromUrl(insecure, options), RangeError);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("fromUrl() refuses what is no task URL and asks nothing", async () => {
-  const { standIn, handle } = setUp();
-  const options = { credentials, fetch: standIn.fetch, organizationId: "organization-1" };
+  const { platform, handle } = setUp();
+  const options = { credentials, fetch: platform.fetch, organizationId: "organization-1" };
   const bad = [
     "",
     "t-1",
@@ -186,29 +186,29 @@ Deno.test("fromUrl() refuses what is no task URL and asks nothing", async () => 
   for (const url of bad) {
     await assertRejects(() => Task.fromUrl(url, options), RangeError, undefined, url);
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("fromDict() gives back the task of a stored toDict() without a request", async () => {
-  const { standIn, options } = setUp();
+  const { platform, options } = setUp();
   const task = await Task.build(options);
   const stored: unknown = JSON.parse(JSON.stringify(task.toDict()));
-  const again = Task.fromDict(stored, { credentials, fetch: standIn.fetch });
+  const again = Task.fromDict(stored, { credentials, fetch: platform.fetch });
   assert(again.info instanceof TaskInfo);
   assertEquals(again.info.toDict(), task.info.toDict());
   assertEquals(again.toDict(), task.toDict());
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
   assertEquals((await again.load()).info.status, "running");
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
 });
 
 Deno.test("fromDict() makes a bare handle of ids, which loads what it is asked for", async () => {
-  const { standIn } = setUp();
+  const { platform } = setUp();
   const ids = { organization_id: "organization-1", workspace_id: "workspace-1", task_id: "t-1" };
-  const task = Task.fromDict(ids, { credentials, fetch: standIn.fetch });
+  const task = Task.fromDict(ids, { credentials, fetch: platform.fetch });
   assertEquals([task.organizationId, task.workspaceId, task.taskId], Object.values(ids));
-  assertEquals([task.info.status, standIn.count()], ["unknown", 0]);
-  assertEquals([await task.isFinished(), standIn.count()], [false, 1]);
+  assertEquals([task.info.status, platform.count()], ["unknown", 0]);
+  assertEquals([await task.isFinished(), platform.count()], [false, 1]);
   assertEquals(task.info.progress, 10);
 });
 
@@ -227,39 +227,39 @@ Deno.test("fromDict() refuses what is no stored task", () => {
 });
 
 Deno.test("load() replaces the info and gives the same task", async () => {
-  const { standIn, options } = setUp();
+  const { platform, options } = setUp();
   const task = await Task.build(options);
   const before = task.info;
-  standIn.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
+  platform.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
   assertStrictEquals(await task.load(), task);
   assertEquals([task.info.status, task.info.result], ["success", "s-1"]);
   assertEquals([before.status, before.result], ["running", null]);
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
 });
 
 Deno.test("load() leaves the info as it was when it fails", async () => {
-  const { standIn, options } = setUp();
+  const { platform, options } = setUp();
   const task = await Task.build(options);
   const before = task.info;
-  standIn.inject(() => Response.json({ id: "t-1", name: 5 }));
+  platform.inject(() => Response.json({ id: "t-1", name: 5 }));
   await assertRejects(() => task.load(), DeepintHTTPError);
   assertStrictEquals(task.info, before);
 });
 
 Deno.test("an older load never overwrites a newer one", async () => {
-  const { standIn, options } = setUp();
+  const { platform, options } = setUp();
   const task = await Task.build(options);
   const older = Promise.withResolvers<Response>();
   const newer = Promise.withResolvers<Response>();
-  standIn.inject(() => older.promise);
+  platform.inject(() => older.promise);
   const first = task.load();
-  standIn.inject(() => newer.promise);
+  platform.inject(() => newer.promise);
   const second = task.load();
   newer.resolve(Response.json({ id: "t-1", status: "success", result: "s-1" }));
   assertEquals((await second).info.status, "success");
   older.resolve(Response.json({ id: "t-1", status: "running", progress: 50 }));
   assertStrictEquals(await first, task);
   assertEquals([task.info.status, task.info.result], ["success", "s-1"]);
-  standIn.inject(() => Response.json({ id: "t-1", status: "failed" }));
+  platform.inject(() => Response.json({ id: "t-1", status: "failed" }));
   assertEquals((await task.load()).info.status, "failed");
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } f
 import fc from "fast-check";
 import { Credentials, parseTaskUrl, Task, type TaskLocation, taskUrl } from "../../mod.ts";
 import { apiUrl, hostile, hostileUrl, instance, location, LONG_ID, UUID } from "./hostile.ts";
-import { holds } from "../helpers/property.ts";
+import { checkProperty } from "../helpers/property.ts";
 
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -398,7 +398,7 @@ Deno.test("the refusal of an instance echoes neither its user info nor its query
 // --- Properties
 
 Deno.test("parseTaskUrl() reads back what taskUrl() writes, for 10,000 generated locations", async (t) => {
-  await holds(
+  await checkProperty(
     t,
     fc.property(location, fc.constantFrom("task", "tasks"), (location, tasks) => {
       assertEquals(parseTaskUrl(taskUrl(location)), location);
@@ -411,7 +411,7 @@ Deno.test("parseTaskUrl() reads back what taskUrl() writes, for 10,000 generated
 
 Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says", async (t) => {
   let accepted = 0;
-  await holds(
+  await checkProperty(
     t,
     fc.property(hostileUrl, fc.boolean(), (text, named) => {
       let location: TaskLocation;
@@ -451,7 +451,7 @@ Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says",
 Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task's path", async (t) => {
   const credentials = new Credentials({ token: "a-token", instance: "app.deepint.net" });
   let requested = 0;
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(hostileUrl, async (text) => {
       const urls: string[] = [];
@@ -486,7 +486,7 @@ Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment
   const inserts = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), hostile), {
     maxLength: 3,
   });
-  await holds(
+  await checkProperty(
     t,
     fc.property(secrets, inserts, (url, inserts) => {
       const text = inserts.reduce((url, [where, text]) => {
@@ -512,7 +512,7 @@ Deno.test("of 10,000 generated instances each is a RangeError or the origin of r
     [instance, inserts],
   ) => inserts.reduce((text, [at, more]) => text.slice(0, at) + more + text.slice(at), instance));
   let accepted = 0;
-  await holds(
+  await checkProperty(
     t,
     fc.property(text, (text) => {
       let instance: string;

@@ -10,15 +10,15 @@ import {
   type WatchOptions,
 } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn, type Step } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type Step } from "../helpers/fake_platform.ts";
 
 const TOKEN = "canary-token-0123456789";
 const FOREVER: Step[] = [{ status: "running", progress: 10 }];
 
 /** A task that moves through the steps, made without a request: what is known of it is stale. */
 function setUp(steps: Step[], known: Record<string, unknown> = { status: "pending" }) {
-  const standIn = createStandIn({ token: TOKEN });
-  standIn.add({ id: "t-1", steps });
+  const platform = createFakePlatform({ token: TOKEN });
+  platform.add({ id: "t-1", steps });
   const signals: (AbortSignal | null | undefined)[] = [];
   const task = new Task({
     organizationId: "organization-1",
@@ -27,10 +27,10 @@ function setUp(steps: Step[], known: Record<string, unknown> = { status: "pendin
     info: TaskInfo.fromDict({ id: "t-1", ...known }),
     fetch: (url, init) => {
       signals.push(init.signal);
-      return standIn.fetch(url, init);
+      return platform.fetch(url, init);
     },
   });
-  return { standIn, task, signals };
+  return { platform, task, signals };
 }
 
 function brief({ status, progress, subtask }: TaskInfo): string {
@@ -56,7 +56,7 @@ function reasonOf(promise: Promise<unknown>): Promise<unknown> {
 
 Deno.test("watch() yields the current info, then one for each change, and ends at the end", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([
+  const { platform, task } = setUp([
     { status: "pending", polls: 2 },
     { status: "running", progress: 0, subtask: "read" },
     { status: "running", progress: 0, subtask: "read", name: "renamed", duration: 7 },
@@ -75,14 +75,14 @@ Deno.test("watch() yields the current info, then one for each change, and ends a
   ]);
   assertStrictEquals(infos[0], before);
   assertStrictEquals(infos.at(-1), task.info);
-  assertEquals([standIn.count(), clock.pending], [8, 0]);
+  assertEquals([platform.count(), clock.pending], [8, 0]);
 });
 
 Deno.test("watch() of a task that has ended yields it once and costs no request", async () => {
   for (const status of ["success", "failed"]) {
-    const { standIn, task } = setUp(FOREVER, { status });
+    const { platform, task } = setUp(FOREVER, { status });
     assertEquals(await collect(task.watch()), [task.info]);
-    assertEquals(standIn.count(), 0);
+    assertEquals(platform.count(), 0);
   }
 });
 
@@ -95,40 +95,40 @@ Deno.test("watch() ends at a failed status, which is no error of the watching", 
 
 Deno.test("watch() of an unknown status rejects with TASK_STATUS_UNKNOWN, after what came before", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "pending" }, { status: "archived", polls: 9 }]);
+  const { platform, task } = setUp([{ status: "pending" }, { status: "archived", polls: 9 }]);
   const iterator = iterate(task);
   assertEquals((await iterator.next()).value, task.info);
   const next = clock.runUntil(iterator.next());
   const error = await assertRejects(() => next, DeepintTaskError, "archived");
   assertEquals([error.code, error.info.rawStatus], ["TASK_STATUS_UNKNOWN", "archived"]);
-  assertEquals([standIn.count(), clock.pending], [2, 0]);
+  assertEquals([platform.count(), clock.pending], [2, 0]);
   assertEquals((await iterator.next()).done, true);
 });
 
 Deno.test("watch() polls by the schedule of resolve()", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "running", polls: 3 }, { status: "success" }]);
+  const { platform, task } = setUp([{ status: "running", polls: 3 }, { status: "success" }]);
   const start = clock.now;
   await task.load();
   await clock.runUntil(collect(task.watch({ pollInterval: 5_000 })));
-  assertEquals(standIn.requests.map(({ at }) => at - start), [0, 5_000, 10_000, 15_000]);
+  assertEquals(platform.requests.map(({ at }) => at - start), [0, 5_000, 10_000, 15_000]);
 });
 
 Deno.test("watch() asks nothing until it is iterated, nor while nobody waits for the next", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp(FOREVER);
+  const { platform, task } = setUp(FOREVER);
   const infos = task.watch();
   await clock.tick(60_000);
-  assertEquals([standIn.count(), clock.pending], [0, 0]);
+  assertEquals([platform.count(), clock.pending], [0, 0]);
   const iterator = infos[Symbol.asyncIterator]();
   await iterator.next();
   await clock.tick(60_000);
-  assertEquals([standIn.count(), clock.pending], [0, 0]);
+  assertEquals([platform.count(), clock.pending], [0, 0]);
 });
 
 Deno.test("break ends the polling and leaves no timer, request or listener", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp(FOREVER);
+  const { platform, task } = setUp(FOREVER);
   const { signal } = new AbortController();
   const listeners = new Set<unknown>();
   let added = 0;
@@ -154,32 +154,32 @@ Deno.test("break ends the polling and leaves no timer, request or listener", asy
   await clock.runUntil(watching);
   assertEquals(seen, ["pending", "running"]);
   assert(added > 0);
-  assertEquals([listeners.size, clock.pending, standIn.count()], [0, 0, 1]);
+  assertEquals([listeners.size, clock.pending, platform.count()], [0, 0, 1]);
   await clock.tick(60_000);
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
 });
 
 Deno.test("return() ends a next() that waits between polls at once and leaves no timer", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp(FOREVER, { status: "running", progress: 10 });
+  const { platform, task } = setUp(FOREVER, { status: "running", progress: 10 });
   const iterator = iterate(task);
   await iterator.next();
   const next = iterator.next();
   await clock.tick(4_000);
-  assertEquals([standIn.count(), clock.pending], [2, 1]);
+  assertEquals([platform.count(), clock.pending], [2, 1]);
   const left = iterator.leave();
   assertEquals(clock.pending, 0);
   assertEquals((await next).done, true);
   assertEquals((await left).done, true);
   assertEquals((await iterator.next()).done, true);
   await clock.tick(60_000);
-  assertEquals([standIn.count(), clock.pending], [2, 0]);
+  assertEquals([platform.count(), clock.pending], [2, 0]);
 });
 
 Deno.test("return() ends a next() whose request is under way and aborts the request", async () => {
   using clock = new FakeClock();
-  const { standIn, task, signals } = setUp(FOREVER);
-  standIn.inject(() => new Promise(() => {}));
+  const { platform, task, signals } = setUp(FOREVER);
+  platform.inject(() => new Promise(() => {}));
   const iterator = iterate(task);
   await iterator.next();
   const next = iterator.next();
@@ -191,11 +191,11 @@ Deno.test("return() ends a next() whose request is under way and aborts the requ
 });
 
 Deno.test("return() before the first next() ends the iterator without a request", async () => {
-  const { standIn, task } = setUp(FOREVER);
+  const { platform, task } = setUp(FOREVER);
   const iterator = iterate(task);
   assertEquals((await iterator.leave()).done, true);
   assertEquals((await iterator.next()).done, true);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("each iteration starts anew with the current info", async () => {
@@ -234,7 +234,7 @@ Deno.test("two iterations side by side each see every change, and one ends witho
 
 Deno.test("an abort rejects a next() that waits with the signal's own reason, at once", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp(FOREVER, { status: "running", progress: 10 });
+  const { platform, task } = setUp(FOREVER, { status: "running", progress: 10 });
   const controller = new AbortController();
   const iterator = iterate(task, { signal: controller.signal });
   await iterator.next();
@@ -243,27 +243,27 @@ Deno.test("an abort rejects a next() that waits with the signal's own reason, at
   const reason = { why: "enough" };
   controller.abort(reason);
   assertStrictEquals(await next, reason);
-  assertEquals([standIn.count(), clock.pending], [1, 0]);
+  assertEquals([platform.count(), clock.pending], [1, 0]);
 });
 
 Deno.test("an abort between two next() rejects the one that comes", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp(FOREVER);
+  const { platform, task } = setUp(FOREVER);
   const controller = new AbortController();
   const iterator = iterate(task, { signal: controller.signal });
   await iterator.next();
   const reason = new Error("enough");
   controller.abort(reason);
   assertStrictEquals(await reasonOf(iterator.next()), reason);
-  assertEquals([standIn.count(), clock.pending], [0, 0]);
+  assertEquals([platform.count(), clock.pending], [0, 0]);
 });
 
 Deno.test("a signal that has aborted before rejects the first next() without a request", async () => {
-  const { standIn, task } = setUp(FOREVER);
+  const { platform, task } = setUp(FOREVER);
   const reason = new Error("enough");
   const iterator = iterate(task, { signal: AbortSignal.abort(reason) });
   assertStrictEquals(await reasonOf(iterator.next()), reason);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a timeout rejects with the info last seen and leaves no timer", async () => {
@@ -278,36 +278,36 @@ Deno.test("a timeout rejects with the info last seen and leaves no timer", async
 
 Deno.test("watch() bears five failed polls in a row, and the sixth rejects", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp([{ status: "success" }]);
+  const { platform, task } = setUp([{ status: "success" }]);
   const unavailable = () => new Response(null, { status: 503 });
-  standIn.inject(unavailable, 6);
+  platform.inject(unavailable, 6);
   const watching = clock.runUntil(collect(task.watch()));
   const error = await assertRejects(() => watching, DeepintHTTPError);
-  assertEquals([error.code, standIn.count(), clock.pending], ["HTTP_503", 6, 0]);
-  standIn.inject(unavailable, 5);
+  assertEquals([error.code, platform.count(), clock.pending], ["HTTP_503", 6, 0]);
+  platform.inject(unavailable, 5);
   const infos = await clock.runUntil(collect(task.watch()));
   assertEquals(infos.map(({ status }) => status), ["pending", "success"]);
 });
 
 Deno.test("watch() rejects at once when another poll would not help", async () => {
   using clock = new FakeClock();
-  const { standIn, task } = setUp(FOREVER);
-  standIn.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }));
+  const { platform, task } = setUp(FOREVER);
+  platform.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }));
   const watching = clock.runUntil(collect(task.watch()));
   const error = await assertRejects(() => watching, DeepintHTTPError);
-  assertEquals([error.code, standIn.count()], ["UNAUTHORIZED", 1]);
+  assertEquals([error.code, platform.count()], ["UNAUTHORIZED", 1]);
 });
 
 Deno.test("watch() refuses a pollInterval under 250 and a timeout that is none", async () => {
-  const { standIn, task } = setUp(FOREVER);
+  const { platform, task } = setUp(FOREVER);
   for (const options of [{ pollInterval: 3 }, { pollInterval: NaN }, { timeout: -1 }]) {
     await assertRejects(async () => await collect(task.watch(options)), RangeError);
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a bare handle's first info is one that was loaded", async () => {
-  const { standIn, task } = setUp([{ status: "success", progress: 100 }], {});
+  const { platform, task } = setUp([{ status: "success", progress: 100 }], {});
   assertEquals((await collect(task.watch())).map(brief), ["success 100 null"]);
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
 });

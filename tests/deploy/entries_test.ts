@@ -20,7 +20,7 @@ import {
 import { environment } from "../helpers/environment.ts";
 import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
-import { createStandIn, type StandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type FakePlatform } from "../helpers/fake_platform.ts";
 
 /** An answer, as far as the tests look at it. */
 interface Answer {
@@ -35,25 +35,25 @@ const OUT = new URL("dist/entries/", root);
 const PORTLESS = { PORT: "an odd one" };
 
 /** A stand-in that listens, and what an entry needs to reach it. */
-function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
-  const standIn = createStandIn({ token: TOKEN });
-  const server = listen(standIn.fetch);
+function serve(): AsyncDisposable & { platform: FakePlatform; settings: Settings } {
+  const platform = createFakePlatform({ token: TOKEN });
+  const server = listen(platform.fetch);
   const settings = {
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: server.origin,
     RESOLVE_WEBHOOK_SECRETS: SECRET,
   };
-  return { ...server, standIn, settings };
+  return { ...server, platform, settings };
 }
 
 /** Takes a signed delivery from 202 to 200, and an unsigned one nowhere. */
-async function deliver(send: Send, standIn: StandIn, basePath = ""): Promise<void> {
+async function deliver(send: Send, platform: FakePlatform, basePath = ""): Promise<void> {
   const steps = [{ status: "running" }, {
     status: "success",
     result: "s-1",
     result_type: "source",
   }];
-  standIn.add({ id: "t-1", steps });
+  platform.add({ id: "t-1", steps });
   const timestamp = Math.floor(Date.now() / 1000);
   const delivery = await signed(post({ ...IDS, pending: "accepted" }), { timestamp });
   const answers = [
@@ -71,7 +71,7 @@ async function deliver(send: Send, standIn: StandIn, basePath = ""): Promise<voi
       [200, "ok", undefined, undefined],
     ],
   );
-  assertEquals(standIn.count(), 2, "one poll an answer");
+  assertEquals(platform.count(), 2, "one poll an answer");
 }
 
 async function answerOf(response: Response): Promise<Answer> {
@@ -145,7 +145,7 @@ async function runBundle(...args: string[]): Promise<void> {
 async function commandOf(name: string, version: string): Promise<string> {
   const find = ["-y", "-p", `${name}@${version}`, "-c", `command -v ${name}`];
   await using found = start("npx", find, {});
-  return await found.saw(/^(\/.+)\n/m);
+  return await found.waitForOutput(/^(\/.+)\n/m);
 }
 
 /** Sends to what a bundle exports, in a Node that a function's platform would run. */
@@ -186,7 +186,7 @@ Deno.test("cloudflare.ts takes a signed delivery from 202 to 200", async () => {
   };
   const bindings = { ...upstream.settings, ...PORTLESS, NAMESPACE: { get() {} } };
   const send = calling((request) => cloudflare.fetch(request, bindings, context));
-  await deliver(send, upstream.standIn);
+  await deliver(send, upstream.platform);
   assert(waiting.length > 0, "the poll outlives its request");
   await Promise.all(waiting);
 });
@@ -200,7 +200,7 @@ Deno.test("netlify.ts takes a signed delivery from 202 to 200", async () => {
   try {
     const context = { requestId: "1", ip: "192.0.2.1", geo: {}, waitUntil() {}, next() {} };
     const entry: (request: Request, context: unknown) => Response | Promise<Response> = netlify;
-    await deliver(calling((request) => entry(request, context)), upstream.standIn);
+    await deliver(calling((request) => entry(request, context)), upstream.platform);
   } finally {
     Reflect.deleteProperty(globalThis, "Netlify");
   }
@@ -216,7 +216,7 @@ Deno.test("supabase/index.ts takes a signed delivery from 202 to 200, with its c
   assertEquals(basePath, `/${name}`);
   assertMatch(toml, /^verify_jwt = false$/m);
   using _set = environment({ ...upstream.settings, ...PORTLESS, RESOLVE_BASE_PATH: basePath });
-  await deliver(calling(supabase.fetch), upstream.standIn, basePath);
+  await deliver(calling(supabase.fetch), upstream.platform, basePath);
 });
 
 for (const file of ["main", "supabase/index"]) {
@@ -232,7 +232,7 @@ for (const file of ["main", "supabase/index"]) {
     ];
     args.push(`functions/${file}.ts`);
     await using server = start(Deno.execPath(), args, upstream.settings);
-    await deliver(over(await server.saw(/(http:\/\/[\w.]+:\d+)/)), upstream.standIn);
+    await deliver(over(await server.waitForOutput(/(http:\/\/[\w.]+:\d+)/)), upstream.platform);
   });
 }
 
@@ -240,7 +240,7 @@ Deno.test("vercel.ts takes a signed delivery from 202 to 200", async () => {
   await using upstream = serve();
   using _log = captureConsole();
   using _set = environment({ ...upstream.settings, ...PORTLESS });
-  await deliver(calling(vercel.fetch), upstream.standIn);
+  await deliver(calling(vercel.fetch), upstream.platform);
 });
 
 Deno.test("aws_lambda.ts takes a signed event from 202 to 200", async () => {
@@ -251,7 +251,7 @@ Deno.test("aws_lambda.ts takes a signed event from 202 to 200", async () => {
     const { statusCode, body, isBase64Encoded } = await lambda(gatewayEvent(path, init));
     assertEquals(isBase64Encoded, false);
     return { status: statusCode, body: JSON.parse(body) };
-  }, upstream.standIn);
+  }, upstream.platform);
 });
 
 Deno.test("bun.ts asks for its port late, and takes a signed delivery from 202 to 200", async () => {
@@ -259,7 +259,7 @@ Deno.test("bun.ts asks for its port late, and takes a signed delivery from 202 t
   using _log = captureConsole();
   using _set = environment({ ...upstream.settings, PORT: "8123" });
   assertEquals(bun.port, 8123);
-  await deliver(calling(bun.fetch), upstream.standIn);
+  await deliver(calling(bun.fetch), upstream.platform);
 });
 
 Deno.test("the functions read nothing when they are imported", async () => {
@@ -298,7 +298,7 @@ for (const [file, call] of [["vercel", "default.fetch"], ["aws_lambda", "handler
     await using upstream = serve();
     const module = await bundle(file);
     const send = node(module, call, { ...upstream.settings, ...PORTLESS });
-    await deliver(send, upstream.standIn);
+    await deliver(send, upstream.platform);
     const { RESOLVE_WEBHOOK_SECRETS: _, ...rest } = upstream.settings;
     const { status, body } = await node(module, call, rest)("/health", {});
     assertEquals([status, body.type], [503, "/problems/misconfigured"]);
@@ -324,10 +324,10 @@ Deno.test("vercel.ts, bundled, does the same in the edge runtime, and answers 50
   const address = /(http:\/\/[\w.]+:\d+)/;
   const env = JSON.stringify({ ...upstream.settings, ...PORTLESS });
   await using server = await serving("edge_ready.js", `globalThis.process = { env: ${env} };\n`);
-  await deliver(over(await server.saw(address)), upstream.standIn);
+  await deliver(over(await server.waitForOutput(address)), upstream.platform);
 
   await using bare = await serving("edge_bare.js", "");
-  const { status, body } = await over(await bare.saw(address))("/health", {});
+  const { status, body } = await over(await bare.waitForOutput(address))("/health", {});
   assertEquals([status, body.type], [503, "/problems/misconfigured"]);
 });
 
@@ -350,9 +350,9 @@ Deno.test("node.ts, bundled, serves under Node, and ends when it is told to", as
   await using upstream = serve();
   const args = [await bundle("node")];
   await using server = start("node", args, { ...upstream.settings, PORT: "0" });
-  const origin = await server.saw(/"listening":"(http:\/\/localhost:\d+)\/"/);
+  const origin = await server.waitForOutput(/"listening":"(http:\/\/localhost:\d+)\/"/);
   const send = over(origin.replace("localhost", "127.0.0.1"));
-  await deliver(send, upstream.standIn);
+  await deliver(send, upstream.platform);
 
   const { port } = new URL(origin);
   await using second = start("node", args, { ...upstream.settings, PORT: port });
@@ -361,8 +361,8 @@ Deno.test("node.ts, bundled, serves under Node, and ends when it is told to", as
 
   // what is under way when it is told to end still gets its answer
   const [polled, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  upstream.standIn.add({ id: "t-2" });
-  upstream.standIn.inject(async () => {
+  upstream.platform.add({ id: "t-2" });
+  upstream.platform.inject(async () => {
     polled.resolve();
     await held.promise;
     return undefined;
@@ -388,7 +388,10 @@ Deno.test("node.ts, bundled, does not start on a wrong setting", async () => {
     const [settings, variable] of [
       [{}, "DEEPINT_TOKEN"],
       [{ DEEPINT_TOKEN: TOKEN }, "RESOLVE_API_KEYS"],
-      [{ DEEPINT_TOKEN: TOKEN, RESOLVE_OPEN: "1" }, "RESOLVE_OPEN"],
+      [
+        { DEEPINT_TOKEN: TOKEN, RESOLVE_ALLOW_UNAUTHENTICATED: "1" },
+        "RESOLVE_ALLOW_UNAUTHENTICATED",
+      ],
       [{ DEEPINT_TOKEN: TOKEN, RESOLVE_WEBHOOK_SECRETS: SECRET, ...PORTLESS }, "PORT"],
     ] as const
   ) {
@@ -404,8 +407,8 @@ Deno.test("bun.ts, bundled, serves under Bun, and does not start on a wrong sett
   const file = await bundle("bun");
   const command = await commandOf("bun", "1.4.5");
   await using server = start(command, [file], { ...upstream.settings, PORT: "0" });
-  const origin = await server.saw(/(http:\/\/localhost:\d+)/);
-  await deliver(over(origin.replace("localhost", "127.0.0.1")), upstream.standIn);
+  const origin = await server.waitForOutput(/(http:\/\/localhost:\d+)/);
+  await deliver(over(origin.replace("localhost", "127.0.0.1")), upstream.platform);
 
   await using refused = start(command, [file], { DEEPINT_TOKEN: TOKEN });
   assertEquals((await refused.status).code, 1);

@@ -9,7 +9,7 @@ import * as client from "../../mod.ts";
 import { build, endBundling } from "../tools/build.ts";
 import { deno, root } from "../helpers/run_deno.ts";
 import { listen } from "../helpers/listen.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 
 const TOKEN = "the-token-of-the-platform";
 const TASK_PATH = "/organizations/o-1/workspaces/w-1/tasks/t-1";
@@ -71,13 +71,13 @@ async function run(
 
 /** The platform under `/api/`, and files of a folder, all as they say they are. */
 function serve(files: URL, typeOf: (path: string) => string) {
-  const standIn = createStandIn({ token: TOKEN });
+  const platform = createFakePlatform({ token: TOKEN });
   const own = { organization: "o-1", workspace: "w-1" };
-  standIn.add({ ...own, id: "t-1", status: "success", result: "s-1", result_type: "source" });
+  platform.add({ ...own, id: "t-1", status: "success", result: "s-1", result_type: "source" });
   const asked = new Set<string>();
   const server = listen(async (request) => {
     const { pathname } = new URL(request.url);
-    if (pathname.startsWith("/api/")) return await standIn.fetch(request);
+    if (pathname.startsWith("/api/")) return await platform.fetch(request);
     asked.add(pathname);
     const headers = { "content-type": typeOf(pathname) };
     try {

@@ -10,7 +10,7 @@ function shell(script: string): Process {
 
 Deno.test("what the playground prints works as it is copied", async () => {
   await using playground = start(Deno.execPath(), ["task", "playground"], {});
-  await playground.saw(/fetchResult\(\)\);\n/);
+  await playground.waitForOutput(/fetchResult\(\)\);\n/);
   const [, curl = "", page = "", cli = "", client = ""] = playground.output.stdout.split(
     /^# .*\n/m,
   );
@@ -24,14 +24,14 @@ Deno.test("what the playground prints works as it is copied", async () => {
   assertMatch(await shown.text(), /<h1[^>]*>train churn model</);
 
   await using waiting = shell(cli);
-  await waiting.saw(/t-2 import orders: running, \d0 %, copying/);
+  await waiting.waitForOutput(/t-2 import orders: running, \d0 %, copying/);
 
   const file = await Deno.makeTempFile({ prefix: "scratch-", suffix: ".ts" });
   try {
     await Deno.writeTextFile(file, client);
     const flags = ["--quiet", "--check", "--no-prompt", "--allow-import", "--allow-net=127.0.0.1"];
     await using scratch = start(Deno.execPath(), ["run", ...flags, file], {});
-    await scratch.saw(/running \d0 copying/);
+    await scratch.waitForOutput(/running \d0 copying/);
   } finally {
     await Deno.remove(file);
   }

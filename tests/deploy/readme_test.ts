@@ -2,14 +2,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Webhook } from "standardwebhooks";
 import config from "../../deno.json" with { type: "json" };
-import { readConfig, SETTINGS } from "../../functions/app.ts";
+import { readConfig, SETTING_NAMES } from "../../functions/app.ts";
 import { WatchWorkflow } from "../../functions/cloudflare.ts";
 import { PROBLEMS } from "../../functions/http/problem.ts";
 import { BINDING } from "../../functions/watches/workflows.ts";
 import { root } from "../helpers/run_deno.ts";
 import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 
 const readme = await Deno.readTextFile(new URL("README.md", root));
 const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
@@ -18,24 +18,24 @@ const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
 const TOKEN = "the-token-of-the-platform";
 
 /** A block or a task takes so many ms at most: some check types, the demo alone takes 10 s. */
-const PATIENCE = 120_000;
+const TIMEOUT_MS = 120_000;
 
 function platform() {
-  const standIn = createStandIn({ token: TOKEN });
+  const platform = createFakePlatform({ token: TOKEN });
   const own = { organization: "o-1", workspace: "w-1" };
-  standIn.add({ ...own, id: "t-1", status: "success", result: "s-1", result_type: "source" });
-  standIn.add({
+  platform.add({ ...own, id: "t-1", status: "success", result: "s-1", result_type: "source" });
+  platform.add({
     ...own,
     id: "t-2",
     status: "failed",
     error_code: "QUOTA",
     error_description: "The quota is used up",
   });
-  return { ...listen(standIn.fetch), standIn };
+  return { ...listen(platform.fetch), platform };
 }
 
 async function run(command: string, args: string[], settings: Record<string, string> = {}) {
-  await using child = start(command, args, settings, "", PATIENCE);
+  await using child = start(command, args, settings, "", TIMEOUT_MS);
   const { code } = await child.status;
   return { code, ...child.output };
 }
@@ -84,8 +84,8 @@ Deno.test("README: the endpoint starts as it says, and answers each curl block",
   // in a shell of its own that becomes the task, and on a free port
   const script = settings.replace("deno task", `exec "${Deno.execPath()}" task`);
   const settled = { PORT: "0", DEEPINT_INSTANCE: server.origin };
-  await using process = start("bash", ["-c", script], settled, "", PATIENCE);
-  const url = await process.saw(/"listening":"([^"]+)\/"/);
+  await using process = start("bash", ["-c", script], settled, "", TIMEOUT_MS);
+  const url = await process.waitForOutput(/"listening":"([^"]+)\/"/);
   for (const ask of asks) {
     const script = runnable(ask, server.origin).replaceAll("http://localhost:8000", url);
     const ran = await run("bash", ["-euo", "pipefail", "-c", script]);
@@ -118,7 +118,7 @@ Deno.test("README: a watch is kept and begun as it says, and its callback arrive
     here(keep).replace("deno task", `exec "${Deno.execPath()}" task`);
   const kept = start("bash", ["-euc", script], { PORT: "0", DEEPINT_INSTANCE: server.origin });
   try {
-    const url = await kept.saw(/"listening":"([^"]+)\/"/);
+    const url = await kept.waitForOutput(/"listening":"([^"]+)\/"/);
     const script = here(ask).replaceAll("http://localhost:8000", url);
     const ran = await run("bash", ["-euo", "pipefail", "-c", script]);
     assertEquals(ran.code, 0, ran.stderr);
@@ -213,11 +213,11 @@ Deno.test("README and .github: each command is a task, each link and each file n
 Deno.test("README: what makes a key and a secret makes ones that the endpoint takes", async () => {
   const [, key = "", secret = ""] =
     /`(openssl [^`]+)` makes a key, `([^`]+)` a secret/.exec(readme) ?? [];
-  const [RESOLVE_API_KEYS = "", RESOLVE_LINK_SECRET = ""] = await Promise.all(
+  const [RESOLVE_API_KEYS = "", RESOLVE_LINK_SECRETS = ""] = await Promise.all(
     [key, secret].map(async (line) => (await run("bash", ["-c", line])).stdout.trim()),
   );
-  assertEquals([RESOLVE_API_KEYS.length, RESOLVE_LINK_SECRET.length], [64, 50]);
-  readConfig({ DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS, RESOLVE_LINK_SECRET }); // throws for one it refuses
+  assertEquals([RESOLVE_API_KEYS.length, RESOLVE_LINK_SECRETS.length], [64, 50]);
+  readConfig({ DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS, RESOLVE_LINK_SECRETS }); // throws for one it refuses
 });
 
 Deno.test("README: its tables name every setting and every problem, and nothing else", () => {
@@ -229,7 +229,7 @@ Deno.test("README: its tables name every setting and every problem, and nothing 
       rest: rest.trim(),
     }));
   };
-  assertEquals(rows("Settings").map(({ name }) => name).toSorted(), SETTINGS.toSorted());
+  assertEquals(rows("Settings").map(({ name }) => name).toSorted(), SETTING_NAMES.toSorted());
   assertEquals(
     rows("Problems").map(({ name, rest }) => [name, Number(rest)]),
     Object.entries(PROBLEMS).map(([name, { status }]) => [name, status]),

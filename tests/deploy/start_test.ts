@@ -1,6 +1,6 @@
 // The server as a process: `deno task start` and `deno serve`, over real HTTP on loopback.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { SETTINGS } from "../../functions/app.ts";
+import { SETTING_NAMES } from "../../functions/app.ts";
 import {
   captureConsole,
   IDS,
@@ -14,7 +14,7 @@ import { SECRET, type Settings, signed, TASK_PATH, TOKEN } from "../helpers/endp
 import { environment } from "../helpers/environment.ts";
 import { listenAs } from "../helpers/listen.ts";
 import { type Process, start } from "../helpers/process.ts";
-import { createStandIn, type StandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type FakePlatform } from "../helpers/fake_platform.ts";
 
 const READY = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY, PORT: "0" };
 const AUTHORIZED = { authorization: `Bearer ${KEY}` };
@@ -27,16 +27,16 @@ function run(args: string[], settings: Settings): Process {
 
 /** The one origin that a process prints. */
 async function originOf(process: Process): Promise<string> {
-  const origin = await process.saw(/(http:\/\/[^/\s]+:\d+)\/.*\n/);
+  const origin = await process.waitForOutput(/(http:\/\/[^/\s]+:\d+)\/.*\n/);
   return origin.replace("0.0.0.0", "127.0.0.1");
 }
 
 /** A stand-in that listens. */
-function serve(): AsyncDisposable & { standIn: StandIn; settings: Settings } {
-  const standIn = createStandIn({ token: TOKEN });
-  const server = listenAs(standIn);
-  const settings = { ...READY, DEEPINT_INSTANCE: standIn.origin, RESOLVE_WEBHOOK_SECRETS: SECRET };
-  return { ...server, standIn, settings };
+function serve(): AsyncDisposable & { platform: FakePlatform; settings: Settings } {
+  const platform = createFakePlatform({ token: TOKEN });
+  const server = listenAs(platform);
+  const settings = { ...READY, DEEPINT_INSTANCE: platform.origin, RESOLVE_WEBHOOK_SECRETS: SECRET };
+  return { ...server, platform, settings };
 }
 
 /** Sends text as it is, and no more if it `breaks`; reads the answer, up to the end of its body of JSON. */
@@ -63,10 +63,10 @@ Deno.test("deno task start prints its address and resolves tasks over HTTP", asy
   await using upstream = serve();
   await using server = run(["task", "start"], upstream.settings);
   const origin = await originOf(server);
-  const { standIn } = upstream;
+  const { platform } = upstream;
   assertEquals(await objectOf(await fetch(`${origin}/health`)), { status: "ok" });
 
-  const { webUrl } = standIn.add({ ...RUNNING, duration: 5 });
+  const { webUrl } = platform.add({ ...RUNNING, duration: 5 });
   const url = `${origin}/resolve`;
   const accepted = await fetch(url, post({ url: webUrl }, { headers: AUTHORIZED }));
   assertEquals([accepted.status, (await objectOf(accepted)).status], [202, "running"]);
@@ -78,14 +78,14 @@ Deno.test("deno task start prints its address and resolves tasks over HTTP", asy
   const known = await fetch(origin + location, { headers: { ...AUTHORIZED, ...tag } });
   assertEquals([known.status, await known.text()], [304, ""]);
 
-  standIn.add({ id: "t-2", steps: [{ status: "running" }, { status: "success" }] });
+  platform.add({ id: "t-2", steps: [{ status: "running" }, { status: "success" }] });
   const timestamp = Math.floor(Date.now() / 1000);
   const deliver = async () =>
     await fetch(url, await signed(post({ ...IDS, task_id: "t-2" }), { timestamp }));
   assertEquals(await outcomeOf(await deliver()), [503, "task-pending"]);
   assertEquals((await objectOf(await deliver())).status, "success");
   assertEquals(await outcomeOf(await fetch(url, post(IDS))), [401, "unauthorized"]);
-  assertEquals(standIn.count(), 5);
+  assertEquals(platform.count(), 5);
   assertEquals(await server.end("SIGTERM"), 0);
 
   const lines = server.output.stdout.trim().split("\n").map((line) => JSON.parse(line));
@@ -119,7 +119,7 @@ Deno.test("a request that is under way when the server is ended still gets its a
   const origin = await originOf(server);
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Response>();
-  upstream.standIn.inject(() => {
+  upstream.platform.inject(() => {
     asked.resolve();
     return answer.promise;
   });
@@ -141,7 +141,7 @@ Deno.test("a caller that goes away breaks off the upstream request, and is in th
   const origin = await originOf(server);
   const asked = Promise.withResolvers<void>();
   const aborted = Promise.withResolvers<Response>();
-  upstream.standIn.inject((request) => {
+  upstream.platform.inject((request) => {
     request.signal.addEventListener("abort", () => aborted.resolve(new Response()));
     asked.resolve();
     return aborted.promise;
@@ -153,7 +153,7 @@ Deno.test("a caller that goes away breaks off the upstream request, and is in th
   caller.abort();
   assertEquals(await response.then(() => "answered", () => "gone"), "gone");
   await Promise.race([aborted.promise, server.status.then(() => assert(false, "not aborted"))]);
-  await server.saw(/"request_id".*\n/);
+  await server.waitForOutput(/"request_id".*\n/);
   assertEquals(await server.end("SIGTERM"), 0);
   assert(!/error|at file|canary/i.test(server.output.stderr), server.output.stderr);
 });
@@ -214,7 +214,7 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "http://deepint.example" }],
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "https://canary@deepint.example" }],
   ["PORT", { PORT: "abc" }],
-  ["RESOLVE_OPEN", { RESOLVE_OPEN: "yes" }],
+  ["RESOLVE_ALLOW_UNAUTHENTICATED", { RESOLVE_ALLOW_UNAUTHENTICATED: "yes" }],
   ["DEEPINT_ORGANIZATION", { DEEPINT_ORGANIZATION: "a b" }],
   ["RESOLVE_ALLOWED_ORGANIZATIONS", { RESOLVE_ALLOWED_ORGANIZATIONS: "a,,b" }],
   ["RESOLVE_ALLOWED_WORKSPACES", { RESOLVE_ALLOWED_WORKSPACES: "," }],
@@ -222,16 +222,16 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
   ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
   ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
-  ["RESOLVE_LINK_SECRET", { RESOLVE_LINK_SECRET: "whsec_canary" }],
+  ["RESOLVE_LINK_SECRETS", { RESOLVE_LINK_SECRETS: "whsec_canary" }],
   ["RESOLVE_LINK_TTL_S", { RESOLVE_LINK_TTL_S: "59" }],
-  ["RESOLVE_CALLBACKS", { RESOLVE_CALLBACKS: "hooks.example=whsec_canary" }],
-  ["RESOLVE_CALLBACKS", { RESOLVE_CALLBACKS: `10.0.0.1=${SECRET}` }],
+  ["RESOLVE_CALLBACK_HOSTS", { RESOLVE_CALLBACK_HOSTS: "hooks.example=whsec_canary" }],
+  ["RESOLVE_CALLBACK_HOSTS", { RESOLVE_CALLBACK_HOSTS: `10.0.0.1=${SECRET}` }],
   ["RESOLVE_KV_PATH", { RESOLVE_KV_PATH: ":memory:" }],
   ["RESOLVE_MAX_WATCHES", { RESOLVE_MAX_WATCHES: "0" }],
 ];
 assertEquals(
   new Set(BAD.map(([variable]) => variable)),
-  new Set(SETTINGS),
+  new Set(SETTING_NAMES),
   "a setting is left out",
 );
 
@@ -252,7 +252,7 @@ for (const [variable, wrong] of BAD) {
 Deno.test("the server does not start on a port that is in use, and says so in one line", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
-  const settings = { ...READY, PORT: String(port), RESOLVE_OPEN: "1" };
+  const settings = { ...READY, PORT: String(port), RESOLVE_ALLOW_UNAUTHENTICATED: "1" };
   await using server = run(["task", "start"], settings);
   const { code } = await server.status;
   const [, ...lines] = server.output.stderr.trim().split("\n");
@@ -260,13 +260,13 @@ Deno.test("the server does not start on a port that is in use, and says so in on
   assertMatch(lines[0] ?? "", /PORT.*\b\d+\b/);
 });
 
-Deno.test("RESOLVE_OPEN=1 binds 127.0.0.1 and needs a loopback Host", async () => {
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED=1 binds 127.0.0.1 and needs a loopback Host", async () => {
   await using upstream = serve();
   const { RESOLVE_API_KEYS: _keys, RESOLVE_WEBHOOK_SECRETS: _secrets, ...rest } = upstream.settings;
-  await using server = run(["task", "start"], { ...rest, RESOLVE_OPEN: "1" });
+  await using server = run(["task", "start"], { ...rest, RESOLVE_ALLOW_UNAUTHENTICATED: "1" });
   const origin = await originOf(server);
   assertMatch(origin, /^http:\/\/127\.0\.0\.1:\d+$/);
-  upstream.standIn.add({ id: "t-1", status: "running" });
+  upstream.platform.add({ id: "t-1", status: "running" });
   const response = await fetch(`${origin}/resolve`, post(IDS));
   assertEquals((await objectOf(response)).status, "running");
 
@@ -274,7 +274,7 @@ Deno.test("RESOLVE_OPEN=1 binds 127.0.0.1 and needs a loopback Host", async () =
     `GET ${TASK_PATH} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
   assertMatch(await raw(origin, request("localhost")), /^HTTP\/1\.1 202 /);
   assertMatch(await raw(origin, request("evil.example")), /^HTTP\/1\.1 403 /);
-  assertEquals(upstream.standIn.count(), 2);
+  assertEquals(upstream.platform.count(), 2);
 
   // another address of this machine; only a process of its own may reach for it
   const { port } = new URL(origin);
@@ -298,10 +298,14 @@ Deno.test("deno serve functions/main.ts answers, and refuses a wrong setting in 
 });
 
 Deno.test("main.ts hands the settings of the environment, and the connection, to the app", async () => {
-  const set = { DEEPINT_TOKEN: TOKEN, RESOLVE_OPEN: "1", RESOLVE_BASE_PATH: "/base" };
+  const set = {
+    DEEPINT_TOKEN: TOKEN,
+    RESOLVE_ALLOW_UNAUTHENTICATED: "1",
+    RESOLVE_BASE_PATH: "/base",
+  };
   using _set = environment(set);
   const { default: main, config } = await import("../../functions/main.ts");
-  assertEquals([config.open, config.basePath, config.port], [true, "/base", 8000]);
+  assertEquals([config.allowUnauthenticated, config.basePath, config.port], [true, "/base", 8000]);
   using output = captureConsole();
   const request = new Request(`http://127.0.0.1/base${TASK_PATH}`);
   const response = await main.fetch(request, { remoteAddr: { hostname: "10.0.0.1" } });

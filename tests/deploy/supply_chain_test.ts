@@ -1,6 +1,6 @@
 // What runs with which permissions, and that nothing runs but what deno.lock pins.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { SETTINGS } from "../../functions/app.ts";
+import { SETTING_NAMES } from "../../functions/app.ts";
 import config from "../../deno.json" with { type: "json" };
 import { AUDIT, UNREACHED } from "../tools/audit.ts";
 import { root } from "../helpers/run_deno.ts";
@@ -64,7 +64,7 @@ Deno.test("deno task start may read the settings, and use the file that one of t
   assertEquals(config.tasks.start.split(files).length, 2);
   const permissions = permissionsOf(config.tasks.start.replace(files, " "));
   assertEquals([...permissions.keys()], ["--allow-net", "--allow-env"]);
-  assertEquals(permissions.get("--allow-env"), [...SETTINGS]);
+  assertEquals(permissions.get("--allow-env"), [...SETTING_NAMES]);
 });
 
 /** A file of the project. */

@@ -1,7 +1,7 @@
 // Who may call, seen from outside: it fails closed, before anything is read or asked.
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { type Config, ConfigError, createApp, readConfig } from "../../functions/app.ts";
-import { handlerOf } from "../../functions/lazy_handler.ts";
+import { lazyHandler } from "../../functions/lazy_handler.ts";
 import {
   captureConsole,
   chunkedBody,
@@ -29,7 +29,7 @@ const OTHER_KEY = "another-key-0123456789";
 /** An endpoint at a set time, with a task that runs. */
 function endpoint(settings: Settings = {}) {
   const made = setUp(settings, { now: () => NOW });
-  made.standIn.add({ id: "t-1", status: "running" });
+  made.platform.add({ id: "t-1", status: "running" });
   return made;
 }
 
@@ -74,7 +74,7 @@ Deno.test("without authentication, or with a wrong key, both routes are 401 and 
     `Bearer ${OTHER_KEY}`,
   ];
   for (const authorization of wrong) {
-    const { standIn, send } = endpoint();
+    const { platform, send } = endpoint();
     const headers = authorization === undefined ? {} : { authorization };
     const answers = [await send(TASK_PATH, { headers })];
     answers.push(await send("/resolve", post(IDS, { headers })));
@@ -82,7 +82,7 @@ Deno.test("without authentication, or with a wrong key, both routes are 401 and 
       assertMatch(response.headers.get("www-authenticate") ?? "", /^Bearer\b/);
       assertEquals(await outcomeOf(response), [401, "unauthorized"], authorization);
     }
-    assertEquals(standIn.count(), 0);
+    assertEquals(platform.count(), 0);
   }
 });
 
@@ -109,7 +109,7 @@ Deno.test("a key or a secret of another kind than is configured is 401", async (
 });
 
 Deno.test("when Authorization is present it alone decides", async () => {
-  const { send, standIn } = endpoint();
+  const { send, platform } = endpoint();
   const right = { authorization: `Bearer ${KEY}` };
   const wrong = { authorization: `Bearer ${KEY}x` };
   const unsigned = { "webhook-signature": `v1,${btoa("x".repeat(32))}` };
@@ -126,7 +126,7 @@ Deno.test("when Authorization is present it alone decides", async () => {
     const response = await send("/resolve", await request(headers));
     assertEquals(response.status, status, JSON.stringify(headers));
   }
-  assertEquals(standIn.count(), 4);
+  assertEquals(platform.count(), 4);
 });
 
 Deno.test("a wrong bearer is refused before anything of the body is read", async () => {
@@ -163,12 +163,12 @@ Deno.test("a signature that is missing, malformed, of another version or of othe
     [{}, ""],
   ];
   for (const [changed, sent] of cases) {
-    const { send, standIn, log } = endpoint();
+    const { send, platform, log } = endpoint();
     const response = await send("/resolve", await request(changed, sent));
     const said = JSON.stringify([changed, sent]);
     assertNotEquals(response.headers.get("www-authenticate"), null, said);
     assertEquals(await outcomeOf(response), [401, "unauthorized"], said);
-    assertEquals(standIn.count(), 0, said);
+    assertEquals(platform.count(), 0, said);
     assert(!JSON.stringify(log).includes(good.slice(3)), said);
   }
 });
@@ -193,13 +193,13 @@ Deno.test("a bearer that is refused for its body has proved its key, and the log
 });
 
 Deno.test("a signature is valid for 300 s, either way", async () => {
-  const { webhook, standIn } = endpoint();
+  const { webhook, platform } = endpoint();
   const offsets = [[0, 503], [300, 503], [-300, 503], [301, 401], [-301, 401], [-SECONDS, 401]];
   for (const [offset = 0, status] of offsets) {
     const response = await webhook(IDS, { timestamp: SECONDS + offset });
     assertEquals(response.status, status, `${offset} s`);
   }
-  assertEquals(standIn.count(), 3);
+  assertEquals(platform.count(), 3);
 });
 
 Deno.test("any signature of any active secret passes, among other ones and other versions", async () => {
@@ -224,7 +224,7 @@ Deno.test("a signature is of the raw bytes, whatever the JSON in them looks like
 });
 
 Deno.test("a body or a signature that differs in one bit is 401", async () => {
-  const { send, standIn } = endpoint();
+  const { send, platform } = endpoint();
   const good = await request();
   const body = new TextEncoder().encode(JSON.stringify(IDS));
   const refused: Promise<Response>[] = [];
@@ -246,7 +246,7 @@ Deno.test("a body or a signature that differs in one bit is 401", async () => {
     refused.push(send("/resolve", await request({ "webhook-signature": signature })));
   }
   const statuses = new Set((await Promise.all(refused)).map(({ status }) => status));
-  assertEquals([[...statuses], standIn.count()], [[401], 0]);
+  assertEquals([[...statuses], platform.count()], [[401], 0]);
   assertEquals((await send("/resolve", { ...good, body })).status, 503, "unchanged, it passes");
 });
 
@@ -264,12 +264,12 @@ Deno.test("a signature of the body in another encoding is 401; one of what was s
   };
   const sentAsSigned: Record<string, number> = {};
   for (const [name, bytes] of Object.entries(encodings)) {
-    const { send, standIn } = endpoint();
+    const { send, platform } = endpoint();
     const other = await signed(post("", { body: bytes }), { timestamp: SECONDS });
     assertEquals((await send("/resolve", { ...other, body: utf8 })).status, 401, name);
     const usual = await signed(post("", { body: utf8 }), { timestamp: SECONDS });
     assertEquals((await send("/resolve", { ...usual, body: bytes })).status, 401, name);
-    assertEquals(standIn.count(), 0, name);
+    assertEquals(platform.count(), 0, name);
     sentAsSigned[name] = (await send("/resolve", other)).status;
   }
   assertEquals(sentAsSigned, {
@@ -291,27 +291,27 @@ Deno.test("a header of authentication that is there twice, in any order, is 401"
   for (const [name, other] of Object.entries(others)) {
     const own = good.get(name) ?? "";
     for (const values of [[own, other], [other, own], [own, own]]) {
-      const { send, standIn } = endpoint();
+      const { send, platform } = endpoint();
       const headers = new Headers(good);
       headers.delete(name);
       for (const value of values) headers.append(name, value);
       const response = await send("/resolve", { ...await request(), headers });
-      assertEquals([response.status, standIn.count()], [401, 0], `${name}: ${values}`);
+      assertEquals([response.status, platform.count()], [401, 0], `${name}: ${values}`);
     }
   }
   for (const second of [KEY, OTHER_KEY]) {
     for (const values of [[KEY, second], [second, KEY]]) {
-      const { send, standIn } = endpoint();
+      const { send, platform } = endpoint();
       const headers = new Headers({ "content-type": "application/json" });
       for (const value of values) headers.append("authorization", `Bearer ${value}`);
       const response = await send("/resolve", post(IDS, { headers }));
-      assertEquals([response.status, standIn.count()], [401, 0], values.join());
+      assertEquals([response.status, platform.count()], [401, 0], values.join());
     }
   }
 });
 
 Deno.test("a signature in a repeated header counts, as one in a list does", async () => {
-  const { send, standIn } = endpoint();
+  const { send, platform } = endpoint();
   const none = `v1,${btoa("x".repeat(32))}`;
   const own = signatureOf(await request());
   const headers = new Headers((await request({ "webhook-signature": none })).headers);
@@ -319,17 +319,17 @@ Deno.test("a signature in a repeated header counts, as one in a list does", asyn
   assertEquals((await send("/resolve", { ...await request(), headers })).status, 401);
   headers.append("webhook-signature", own);
   const response = await send("/resolve", { ...await request(), headers });
-  assertEquals([response.status, standIn.count()], [503, 1]);
+  assertEquals([response.status, platform.count()], [503, 1]);
 });
 
 Deno.test("a repeated webhook-id is answered afresh", async () => {
-  const { send, standIn } = setUp({}, { now: () => NOW });
-  standIn.add({ id: "t-1", steps: [{ status: "running", polls: 2 }, { status: "success" }] });
+  const { send, platform } = setUp({}, { now: () => NOW });
+  platform.add({ id: "t-1", steps: [{ status: "running", polls: 2 }, { status: "success" }] });
   const statuses: number[] = [];
   for (let delivery = 0; delivery < 3; delivery++) {
     statuses.push((await send("/resolve", await request())).status);
   }
-  assertEquals([statuses, standIn.count()], [[503, 503, 200], 3]);
+  assertEquals([statuses, platform.count()], [[503, 503, 200], 3]);
 });
 
 Deno.test("a likely mistake of the sender is in the log and not in the answer", async () => {
@@ -351,12 +351,16 @@ Deno.test("a likely mistake of the sender is in the log and not in the answer", 
   }
 });
 
-const OPEN = { RESOLVE_OPEN: "1", RESOLVE_API_KEYS: "", RESOLVE_WEBHOOK_SECRETS: "" };
+const OPEN = {
+  RESOLVE_ALLOW_UNAUTHENTICATED: "1",
+  RESOLVE_API_KEYS: "",
+  RESOLVE_WEBHOOK_SECRETS: "",
+};
 
 /** Asks an open endpoint for the task, as a server hands over the request and who sent it. */
 async function askOpen(origin: string, peer?: string, authorization?: string) {
-  const { app, standIn, log } = setUp(OPEN, { allowOpen: true });
-  standIn.add({ id: "t-1", status: "running" });
+  const { app, platform, log } = setUp(OPEN, { allowUnauthenticated: true });
+  platform.add({ id: "t-1", status: "running" });
   const connection = peer === undefined ? undefined : { remoteAddr: { hostname: peer } };
   const headers = authorization === undefined ? {} : { authorization };
   const asked = [
@@ -365,19 +369,23 @@ async function askOpen(origin: string, peer?: string, authorization?: string) {
   ];
   const statuses: number[] = [];
   for (const one of asked) statuses.push((await app.fetch(one, connection)).status);
-  return { statuses, asked: standIn.count(), auth: log.map(({ auth }) => auth) };
+  return { statuses, asked: platform.count(), auth: log.map(({ auth }) => auth) };
 }
 
-Deno.test("RESOLVE_OPEN serves a loopback Host and peer without authentication", async () => {
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED serves a loopback Host and peer without authentication", async () => {
   for (const host of ["localhost", "127.0.0.1:8000", "[::1]:8000", "127.8.9.1"]) {
     for (const peer of [undefined, "127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
       const { statuses, auth } = await askOpen(`http://${host}`, peer);
-      assertEquals([statuses, auth], [[202, 202], ["open", "open"]], `${host} ${peer}`);
+      assertEquals(
+        [statuses, auth],
+        [[202, 202], ["unauthenticated", "unauthenticated"]],
+        `${host} ${peer}`,
+      );
     }
   }
 });
 
-Deno.test("RESOLVE_OPEN refuses another Host, and a peer from elsewhere, and asks nothing", async () => {
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses another Host, and a peer from elsewhere, and asks nothing", async () => {
   const hosts = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"];
   for (const host of [...hosts, "[::]", "0.0.0.0", "128.0.0.1", "[::2]", "xlocalhost"]) {
     const { statuses, asked } = await askOpen(`http://${host}`, "127.0.0.1");
@@ -390,7 +398,7 @@ Deno.test("RESOLVE_OPEN refuses another Host, and a peer from elsewhere, and ask
   assertEquals((await askOpen("http://localhost", "::1", "Bearer wrong")).statuses, [401, 401]);
 });
 
-Deno.test("RESOLVE_OPEN is refused by every entry that does not stay on loopback", async () => {
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED is refused by every entry that does not stay on loopback", async () => {
   const environment = { ...OPEN, DEEPINT_TOKEN: TOKEN };
   const keyed = { ...environment, RESOLVE_API_KEYS: KEY };
   for (const env of [environment, keyed] as Record<string, string>[]) {
@@ -400,17 +408,22 @@ Deno.test("RESOLVE_OPEN is refused by every entry that does not stay on loopback
     } catch (error) {
       refused = error;
     }
-    assert(refused instanceof ConfigError && refused.variable === "RESOLVE_OPEN");
+    assert(refused instanceof ConfigError && refused.variable === "RESOLVE_ALLOW_UNAUTHENTICATED");
     using _output = captureConsole();
-    const response = await handlerOf((name) => env[name])(new Request("http://localhost/health"));
-    assert((await textOf(response)).includes("RESOLVE_OPEN"));
+    const response = await lazyHandler((name) => env[name])(new Request("http://localhost/health"));
+    assert((await textOf(response)).includes("RESOLVE_ALLOW_UNAUTHENTICATED"));
     assertEquals(await outcomeOf(response), [503, "misconfigured"]);
   }
 });
 
 Deno.test("an app without keys and secrets that is not open lets nobody in", async () => {
-  const config: Config = { ...readConfig({ ...OPEN, DEEPINT_TOKEN: TOKEN }, { allowOpen: true }) };
-  const app = createApp({ ...config, open: false }, { log: () => {}, now: () => NOW });
+  const config: Config = {
+    ...readConfig({ ...OPEN, DEEPINT_TOKEN: TOKEN }, { allowUnauthenticated: true }),
+  };
+  const app = createApp({ ...config, allowUnauthenticated: false }, {
+    log: () => {},
+    now: () => NOW,
+  });
   for (const authorization of ["", "Bearer", "Bearer ", "Bearer undefined"]) {
     const headers = { authorization };
     assertEquals((await app.request(TASK_PATH, { headers })).status, 401, authorization);

@@ -7,7 +7,7 @@ import {
   signWebhook,
   webhookVerifier,
 } from "../../functions/auth/webhook.ts";
-import { holds } from "../helpers/property.ts";
+import { checkProperty } from "../helpers/property.ts";
 
 const utf8 = new TextEncoder();
 
@@ -491,7 +491,7 @@ const missing = fc.oneof(
 
 Deno.test("the verdict is that of npm standardwebhooks, or stricter as documented", async (t) => {
   const counts = { same: 0, accepted: 0, stricter: 0 };
-  await holds(
+  await checkProperty(
     t,
     fc.asyncProperty(
       fc.array(secrets, { minLength: 1, maxLength: 3 }),

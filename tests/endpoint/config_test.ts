@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { ConfigError, type Environment, readConfig, SETTINGS } from "../../functions/config.ts";
-import { holds } from "../helpers/property.ts";
+import {
+  ConfigError,
+  type Environment,
+  readConfig,
+  SETTING_NAMES,
+} from "../../functions/config.ts";
+import { checkProperty } from "../helpers/property.ts";
 
 const KEY = "a-key-of-sixteen";
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -10,7 +15,7 @@ const ENOUGH = { DEEPINT_TOKEN: "a token", RESOLVE_API_KEYS: KEY };
 /** A secret in the setting's form, of so many bytes. */
 const secretOf = (bytes: number) => "whsec_" + btoa("\x07".repeat(bytes));
 
-function refused(env: Environment, options?: { allowOpen?: boolean }): ConfigError {
+function refused(env: Environment, options?: { allowUnauthenticated?: boolean }): ConfigError {
   const error = assertThrows(() => readConfig({ ...ENOUGH, ...env }, options), ConfigError);
   assert(error.message.startsWith(`${error.variable}: `), error.message);
   assert(!/[\r\n]/.test(error.message), "one line");
@@ -28,11 +33,11 @@ Deno.test("readConfig() needs a token and a key, and has a default for all else"
     timeout: 8000,
     basePath: "",
     corsOrigins: [],
-    open: false,
+    allowUnauthenticated: false,
     port: 8000,
   };
   assertEquals(readConfig(ENOUGH), config);
-  const empty = Object.fromEntries(SETTINGS.map((name) => [name, ""]));
+  const empty = Object.fromEntries(SETTING_NAMES.map((name) => [name, ""]));
   assertEquals(readConfig({ ...empty, ...ENOUGH }), config, "an empty variable is an unset one");
 });
 
@@ -50,9 +55,9 @@ Deno.test("readConfig() reads every setting, and trims white space around commas
       RESOLVE_PENDING: "retry",
       RESOLVE_BASE_PATH: "/a/resolve-task/",
       RESOLVE_CORS_ORIGINS: "https://app.example.com, http://localhost:5173",
-      RESOLVE_LINK_SECRET: `${secretOf(32)}, ${SECRET}`,
+      RESOLVE_LINK_SECRETS: `${secretOf(32)}, ${SECRET}`,
       RESOLVE_LINK_TTL_S: "3600",
-      RESOLVE_OPEN: "0",
+      RESOLVE_ALLOW_UNAUTHENTICATED: "0",
       PORT: "0",
       UNRELATED: {},
     }),
@@ -70,14 +75,14 @@ Deno.test("readConfig() reads every setting, and trims white space around commas
       corsOrigins: ["https://app.example.com", "http://localhost:5173"],
       linkSecrets: [secretOf(32), SECRET],
       linkTtl: 3_600_000,
-      open: false,
+      allowUnauthenticated: false,
       port: 0,
     },
   );
 });
 
 Deno.test("SETTINGS names the settings of the contract in its order", () => {
-  assertEquals(SETTINGS, [
+  assertEquals(SETTING_NAMES, [
     "DEEPINT_TOKEN",
     "DEEPINT_INSTANCE",
     "DEEPINT_ORGANIZATION",
@@ -89,10 +94,10 @@ Deno.test("SETTINGS names the settings of the contract in its order", () => {
     "RESOLVE_PENDING",
     "RESOLVE_BASE_PATH",
     "RESOLVE_CORS_ORIGINS",
-    "RESOLVE_LINK_SECRET",
+    "RESOLVE_LINK_SECRETS",
     "RESOLVE_LINK_TTL_S",
-    "RESOLVE_OPEN",
-    "RESOLVE_CALLBACKS",
+    "RESOLVE_ALLOW_UNAUTHENTICATED",
+    "RESOLVE_CALLBACK_HOSTS",
     "RESOLVE_KV_PATH",
     "RESOLVE_MAX_WATCHES",
     "PORT",
@@ -113,9 +118,9 @@ const GOOD: Record<string, string[]> = {
   RESOLVE_PENDING: ["accepted", "retry"],
   RESOLVE_BASE_PATH: ["/", "/a", "/a/", "/a.b/~c/...", "/.well-known"],
   RESOLVE_CORS_ORIGINS: ["https://a.example", "http://127.0.0.1:8000"],
-  RESOLVE_LINK_SECRET: [24, 64].map(secretOf),
+  RESOLVE_LINK_SECRETS: [24, 64].map(secretOf),
   RESOLVE_LINK_TTL_S: ["60", "86400", "2592000"],
-  RESOLVE_OPEN: ["0"],
+  RESOLVE_ALLOW_UNAUTHENTICATED: ["0"],
   RESOLVE_KV_PATH: ["watches.kv", "/var/lib/a b/watches.kv", "C:\\watches.kv"],
   RESOLVE_MAX_WATCHES: ["1", "1000000"],
   PORT: ["0", "1", "65535"],
@@ -212,10 +217,10 @@ const BAD: Record<string, string[]> = {
     "ws://a.example",
     "https://a.example,*",
   ],
-  RESOLVE_LINK_SECRET: badSecrets,
+  RESOLVE_LINK_SECRETS: badSecrets,
   RESOLVE_LINK_TTL_S: [...integers, "59", "2592001", "0", "-60"],
-  RESOLVE_OPEN: ["true", "yes", "2", " 1", "1"],
-  RESOLVE_CALLBACKS: [
+  RESOLVE_ALLOW_UNAUTHENTICATED: ["true", "yes", "2", " 1", "1"],
+  RESOLVE_CALLBACK_HOSTS: [
     `hooks.example=${SECRET}`, // where nothing keeps watches
     ...lists,
     "hooks.example",
@@ -245,8 +250,8 @@ for (const [name, values] of Object.entries(BAD)) {
 
 Deno.test("readConfig() reports the first problem in the order of SETTINGS", () => {
   const env: Record<string, unknown> = {};
-  for (const name of SETTINGS) env[name] = BAD[name]?.at(-1);
-  for (const name of SETTINGS) {
+  for (const name of SETTING_NAMES) env[name] = BAD[name]?.at(-1);
+  for (const name of SETTING_NAMES) {
     assertEquals(refused(env).variable, name);
     env[name] = ENOUGH[name as keyof typeof ENOUGH] ?? "";
   }
@@ -266,7 +271,7 @@ Deno.test("readConfig() says what is wrong, and quotes what is no secret", () =>
     ["RESOLVE_PENDING", 'a"\n\x1b[1mé', 'not "a"  [1mé"'],
     ["RESOLVE_CORS_ORIGINS", "*", "RESOLVE_CORS_ORIGINS: * is refused: name each origin"],
     ["DEEPINT_INSTANCE", "http://example.com", '(http for loopback only), not "http://exa'],
-    ["RESOLVE_OPEN", "1", "only functions/main.ts takes it"],
+    ["RESOLVE_ALLOW_UNAUTHENTICATED", "1", "only functions/main.ts takes it"],
   ];
   for (const [name, value, message] of messages) {
     assertStringIncludes(refused({ [name]: value }).message, message);
@@ -282,13 +287,23 @@ Deno.test("readConfig() refuses to start when nobody could call, naming both set
   readConfig({ DEEPINT_TOKEN: "t", RESOLVE_WEBHOOK_SECRETS: SECRET });
 });
 
-Deno.test("RESOLVE_OPEN=1 needs an entry that allows it, and then no key", () => {
-  const env = { DEEPINT_TOKEN: "t", RESOLVE_OPEN: "1" };
-  assertEquals(readConfig(env, { allowOpen: true }).open, true);
-  assertThrows(() => readConfig(env), ConfigError, "RESOLVE_OPEN: only functions/main.ts takes it");
-  assertThrows(() => readConfig(env, { allowOpen: false }), ConfigError, "RESOLVE_OPEN: ");
-  refused({ RESOLVE_API_KEYS: "", RESOLVE_OPEN: "0" }, { allowOpen: true });
-  refused({ RESOLVE_API_KEYS: "" }, { allowOpen: true });
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED=1 needs an entry that allows it, and then no key", () => {
+  const env = { DEEPINT_TOKEN: "t", RESOLVE_ALLOW_UNAUTHENTICATED: "1" };
+  assertEquals(readConfig(env, { allowUnauthenticated: true }).allowUnauthenticated, true);
+  assertThrows(
+    () => readConfig(env),
+    ConfigError,
+    "RESOLVE_ALLOW_UNAUTHENTICATED: only functions/main.ts takes it",
+  );
+  assertThrows(
+    () => readConfig(env, { allowUnauthenticated: false }),
+    ConfigError,
+    "RESOLVE_ALLOW_UNAUTHENTICATED: ",
+  );
+  refused({ RESOLVE_API_KEYS: "", RESOLVE_ALLOW_UNAUTHENTICATED: "0" }, {
+    allowUnauthenticated: true,
+  });
+  refused({ RESOLVE_API_KEYS: "" }, { allowUnauthenticated: true });
 });
 
 Deno.test("a ConfigError has its name, also in print", () => {
@@ -305,11 +320,11 @@ Deno.test("no ConfigError holds a secret, in whatever way it is malformed", asyn
     "DEEPINT_TOKEN",
     "RESOLVE_API_KEYS",
     "RESOLVE_WEBHOOK_SECRETS",
-    "RESOLVE_LINK_SECRET",
+    "RESOLVE_LINK_SECRETS",
   );
   const prefix = fc.constantFrom("", "whsec_", "Bearer ", `${KEY},`, `${SECRET},`);
   let seen = 0;
-  await holds(
+  await checkProperty(
     t,
     fc.property(secretive, prefix, around, around, (name, prefix, before, after) => {
       const env = { ...ENOUGH, [name]: prefix + before + canary + after, PORT: "abc" };

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { signWebhook, webhookVerifier } from "../../functions/auth/webhook.ts";
-import { linksOf } from "../../functions/auth/link_token.ts";
+import { createLinkSigner } from "../../functions/auth/link_token.ts";
 
 const SECRET = `whsec_${btoa("canary-link-secret-of-32-bytes..")}`;
 const OTHER = `whsec_${btoa("another-link-secret-of-32-bytes.")}`;
@@ -11,7 +11,7 @@ const NAMED = { organization_id: "o-1", workspace_id: "w_2", task_id: "t-3" };
 const DAY = 86_400_000;
 const NOON = Date.parse("2026-01-01T12:00:00Z");
 
-const at = (ms: number, secrets = [SECRET], ttl = DAY) => linksOf(secrets, ttl, () => ms);
+const at = (ms: number, secrets = [SECRET], ttl = DAY) => createLinkSigner(secrets, ttl, () => ms);
 
 /** The bytes of base64url as text. */
 const decode = (text: string) => atob(text.replaceAll("-", "+").replaceAll("_", "/"));
@@ -29,22 +29,22 @@ async function forge(payload: string, secret = SECRET): Promise<string> {
 }
 
 Deno.test("a token is v1, a payload and the HMAC-SHA256 of both", async () => {
-  const token = await at(NOON).mint(IDS);
+  const token = await at(NOON).createToken(IDS);
   const [version, payload = "", mac = ""] = token.split(".");
   assertEquals([version, mac.length], ["v1", 43]);
   assertMatch(token, /^[A-Za-z0-9._-]+$/);
   const exp = NOON / 1000 + 86_400;
   assertEquals(JSON.parse(decode(payload)), { o: "o-1", w: "w_2", t: "t-3", exp });
   assertEquals(await forge(decode(payload)), token, "as anybody with the secret makes it");
-  assertEquals(await at(NOON).read(token), NAMED);
+  assertEquals(await at(NOON).verifyToken(token), NAMED);
 });
 
 Deno.test("a token is good for no longer than its time, and for seven eighths of it at least", async () => {
   const past = fc.integer({ min: 0, max: 4_000_000_000_000 });
   const ttls = fc.integer({ min: 60, max: 2_592_000 }).map((seconds) => seconds * 1000);
   await fc.assert(fc.asyncProperty(past, ttls, async (ms, ttl) => {
-    const token = await at(ms, [SECRET], ttl).mint(IDS);
-    const read = (then: number) => at(then, [SECRET], ttl).read(token);
+    const token = await at(ms, [SECRET], ttl).createToken(IDS);
+    const read = (then: number) => at(then, [SECRET], ttl).verifyToken(token);
     assertEquals(await read(ms + ttl), undefined);
     assertEquals(await read(ms + Math.floor(ttl * 7 / 8) - 1000), NAMED);
   }));
@@ -52,7 +52,7 @@ Deno.test("a token is good for no longer than its time, and for seven eighths of
 
 Deno.test("a token stays the same for an eighth of its time, so that an answer keeps its ETag", async () => {
   const [first, last, next] = await Promise.all(
-    [NOON, NOON + DAY / 8 - 1, NOON + DAY / 8].map((ms) => at(ms).mint(IDS)),
+    [NOON, NOON + DAY / 8 - 1, NOON + DAY / 8].map((ms) => at(ms).createToken(IDS)),
   );
   assertEquals(first, last);
   assertNotEquals(last, next);
@@ -60,34 +60,34 @@ Deno.test("a token stays the same for an eighth of its time, so that an answer k
 
 Deno.test("a token expires in the second that it names", async () => {
   const token = await forge(JSON.stringify({ o: "o-1", w: "w_2", t: "t-3", exp: NOON / 1000 }));
-  assertEquals(await at(NOON - 1).read(token), NAMED);
-  assertEquals(await at(NOON).read(token), undefined);
+  assertEquals(await at(NOON - 1).verifyToken(token), NAMED);
+  assertEquals(await at(NOON).verifyToken(token), undefined);
   for (const exp of [undefined, null, "", "x", -1, "4000000000", 4e9 + 0.5, 1e300, true, [4e9]]) {
     const forever = await forge(JSON.stringify({ o: "o-1", w: "w_2", t: "t-3", exp }));
-    assertEquals(await at(NOON).read(forever), undefined, `exp ${exp}`);
+    assertEquals(await at(NOON).verifyToken(forever), undefined, `exp ${exp}`);
   }
 });
 
 Deno.test("the first secret signs and all are good for reading, so that they can be rotated", async () => {
-  const old = await at(NOON).mint(IDS);
+  const old = await at(NOON).createToken(IDS);
   const both = at(NOON, [OTHER, SECRET]);
-  assertEquals(await both.read(old), NAMED);
-  const fresh = await both.mint(IDS);
-  assertEquals(await at(NOON, [OTHER]).read(fresh), NAMED);
-  assertEquals(await at(NOON, [OTHER]).read(old), undefined, "a secret that was taken away");
-  assertEquals(await at(NOON, [SECRET]).read(fresh), undefined, "a foreign one");
+  assertEquals(await both.verifyToken(old), NAMED);
+  const fresh = await both.createToken(IDS);
+  assertEquals(await at(NOON, [OTHER]).verifyToken(fresh), NAMED);
+  assertEquals(await at(NOON, [OTHER]).verifyToken(old), undefined, "a secret that was taken away");
+  assertEquals(await at(NOON, [SECRET]).verifyToken(fresh), undefined, "a foreign one");
 });
 
 Deno.test("a token with any one character changed, left out or put in is none", async () => {
   const links = at(NOON);
-  const token = await links.mint(IDS);
+  const token = await links.createToken(IDS);
   const place = fc.integer({ min: 0, max: token.length - 1 });
   const chars = "ABCXYZabcxyz0189-_.=+/ %~\n\0é";
   const change = fc.constantFrom(...chars, "");
   await fc.assert(
     fc.asyncProperty(place, change, fc.boolean(), async (place, change, insert) => {
       const other = token.slice(0, place) + change + token.slice(insert ? place : place + 1);
-      assertEquals(await links.read(other), other === token ? NAMED : undefined, other);
+      assertEquals(await links.verifyToken(other), other === token ? NAMED : undefined, other);
     }),
     { numRuns: 1_000 },
   );
@@ -95,37 +95,37 @@ Deno.test("a token with any one character changed, left out or put in is none", 
 
 Deno.test("no other spelling of the same bytes is a token", async () => {
   const links = at(NOON);
-  const token = await links.mint(IDS);
+  const token = await links.createToken(IDS);
   const [, payload = "", mac = ""] = token.split(".");
   // 32 bytes leave two unused bits in the last of 43 characters
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const last = alphabet.indexOf(mac.slice(-1));
   for (const bits of [1, 2, 3]) {
     const spelled = `v1.${payload}.${mac.slice(0, -1)}${alphabet[last ^ bits]}`;
-    assertEquals(await links.read(spelled), undefined, spelled);
+    assertEquals(await links.verifyToken(spelled), undefined, spelled);
   }
   const base64 = `v1.${payload}.${mac.replaceAll("-", "+").replaceAll("_", "/")}`;
-  if (base64 !== token) assertEquals(await links.read(base64), undefined);
+  if (base64 !== token) assertEquals(await links.verifyToken(base64), undefined);
   for (const other of [`${token}=`, `${token}.`, ` ${token}`, token.replace("v1", "V1")]) {
-    assertEquals(await links.read(other), undefined, other);
+    assertEquals(await links.verifyToken(other), undefined, other);
   }
 });
 
 Deno.test("what is no token at all is none, whatever it is", async () => {
   const links = at(NOON);
   const known = ["", ".", "..", "v1..", "v1.a.b", `v1.e30.${"A".repeat(43)}`, "__proto__"];
-  for (const text of known) assertEquals(await links.read(text), undefined, text);
+  for (const text of known) assertEquals(await links.verifyToken(text), undefined, text);
   const text = fc.string({ maxLength: 200 });
   await fc.assert(fc.asyncProperty(text, async (text) => {
-    assertEquals(await links.read(text), undefined);
-    assertEquals(await links.read(`v1.${text}.${"A".repeat(43)}`), undefined);
+    assertEquals(await links.verifyToken(text), undefined);
+    assertEquals(await links.verifyToken(`v1.${text}.${"A".repeat(43)}`), undefined);
   }));
 });
 
 Deno.test("what the secret signed for something else is no token", async () => {
   const links = at(NOON);
   const ours = { o: "o-1", w: "w_2", t: "t-3", exp: NOON / 1000 + 60 };
-  const read = async (payload: string) => await links.read(await forge(payload));
+  const read = async (payload: string) => await links.verifyToken(await forge(payload));
   assertEquals(
     await read(JSON.stringify({ ...ours, more: 1 })),
     NAMED,
@@ -143,7 +143,7 @@ Deno.test("what the secret signed for something else is no token", async () => {
 
 Deno.test("no webhook's signature is a link's, should both have the same secret", async () => {
   const links = at(NOON);
-  const token = await links.mint(IDS);
+  const token = await links.createToken(IDS);
   const [, payload = "", mac = ""] = token.split(".");
   const base64 = btoa(decode(mac));
   // the nearest that a sender can come: its id and time make up what a link signs
@@ -159,12 +159,12 @@ Deno.test("no webhook's signature is a link's, should both have the same secret"
     const verifier = webhookVerifier([SECRET], () => NOON);
     assert(!await verifier.verify(headers, new TextEncoder().encode(body)));
     const signature = (await signWebhook(SECRET, id, seconds, body)).slice(3);
-    assertEquals(await links.read(`v1.${payload}.${encode(atob(signature))}`), undefined);
+    assertEquals(await links.verifyToken(`v1.${payload}.${encode(atob(signature))}`), undefined);
   }
 });
 
 Deno.test("a malformed secret is refused at once, and not told", () => {
-  const error = assertThrows(() => linksOf(["whsec_canary"], DAY, Date.now), RangeError);
+  const error = assertThrows(() => createLinkSigner(["whsec_canary"], DAY, Date.now), RangeError);
   assert(!error.message.includes("canary"));
 });
 
@@ -180,8 +180,8 @@ Deno.test("a task's token is signed once, however many tasks there are beside", 
     const links = at(NOON);
     const tokens = new Set<string>();
     for (let i = 0; i < 3_000; i++) {
-      tokens.add(await links.mint({ ...IDS, taskId: `t-${i}` }));
-      assert(tokens.has(await links.mint({ ...IDS, taskId: `t-${i}` })));
+      tokens.add(await links.createToken({ ...IDS, taskId: `t-${i}` }));
+      assert(tokens.has(await links.createToken({ ...IDS, taskId: `t-${i}` })));
     }
     assertEquals([signed, tokens.size], [3_000, 3_000]);
   } finally {

@@ -7,7 +7,7 @@ import { IDS, KEY, TOKEN } from "../helpers/endpoint.ts";
 import { root } from "../helpers/run_deno.ts";
 import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 
 /** A caller's program, as one would write it who has the generated types alone. */
 const CLIENT = `
@@ -67,20 +67,20 @@ async function deno(...args: string[]): Promise<string> {
 }
 
 Deno.test("a client generated from the served document compiles, and works against the endpoint", async () => {
-  const standIn = createStandIn({ token: TOKEN });
-  standIn.add({
+  const platform = createFakePlatform({ token: TOKEN });
+  platform.add({
     id: IDS.task_id,
     name: "train",
     steps: [{ status: "running" }, { status: "success", result: "m-1", result_type: "model" }],
   });
-  await using platform = listen(standIn.fetch);
+  await using server = listen(platform.fetch);
   await using endpoint = start(Deno.execPath(), ["task", "start"], {
     DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: platform.origin,
+    DEEPINT_INSTANCE: server.origin,
     RESOLVE_API_KEYS: KEY,
     PORT: "0",
   });
-  const port = await endpoint.saw(/http:\/\/[^/\s]+:(\d+)\/.*\n/);
+  const port = await endpoint.waitForOutput(/http:\/\/[^/\s]+:(\d+)\/.*\n/);
   const origin = `http://127.0.0.1:${port}`;
 
   const folder = await Deno.makeTempDir({ dir: tmpdir(), prefix: "openapi-" });

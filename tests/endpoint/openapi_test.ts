@@ -102,7 +102,7 @@ Deno.test("every operation has a summary, and says who may call it", () => {
 
 Deno.test("every example of a request is one that the endpoint takes", async () => {
   const endpoint = setUp();
-  endpoint.standIn.add({ id: "t-1", organization: "o-1", workspace: "w-1" });
+  endpoint.platform.add({ id: "t-1", organization: "o-1", workspace: "w-1" });
   const examples = (path: string) =>
     Object.values(paths[path]?.post?.requestBody?.content["application/json"]?.examples ?? {});
   const questions = await Promise.all(

@@ -1,7 +1,7 @@
 // Every problem of the contract's table is produced, is well formed, and lets nothing out.
 import { assert, assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
-import { SETTINGS } from "../../functions/app.ts";
-import { handlerOf } from "../../functions/lazy_handler.ts";
+import { SETTING_NAMES } from "../../functions/app.ts";
+import { lazyHandler } from "../../functions/lazy_handler.ts";
 import cloudflare from "../../functions/cloudflare.ts";
 import {
   captureConsole,
@@ -207,8 +207,8 @@ for (const { when, expect, settings, upstream, ask, header } of cases) {
     using clock = new FakeClock();
     using output = captureConsole();
     const endpoint = setUp(settings);
-    if (upstream) endpoint.standIn.inject(upstream);
-    else endpoint.standIn.add({ id: "t-1", status: "running" });
+    if (upstream) endpoint.platform.inject(upstream);
+    else endpoint.platform.add({ id: "t-1", status: "running" });
     const ended = clock.now + 8_000; // the default deadline
     const response = await clock.runUntil((ask ?? resolve({ headers }))(endpoint));
     if ([408, 504].includes(status)) assertEquals(clock.now, ended, "at the deadline");
@@ -234,14 +234,14 @@ for (const { when, expect, settings, upstream, ask, header } of cases) {
     assertEquals(more, [], "one line a request");
     assertEquals([entry?.status, entry?.problem], [status, name]);
     assertEquals(entry?.request_id, problem.request_id);
-    assertEquals(endpoint.standIn.count(), upstream ? 1 : 0, "upstream requests");
+    assertEquals(endpoint.platform.count(), upstream ? 1 : 0, "upstream requests");
     assertEquals((await endpoint.send(problem.type)).status, 200, "its page");
   });
 }
 
 Deno.test("upstream-credentials is told to the operator", async () => {
-  const { standIn, get, log } = setUp();
-  standIn.inject(upstream(401));
+  const { platform, get, log } = setUp();
+  platform.inject(upstream(401));
   await get(TASK_PATH);
   assertMatch(log.at(-1)?.hint ?? "", /DEEPINT_TOKEN/);
   assertEquals(log.at(-1)?.upstream_status, 401);
@@ -249,8 +249,8 @@ Deno.test("upstream-credentials is told to the operator", async () => {
 
 Deno.test("rate-limited waits as long as upstream asks, and no less", async () => {
   for (const [asked, seconds] of [["7", 7], ["120", 120], ["0", 1]]) {
-    const { standIn, bearer } = setUp();
-    standIn.inject(upstream(429, TEXT, { "retry-after": asked }));
+    const { platform, bearer } = setUp();
+    platform.inject(upstream(429, TEXT, { "retry-after": asked }));
     assertEquals((await bearer(BODY)).headers.get("retry-after"), `${seconds}`);
   }
 });
@@ -262,8 +262,8 @@ Deno.test("a task's own texts are cut to 200 printable characters each in a prob
     ...{ result: long, result_type: long, error_description: long },
   };
   for (const status of ["failed", "running", "paused".padEnd(300, "\t!")]) {
-    const { standIn, bearer } = setUp();
-    standIn.add({ id: "t-1", status, ...fields });
+    const { platform, bearer } = setUp();
+    platform.add({ id: "t-1", status, ...fields });
     const response = await bearer({ ...IDS, pending: "retry" });
     const text = await response.clone().text();
     assert(!/[\p{Cc}\p{Cf}\p{Cs}]/u.test(text.replace(/\s*$/, "")), "printable");
@@ -282,16 +282,16 @@ Deno.test("a task's own texts are cut to 200 printable characters each in a prob
 });
 
 Deno.test("a task's error code is cut too, so that the problem matches its schema", async () => {
-  const { standIn, bearer } = setUp();
-  standIn.add({ id: "t-1", status: "failed", error_code: "NO\n".padEnd(600, "X") });
+  const { platform, bearer } = setUp();
+  platform.add({ id: "t-1", status: "failed", error_code: "NO\n".padEnd(600, "X") });
   const { code, task } = await problemOf(await bearer(IDS));
   assertMatch(code, /^TASK_NO X+$/);
   assertLessOrEqual(task?.info.error_code?.length ?? 0, 200);
 });
 
 Deno.test("a body of 20,000 bytes is read, however it comes; one of 20,001 is not", async () => {
-  const { standIn, bearer } = setUp();
-  standIn.add({ id: "t-1", status: "running" });
+  const { platform, bearer } = setUp();
+  platform.add({ id: "t-1", status: "running" });
   const sized = (size: number) => new TextEncoder().encode(JSON.stringify(BODY).padEnd(size));
   for (const [size, status] of [[20_000, 202], [20_001, 413]] as const) {
     const stream = new Blob([sized(size)]).stream();
@@ -302,14 +302,14 @@ Deno.test("a body of 20,000 bytes is read, however it comes; one of 20,001 is no
 
 Deno.test("nothing after 20 kB is read of a body that is chunked, or lies about its length", async () => {
   for (const length of [undefined, "10", "-1", "abc", "20000"]) {
-    const { standIn, bearer } = setUp();
+    const { platform, bearer } = setUp();
     const { body, state } = chunkedBody(1_000, 100_000);
     const headers = length === undefined ? {} : { "content-length": length };
     const response = await bearer("", { body, headers });
     assertEquals(await outcomeOf(response), [413, "content-too-large"], length);
     assertLessOrEqual(state.read, 21_000, length);
     assert(state.cancelled, "the rest is refused");
-    assertEquals(standIn.count(), 0);
+    assertEquals(platform.count(), 0);
   }
 });
 
@@ -323,8 +323,8 @@ Deno.test("nothing at all is read of a body that declares more than 20 kB", asyn
 });
 
 Deno.test("any type of JSON is read, and nothing else", async () => {
-  const { standIn, bearer } = setUp();
-  standIn.add({ id: "t-1", status: "running" });
+  const { platform, bearer } = setUp();
+  platform.add({ id: "t-1", status: "running" });
   const json = ["application/json", "Application/JSON", "application/json;charset=utf-8"];
   const structured = ["application/cloudevents+json", "application/vnd.a.b+json ; charset=UTF-8"];
   for (const type of [...json, ...structured]) {
@@ -360,20 +360,20 @@ Deno.test("a wrong setting is 503 misconfigured, which names it to the caller wi
     ["RESOLVE_PENDING", { ...enough, RESOLVE_PENDING: "202" }],
     ["RESOLVE_BASE_PATH", { ...enough, RESOLVE_BASE_PATH: "a/.." }],
     ["RESOLVE_CORS_ORIGINS", { ...enough, RESOLVE_CORS_ORIGINS: "*" }],
-    ["RESOLVE_LINK_SECRET", { ...enough, RESOLVE_LINK_SECRET: "whsec_canary" }],
+    ["RESOLVE_LINK_SECRETS", { ...enough, RESOLVE_LINK_SECRETS: "whsec_canary" }],
     ["RESOLVE_LINK_TTL_S", { ...enough, RESOLVE_LINK_TTL_S: "59" }],
-    ["RESOLVE_OPEN", { ...enough, RESOLVE_OPEN: "1" }],
-    ["RESOLVE_CALLBACKS", { ...enough, RESOLVE_CALLBACKS: `canary.example=${SECRET}` }],
+    ["RESOLVE_ALLOW_UNAUTHENTICATED", { ...enough, RESOLVE_ALLOW_UNAUTHENTICATED: "1" }],
+    ["RESOLVE_CALLBACK_HOSTS", { ...enough, RESOLVE_CALLBACK_HOSTS: `canary.example=${SECRET}` }],
     ["RESOLVE_KV_PATH", { ...enough, RESOLVE_KV_PATH: ":memory:" }],
     ["RESOLVE_MAX_WATCHES", { ...enough, RESOLVE_MAX_WATCHES: "0" }],
   ];
-  const settings = SETTINGS.filter((name) => name !== "PORT"); // which is the platform's affair
+  const settings = SETTING_NAMES.filter((name) => name !== "PORT"); // which is the platform's affair
   assertEquals(new Set(wrong.map(([variable]) => variable)), new Set(settings));
   for (const [variable, environment] of wrong) {
     using output = captureConsole();
     const headers = { authorization: `Bearer ${KEY}` };
     const request = new Request("https://a.example/resolve", post(BODY, { headers }));
-    const response = await handlerOf((name) => environment[name])(request);
+    const response = await lazyHandler((name) => environment[name])(request);
     assert(!/canary/.test(await textOf(response)));
     assertEquals(response.headers.get("cache-control"), "no-store");
     assertEquals(response.headers.get("x-content-type-options"), "nosniff");
@@ -398,7 +398,7 @@ Deno.test("a misconfigured endpoint keeps the caller's request id, and logs it",
   using output = captureConsole();
   const headers = { "x-request-id": "req-1" };
   const request = new Request("https://a.example/health", { headers });
-  const response = await handlerOf(() => undefined)(request);
+  const response = await lazyHandler(() => undefined)(request);
   assertEquals(response.headers.get("x-request-id"), "req-1");
   assertEquals((await problemOf(response)).request_id, "req-1");
   assert(JSON.stringify([...output.log, ...output.error]).includes("req-1"));

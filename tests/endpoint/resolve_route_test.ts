@@ -25,8 +25,8 @@ const ids = { organization_id: IDS.organization_id, workspace_id: IDS.workspace_
 const FAILED = { status: "failed", error_code: "NO_ROWS", error_description: "the file is empty" };
 
 Deno.test("a finished task is answered to either caller with its result and its dictionary", async () => {
-  const { standIn, bearer, webhook } = setUp();
-  standIn.add(INFO);
+  const { platform, bearer, webhook } = setUp();
+  platform.add(INFO);
   for (const response of [await bearer(IDS), await webhook(IDS)]) {
     assertEquals(response.status, 200);
     assertEquals(response.headers.get("content-type"), "application/json");
@@ -43,19 +43,19 @@ Deno.test("a finished task is answered to either caller with its result and its 
 
 Deno.test("a finished task that made nothing has an empty result, after one request", async () => {
   for (const result_type of [null, "source"]) {
-    const { standIn, bearer } = setUp();
-    standIn.add({ id: "t-1", status: "success", result: null, result_type });
+    const { platform, bearer } = setUp();
+    platform.add({ id: "t-1", status: "success", result: null, result_type });
     const response = await bearer(IDS);
     const body = v.parse(v.strictObject(Finished.entries), await response.json());
     assertEquals([response.status, body.status, body.result], [200, "success", {}]);
-    assertEquals(standIn.count(), 1);
+    assertEquals(platform.count(), 1);
   }
 });
 
 Deno.test("a running or pending task is 202 to a bearer, with retry_after and Location", async () => {
   for (const status of ["running", "pending"]) {
-    const { standIn, bearer } = setUp();
-    standIn.add({ ...INFO, status, progress: 40, result: null, result_type: null });
+    const { platform, bearer } = setUp();
+    platform.add({ ...INFO, status, progress: 40, result: null, result_type: null });
     const response = await bearer(IDS);
     assertEquals(response.status, 202);
     const body = v.parse(v.strictObject(Running.entries), await response.json());
@@ -68,8 +68,8 @@ Deno.test("a running or pending task is 202 to a bearer, with retry_after and Lo
 
 Deno.test("a running or pending task is 503 task-pending to a webhook, with Retry-After", async () => {
   for (const status of ["running", "pending"]) {
-    const { standIn, webhook } = setUp();
-    standIn.add({ id: "t-1", status });
+    const { platform, webhook } = setUp();
+    platform.add({ id: "t-1", status });
     const response = await webhook(IDS);
     assertGreaterOrEqual(retryAfterOf(response), 2);
     assertEquals(await outcomeOf(response), [503, "task-pending"]);
@@ -87,8 +87,8 @@ Deno.test("pending decides for either caller: first the body, then RESOLVE_PENDI
     [{ RESOLVE_PENDING: "retry" }, { pending: "accepted" }, 202, 202],
   ];
   for (const [settings, more, ...expected] of cases) {
-    const { standIn, bearer, webhook } = setUp(settings);
-    standIn.add({ id: "t-1", status: "running" });
+    const { platform, bearer, webhook } = setUp(settings);
+    platform.add({ id: "t-1", status: "running" });
     const answers = [await bearer({ ...IDS, ...more }), await webhook({ ...IDS, ...more })];
     assertEquals(answers.map(({ status }) => status), expected, JSON.stringify([settings, more]));
     for (const answer of answers) retryAfterOf(answer);
@@ -102,16 +102,16 @@ Deno.test("raise_on_error decides whether a failed task is 424; a webhook has it
     [{ raise_on_error: false }, 200, 200],
   ];
   for (const [more, ...expected] of cases) {
-    const { standIn, bearer, webhook } = setUp();
-    standIn.add({ id: "t-1", ...FAILED });
+    const { platform, bearer, webhook } = setUp();
+    platform.add({ id: "t-1", ...FAILED });
     const answers = [await bearer({ ...IDS, ...more }), await webhook({ ...IDS, ...more })];
     assertEquals(answers.map(({ status }) => status), expected, JSON.stringify(more));
   }
 });
 
 Deno.test("a failed task is a problem with the task's own code and description", async () => {
-  const { standIn, bearer } = setUp();
-  standIn.add({ ...INFO, result: null, result_type: null, ...FAILED });
+  const { platform, bearer } = setUp();
+  platform.add({ ...INFO, result: null, result_type: null, ...FAILED });
   const response = await bearer(IDS);
   const problem = await problemOf(response);
   assertEquals(
@@ -124,16 +124,16 @@ Deno.test("a failed task is a problem with the task's own code and description",
 });
 
 Deno.test("a failed task without error fields reads TASK_UNKNOWN and no description", async () => {
-  const { standIn, bearer } = setUp();
-  standIn.add({ id: "t-1", status: "failed" });
+  const { platform, bearer } = setUp();
+  platform.add({ id: "t-1", status: "failed" });
   const { code, detail } = await problemOf(await bearer(IDS));
   assertEquals([code, detail], ["TASK_UNKNOWN", "no description"]);
 });
 
 Deno.test("a failed task without raise_on_error is 200 with status failed and no result", async () => {
-  const { standIn, webhook } = setUp();
+  const { platform, webhook } = setUp();
   // what a failed task may have left behind is no result
-  standIn.add({ ...INFO, ...FAILED });
+  platform.add({ ...INFO, ...FAILED });
   const response = await webhook(IDS);
   assertEquals(response.status, 200);
   assertEquals(await objectOf(response), {
@@ -144,8 +144,8 @@ Deno.test("a failed task without raise_on_error is 200 with status failed and no
 });
 
 Deno.test("an unknown status is 502 with the server's word, whoever asks and however", async () => {
-  const { standIn, bearer, webhook } = setUp();
-  standIn.add({ id: "t-1", status: "paused" });
+  const { platform, bearer, webhook } = setUp();
+  platform.add({ id: "t-1", status: "paused" });
   const body = { ...IDS, raise_on_error: false, pending: "accepted" };
   for (const response of [await bearer(IDS), await webhook(IDS), await bearer(body)]) {
     const { type, raw_status, status } = await problemOf(response);
@@ -155,10 +155,10 @@ Deno.test("an unknown status is 502 with the server's word, whoever asks and how
 
 Deno.test("a null or missing status is a failed poll, not a state of the task", async () => {
   for (const status of [null, undefined]) {
-    const { standIn, bearer } = setUp();
-    standIn.add({ id: "t-1", status });
+    const { platform, bearer } = setUp();
+    platform.add({ id: "t-1", status });
     assertEquals(await outcomeOf(await bearer(IDS)), [502, "upstream-unavailable"]);
-    assertEquals(standIn.count(), 1);
+    assertEquals(platform.count(), 1);
   }
 });
 
@@ -176,9 +176,9 @@ Deno.test("Retry-After follows the adaptive schedule and the task's age", async 
     [null, 2, 3],
   ];
   for (const [age, least, most] of cases) {
-    const { standIn, bearer } = setUp();
+    const { platform, bearer } = setUp();
     const created = age === null ? null : new Date(now - age).toISOString();
-    standIn.add({ id: "t-1", status: "running", created });
+    platform.add({ id: "t-1", status: "running", created });
     const seconds = retryAfterOf(await bearer(IDS));
     assertGreaterOrEqual(seconds, least, `age ${age}`);
     assertLessOrEqual(seconds, most, `age ${age}`);
@@ -187,8 +187,8 @@ Deno.test("Retry-After follows the adaptive schedule and the task's age", async 
 
 Deno.test("a task's age is counted by the clock that the app is given", async () => {
   const now = Date.parse("2031-07-01T00:00:00Z");
-  const { standIn, bearer } = setUp({}, { now: () => now });
-  standIn.add({ id: "t-1", status: "running", created: new Date(now - 200_000).toISOString() });
+  const { platform, bearer } = setUp({}, { now: () => now });
+  platform.add({ id: "t-1", status: "running", created: new Date(now - 200_000).toISOString() });
   const seconds = retryAfterOf(await bearer(IDS));
   assertGreaterOrEqual(seconds, 20);
   assertLessOrEqual(seconds, 22);
@@ -206,11 +206,11 @@ Deno.test("Retry-After is never below what upstream asks for, and still an integ
     [new Date(Date.now() + 120_000).toUTCString(), 118, 121],
   ];
   for (const [upstream, least, most] of cases) {
-    const { standIn, bearer, webhook } = setUp();
+    const { platform, bearer, webhook } = setUp();
     const created = new Date().toISOString();
     const answer = () =>
       Response.json({ ...RUNNING, created }, { headers: { "retry-after": upstream } });
-    standIn.inject(answer, 2);
+    platform.inject(answer, 2);
     const response = await bearer(IDS);
     for (const seconds of [retryAfterOf(response), retryAfterOf(await webhook(IDS))]) {
       assertGreaterOrEqual(seconds, least, upstream.slice(0, 40));
@@ -223,22 +223,22 @@ Deno.test("Retry-After is never below what upstream asks for, and still an integ
 
 Deno.test("Retry-After stays an integer when upstream asks for more than a number holds", async () => {
   for (const upstream of ["9".repeat(25), "9".repeat(400)]) {
-    const { standIn, bearer } = setUp();
-    standIn.inject(() => Response.json(RUNNING, { headers: { "retry-after": upstream } }));
+    const { platform, bearer } = setUp();
+    platform.inject(() => Response.json(RUNNING, { headers: { "retry-after": upstream } }));
     const response = await bearer(IDS);
     const { retry_after } = v.parse(Running, await response.json());
     assertGreaterOrEqual(retryAfterOf(response), 86_400);
     assertEquals(retry_after, retryAfterOf(response));
 
-    standIn.inject(() => Response.json({}, { status: 429, headers: { "retry-after": upstream } }));
+    platform.inject(() => Response.json({}, { status: 429, headers: { "retry-after": upstream } }));
     assertGreaterOrEqual(retryAfterOf(await bearer(IDS)), 86_400);
   }
 });
 
 Deno.test("Location leads to the same task, also when its ids are no UUIDs", async () => {
-  const { standIn, bearer, get } = setUp();
+  const { platform, bearer, get } = setUp();
   const task = { id: "00000181d3c6b79d-ebbd4d36_3f01b009", organization: "A_1", workspace: "-w-" };
-  standIn.add({ ...task, status: "running" });
+  platform.add({ ...task, status: "running" });
   const body = { organization_id: "A_1", workspace_id: "-w-", task_id: task.id };
   const { headers } = await bearer(body);
   const response = await get(headers.get("location") ?? "");
@@ -271,13 +271,13 @@ Deno.test("a task is named by its web URL, by its API URL, by ids, plain or as a
   ];
   for (const [body, settings] of cases) {
     for (const sent of [body, event({ ...body, more: null }), { ...event(body), id: "e-1" }]) {
-      const { standIn, bearer, webhook } = setUp(settings);
-      standIn.add({ id: "t-1", status: "running" });
+      const { platform, bearer, webhook } = setUp(settings);
+      platform.add({ id: "t-1", status: "running" });
       const said = JSON.stringify(sent);
       assertEquals((await bearer(sent)).status, 202, said);
       assertEquals((await webhook(sent)).status, 503, said);
-      assertEquals(standIn.count(), 2, said);
-      for (const { url, method, headers } of standIn.requests) {
+      assertEquals(platform.count(), 2, said);
+      for (const { url, method, headers } of platform.requests) {
         assertEquals([method, url], ["GET", API], said);
         assertEquals(headers["x-deepint-organization"], organization_id, said);
       }
@@ -286,8 +286,8 @@ Deno.test("a task is named by its web URL, by its API URL, by ids, plain or as a
 });
 
 Deno.test("raise_on_error and pending count inside an event too", async () => {
-  const { standIn, webhook } = setUp();
-  standIn.add({ id: "t-1", steps: [{ status: "running" }, FAILED] });
+  const { platform, webhook } = setUp();
+  platform.add({ id: "t-1", steps: [{ status: "running" }, FAILED] });
   assertEquals((await webhook(event({ ...IDS, pending: "accepted" }))).status, 202);
   assertEquals((await webhook(event({ ...IDS, raise_on_error: true }))).status, 424);
 });
@@ -325,7 +325,7 @@ Deno.test("a bad request is 400 with a pointer at each mistake, and no upstream 
     [event({ url: WEB, task_id: "t-2" }), ["#/data/task_id"]],
   ];
   for (const [body, pointers] of cases) {
-    const { standIn, bearer, webhook } = setUp();
+    const { platform, bearer, webhook } = setUp();
     const said = JSON.stringify(body).slice(0, 100);
     for (const response of [await bearer(body), await webhook(body)]) {
       assertEquals(response.status, 400, said);
@@ -334,19 +334,19 @@ Deno.test("a bad request is 400 with a pointer at each mistake, and no upstream 
       assertEquals(errors.map(({ pointer }) => pointer).sort(), pointers.sort(), said);
       assert(errors.every(({ detail }) => detail.length > 0), said);
     }
-    assertEquals(standIn.count(), 0, said);
+    assertEquals(platform.count(), 0, said);
   }
 });
 
 Deno.test("a body that is an array, or nested deep, or not UTF-8 is 400", async () => {
-  const { bearer, standIn } = setUp();
+  const { bearer, platform } = setUp();
   const bytes = new TextEncoder().encode(JSON.stringify({ ...IDS, note: "?" }));
   const cut = bytes.map((byte) => byte === 0x3f ? 0xff : byte);
   const deep = "[".repeat(9_000) + "]".repeat(9_000);
   for (const body of [JSON.stringify([IDS]), "[]", deep, deep.slice(1), cut]) {
     assertEquals(await outcomeOf(await bearer("", { body })), [400, "invalid-request"]);
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("what is not allowed is 403 with no upstream request, to whichever host", async () => {
@@ -371,17 +371,17 @@ Deno.test("what is not allowed is 403 with no upstream request, to whichever hos
     ],
   ];
   for (const [settings, body] of cases) {
-    const { standIn, bearer, webhook } = setUp(settings);
-    standIn.add({ id: "t-1", status: "success" });
+    const { platform, bearer, webhook } = setUp(settings);
+    platform.add({ id: "t-1", status: "success" });
     for (const response of [await bearer(body), await webhook(body), await bearer(event(body))]) {
       assertEquals(await outcomeOf(response), [403, "forbidden"], JSON.stringify([settings, body]));
     }
-    assertEquals(standIn.count(), 0);
+    assertEquals(platform.count(), 0);
   }
-  const { standIn, bearer } = setUp({
+  const { platform, bearer } = setUp({
     RESOLVE_ALLOWED_ORGANIZATIONS: "organization-2, organization-1",
     RESOLVE_ALLOWED_WORKSPACES: "workspace-1",
   });
-  standIn.add({ id: "t-1", status: "success" });
+  platform.add({ id: "t-1", status: "success" });
   assertEquals((await bearer(IDS)).status, 200, "what is named is allowed");
 });

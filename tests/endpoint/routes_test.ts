@@ -43,7 +43,7 @@ const ROUTES: Record<string, string[]> = {
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
 
 Deno.test("/health says ok to anybody and touches nothing upstream", async () => {
-  const { standIn, send } = setUp();
+  const { platform, send } = setUp();
   for (const authorization of [undefined, "Bearer wrong"]) {
     const response = await send("/health", { headers: authorization ? { authorization } : {} });
     assertEquals(response.status, 200);
@@ -51,15 +51,15 @@ Deno.test("/health says ok to anybody and touches nothing upstream", async () =>
     assertEquals(await objectOf(response), { status: "ok" });
   }
   assertEquals((await send("/health?verbose=1")).status, 200, "a query is another matter");
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("/openapi.json is the same JSON for anybody, and touches nothing upstream", async () => {
-  const { standIn, send } = setUp();
+  const { platform, send } = setUp();
   const [one, other] = [await send("/openapi.json"), await send("/openapi.json")];
   assertEquals([one.status, one.headers.get("content-type")], [200, "application/json"]);
   assertEquals(await objectOf(one), await objectOf(other));
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("/openapi.json describes OpenAPI 3.1 and the routes that there are", async () => {
@@ -72,14 +72,14 @@ Deno.test("/openapi.json describes OpenAPI 3.1 and the routes that there are", a
     "/organizations/{organization}/workspaces/{workspace}/tasks/{task}",
     "/problems/{name}",
     "/resolve",
-    "/watch/{token}",
+    "/status/{token}",
     "/watches",
     "/watches/{id}",
   ]);
 });
 
 Deno.test("/problems/{name} explains every problem of the table to anybody", async () => {
-  const { standIn, send } = setUp();
+  const { platform, send } = setUp();
   for (const [name, status] of Object.entries(TABLE)) {
     const response = await send(`/problems/${name}`);
     assertEquals(response.status, 200, name);
@@ -91,7 +91,7 @@ Deno.test("/problems/{name} explains every problem of the table to anybody", asy
   for (const name of Object.keys(PROBLEMS)) {
     assertEquals((await send(`/problems/${name}`)).status, 200, name);
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a problem of no such name is 404, also one that every object has", async () => {
@@ -103,7 +103,7 @@ Deno.test("a problem of no such name is 404, also one that every object has", as
 });
 
 Deno.test("every other path is 404 with a code that tells it from a missing task", async () => {
-  const { send, get, bearer, standIn, log } = setUp();
+  const { send, get, bearer, platform, log } = setUp();
   const paths = [
     "",
     "/",
@@ -129,7 +129,7 @@ Deno.test("every other path is 404 with a code that tells it from a missing task
     }
     assertEquals(log.at(-1)?.route, null);
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
   const codes = [await bearer(IDS), await get(TASK_PATH)].map(async (response) => {
     const { status, code } = await problemOf(response);
     return [status, code];
@@ -145,7 +145,7 @@ Deno.test("a path with a slash at its end is another path", async () => {
 });
 
 Deno.test("a known path with another method is 405 with Allow, and asks nothing", async () => {
-  const { send, standIn, log } = setUp();
+  const { send, platform, log } = setUp();
   for (const [path, allowed] of Object.entries(ROUTES)) {
     for (const method of METHODS.filter((method) => !allowed.includes(method))) {
       for (const headers of [{}, { authorization: `Bearer ${KEY}` }]) {
@@ -158,7 +158,7 @@ Deno.test("a known path with another method is 405 with Allow, and asks nothing"
       }
     }
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
   assertEquals(log.at(-1)?.problem, "method-not-allowed");
 });
 
@@ -176,8 +176,8 @@ Deno.test("HEAD has the status and the headers of GET and no body, where GET wor
 
 Deno.test("a base path precedes every route, and no route is there without it", async () => {
   const base = "/resolve-task";
-  const { standIn, app, send, get, bearer, webhook } = setUp({ RESOLVE_BASE_PATH: base });
-  standIn.add({ id: "t-1", steps: [{ status: "running", polls: 3 }, { status: "failed" }] });
+  const { platform, app, send, get, bearer, webhook } = setUp({ RESOLVE_BASE_PATH: base });
+  platform.add({ id: "t-1", steps: [{ status: "running", polls: 3 }, { status: "failed" }] });
   for (const path of ["/health", "/openapi.json", "/problems/forbidden"]) {
     assertEquals((await send(path)).status, 200, path);
     assertEquals((await app.request(path)).status, 404, path);
@@ -225,9 +225,9 @@ Deno.test("nothing is ever answered with a redirect or 410", async () => {
 });
 
 Deno.test("every answer has Cache-Control, nosniff and a request id of its own", async () => {
-  const { standIn, bearer, webhook, send, log } = setUp();
-  standIn.inject(() => Response.json(RUNNING), 2);
-  standIn.inject(() => Response.json(SUCCESS));
+  const { platform, bearer, webhook, send, log } = setUp();
+  platform.inject(() => Response.json(RUNNING), 2);
+  platform.inject(() => Response.json(SUCCESS));
   const answers = [
     await bearer(IDS),
     await webhook(IDS),
@@ -277,8 +277,8 @@ Deno.test("X-Request-Id is the caller's when it is well formed, else a new one",
 });
 
 Deno.test("the log has the pattern of the route and how the poll went, and no id, query or body", async () => {
-  const { standIn, get, bearer, webhook, send, log } = setUp();
-  standIn.add({ id: "t-1", status: "running" });
+  const { platform, get, bearer, webhook, send, log } = setUp();
+  platform.add({ id: "t-1", status: "running" });
   await get(`${TASK_PATH}?secret=1`);
   await bearer(IDS);
   await webhook({ ...IDS, task_id: "t-2" });

@@ -4,8 +4,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { upstreamProblem } from "../../functions/task/response.ts";
 import { createApp, readConfig } from "../../functions/app.ts";
-import { Problem } from "../../functions/http/problem.ts";
-import { parseJson, readQuestion } from "../../functions/task/request.ts";
+import { HttpProblem } from "../../functions/http/problem.ts";
+import { parseJson, parseTaskRequest } from "../../functions/task/request.ts";
 import {
   Credentials,
   DeepintBaseError,
@@ -14,7 +14,7 @@ import {
   Task,
   TaskInfo,
 } from "../../mod.ts";
-import { assertSilent, prints } from "../helpers/client.ts";
+import { allRenderings, assertNoSecrets } from "../helpers/client.ts";
 import {
   captureConsole,
   IDS,
@@ -72,9 +72,9 @@ const CLASSES: Record<string, [make: () => unknown, fields: string[]]> = {
     () => assertThrows(() => readConfig({ DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: `${KEY} x` })),
     ["variable"],
   ],
-  Problem: [
-    () => new Problem("invalid-request", "text", { code: "X", headers: { a: "b" }, extra: {} }),
-    ["options", "problem"],
+  HttpProblem: [
+    () => new HttpProblem("invalid-request", "text", { code: "X", headers: { a: "b" }, extra: {} }),
+    ["options", "type"],
   ],
 };
 
@@ -82,7 +82,7 @@ for (const [name, [make, fields]] of Object.entries(CLASSES)) {
   Deno.test(`a ${name} holds no secret, and one in any of its fields would be seen`, async () => {
     const error = await make();
     assert(error instanceof Error && error.name === name);
-    assertSilent(error, ...SECRETS);
+    assertNoSecrets(error, ...SECRETS);
     const own = Reflect.ownKeys(error).map(String).filter((key) => !/^(stack|message)$/.test(key));
     assertEquals(own.sort(), fields, "a new field is one that may leak");
     for (const key of [...fields, "message", "stack", "name", "cause", "toString", "another"]) {
@@ -94,7 +94,7 @@ for (const [name, [make, fields]] of Object.entries(CLASSES)) {
       for (const value of leaks) {
         const leaky = await make();
         Object.defineProperty(leaky, key, { value, enumerable: false, configurable: true });
-        assertThrows(() => assertSilent(leaky, ...SECRETS), Error, "a secret", `${name}.${key}`);
+        assertThrows(() => assertNoSecrets(leaky, ...SECRETS), Error, "a secret", `${name}.${key}`);
       }
     }
   });
@@ -108,8 +108,8 @@ Deno.test("what upstream says of the token is in no problem made of it", async (
     const error = await assertRejects(() => task.load({ retries: 0 }), DeepintHTTPError);
     const problem = upstreamProblem(error);
     assert(problem !== undefined, `${status}`);
-    named.push(problem.problem);
-    assertSilent(problem, ...SECRETS, "the token");
+    named.push(problem.type);
+    assertNoSecrets(problem, ...SECRETS, "the token");
   }
   assertEquals(new Set(named).size, 4, named.join());
 });
@@ -127,11 +127,11 @@ Deno.test("a problem of a request holds nothing of a URL that may be a credentia
   ];
   const allowed = { allowedOrganizations: [], allowedWorkspaces: [] };
   for (const url of urls) {
-    const read = () => readQuestion({ url }, "app.deepint.net", allowed);
-    assertSilent(assertThrows(read, Problem, undefined, url), KEY);
+    const read = () => parseTaskRequest({ url }, "app.deepint.net", allowed);
+    assertNoSecrets(assertThrows(read, HttpProblem, undefined, url), KEY);
   }
   const bytes = new TextEncoder().encode(`{"key":"${KEY}"`);
-  assertSilent(assertThrows(() => parseJson(bytes), Problem), KEY);
+  assertNoSecrets(assertThrows(() => parseJson(bytes), HttpProblem), KEY);
 });
 
 Deno.test("an endpoint prints and serialises without token, keys and secrets", () => {
@@ -170,8 +170,8 @@ Deno.test("a signature that is refused is in no answer and no log line, whatever
   using output = captureConsole();
   for (const change of changes) {
     for (const body of [JSON.stringify(IDS), JSON.stringify(IDS) + "\n", "{"]) {
-      const { standIn, send, log } = setUp();
-      standIn.add({ id: "t-1", status: "running" });
+      const { platform, send, log } = setUp();
+      platform.add({ id: "t-1", status: "running" });
       const headers = { ...Object.fromEntries(good), ...change };
       const seen = await textOf(await send("/resolve", post(body, { headers })));
       assert(!`${seen}${JSON.stringify(log)}`.includes(signature.slice(3, -1)), seen);
@@ -192,13 +192,13 @@ Deno.test("a callback's error that holds the task reaches the console without th
   await task.resolve({ onProgress });
   assertEquals(output.error.length > 0, true);
   for (const part of output.error) {
-    assertSilent(part, ...SECRETS);
-    assert(typeof part === "string" || prints(part).includes("t-1"));
+    assertNoSecrets(part, ...SECRETS);
+    assert(typeof part === "string" || allRenderings(part).includes("t-1"));
   }
 });
 
 Deno.test("a key that is sent elsewhere than in Authorization proves nothing and is in no log line", async () => {
-  const { send, log, standIn } = setUp();
+  const { send, log, platform } = setUp();
   const query = `?key=${KEY}&token=${TOKEN}`;
   const headers = { "x-api-key": KEY, "cookie": `key=${KEY}`, "x-request-id": `${KEY} ${TOKEN}` };
   for (const path of [TASK_PATH + query, `/health${query}`, `/none/${KEY}${query}`]) {
@@ -207,7 +207,7 @@ Deno.test("a key that is sent elsewhere than in Authorization proves nothing and
     for (const secret of SECRETS) assert(!seen.includes(secret), seen);
   }
   assertEquals(log.map(({ status }) => status), [401, 200, 404]);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a defect of the endpoint is 500 internal-error, with nothing of its error but the name", async () => {
@@ -218,7 +218,7 @@ Deno.test("a defect of the endpoint is 500 internal-error, with nothing of its e
     return Date.UTC(2026, 0, 1);
   };
   using output = captureConsole();
-  const { get, log, standIn } = setUp({}, { now });
+  const { get, log, platform } = setUp({}, { now });
   const response = await get(TASK_PATH);
   const seen = await textOf(response) + JSON.stringify([log, output.log, output.error]);
   assertEquals((await problemOf(response)).code, "INTERNAL_ERROR");
@@ -227,7 +227,7 @@ Deno.test("a defect of the endpoint is 500 internal-error, with nothing of its e
     "internal-error",
     "RangeError",
   ]);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
   for (const secret of SECRETS) assert(!seen.includes(secret), seen);
   assert(!/no time for|\.ts:\d/.test(seen), seen);
 });

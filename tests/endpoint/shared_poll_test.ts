@@ -13,16 +13,16 @@ import {
 } from "../helpers/endpoint.ts";
 import { setUp, SUCCESS, TASK_PATH } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import type { StandIn } from "../helpers/fake_platform.ts";
+import type { FakePlatform } from "../helpers/fake_platform.ts";
 
 const TIMEOUT = 1_000;
 const settings = { RESOLVE_TIMEOUT_MS: String(TIMEOUT) };
 
 /** Holds the next upstream request until it is let go; tells whether it was broken off. */
-function hold(standIn: StandIn) {
+function hold(platform: FakePlatform) {
   const { promise, resolve } = Promise.withResolvers<Response>();
   const held = { aborted: false, answer: (body: object) => resolve(Response.json(body)) };
-  standIn.inject((request) => {
+  platform.inject((request) => {
     request.signal.addEventListener("abort", () => held.aborted = true);
     return promise;
   });
@@ -42,36 +42,36 @@ const statusOf = async (answer: Promise<Response>) => (await answer).status;
 
 Deno.test("a valid request makes one upstream request, whatever the task's status", async () => {
   for (const status of ["pending", "running", "success", "failed", "paused", null]) {
-    const { standIn, bearer, webhook, get } = setUp();
-    standIn.add({ id: "t-1", status });
+    const { platform, bearer, webhook, get } = setUp();
+    platform.add({ id: "t-1", status });
     const asks = [() => bearer(IDS), () => webhook(IDS), () => get(TASK_PATH)];
     for (const [index, ask] of asks.entries()) {
-      standIn.add({ id: `t-${index}`, status });
+      platform.add({ id: `t-${index}`, status });
       await ask();
-      if (status !== "success" && status !== "failed") assertEquals(standIn.count(), index + 1);
-      else assertEquals(standIn.count(), 1, "then it is remembered");
+      if (status !== "success" && status !== "failed") assertEquals(platform.count(), index + 1);
+      else assertEquals(platform.count(), 1, "then it is remembered");
     }
   }
 });
 
 Deno.test("an upstream failure is not tried again within the request", async () => {
   for (const status of [429, 500, 502, 503, 504]) {
-    const { standIn, bearer } = setUp();
-    standIn.inject(() => new Response("", { status }), 5);
+    const { platform, bearer } = setUp();
+    platform.inject(() => new Response("", { status }), 5);
     await bearer(IDS);
-    assertEquals(standIn.count(), 1, `${status}`);
+    assertEquals(platform.count(), 1, `${status}`);
   }
-  const { standIn, bearer } = setUp();
-  standIn.inject(() => {
+  const { platform, bearer } = setUp();
+  platform.inject(() => {
     throw new TypeError("connection reset");
   }, 5);
   await bearer(IDS);
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
 });
 
 Deno.test("a request that is invalid, unauthorized or forbidden makes no upstream request", async () => {
-  const { standIn, bearer, webhook, get, send } = setUp({ RESOLVE_ALLOWED_WORKSPACES: "w" });
-  standIn.add({ id: "t-1", status: "running" });
+  const { platform, bearer, webhook, get, send } = setUp({ RESOLVE_ALLOWED_WORKSPACES: "w" });
+  platform.add({ id: "t-1", status: "running" });
   const answers = [
     await bearer("{"),
     await bearer({}),
@@ -97,32 +97,32 @@ Deno.test("a request that is invalid, unauthorized or forbidden makes no upstrea
     ...[400, 400, 400, 403, 403, 415, 415, 413, 401, 401, 401, 401],
     ...[403, 400, 401, 405, 404, 200],
   ]);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a caller that has gone before the poll costs no upstream request", async () => {
-  const { standIn, get, log } = setUp();
+  const { platform, get, log } = setUp();
   assertEquals((await get(TASK_PATH, { signal: AbortSignal.abort() })).status, 499);
-  assertEquals([standIn.count(), log.map(({ upstream }) => upstream)], [0, [undefined]]);
+  assertEquals([platform.count(), log.map(({ upstream }) => upstream)], [0, [undefined]]);
 });
 
 Deno.test("64 callers of one task at once share one upstream request, each with its own answer", async () => {
   using clock = new FakeClock();
-  const { standIn, bearer, webhook, get, log } = setUp(settings);
-  const held = hold(standIn);
+  const { platform, bearer, webhook, get, log } = setUp(settings);
+  const held = hold(platform);
   const asks = [() => bearer(IDS), () => webhook(IDS), () => get(TASK_PATH)];
   const answers = Array.from({ length: 64 }, (_, index) => asks[index % 3]?.() ?? get("/none"));
   await clock.tick(10);
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
   held.answer(RUNNING);
   const statuses = (await Promise.all(answers)).map(({ status }) => status);
   assertEquals(statuses, Array.from({ length: 64 }, (_, index) => index % 3 === 1 ? 503 : 202));
-  assertEquals(log.filter(({ upstream }) => upstream === "own").length, 1);
+  assertEquals(log.filter(({ upstream }) => upstream === "fetched").length, 1);
   assertEquals(log.filter(({ upstream }) => upstream === "shared").length, 63);
-  assertEquals([standIn.count(), clock.pending], [1, 0]);
-  standIn.inject(() => Response.json(RUNNING));
+  assertEquals([platform.count(), clock.pending], [1, 0]);
+  platform.inject(() => Response.json(RUNNING));
   await get(TASK_PATH);
-  assertEquals(standIn.count(), 2, "a later one polls afresh");
+  assertEquals(platform.count(), 2, "a later one polls afresh");
 });
 
 Deno.test("callers of different tasks, workspaces or organizations share nothing", async () => {
@@ -130,10 +130,10 @@ Deno.test("callers of different tasks, workspaces or organizations share nothing
   const endpoint = setUp(settings);
   const paths = [TASK_PATH, TASK_PATH.replace("t-1", "t-2")];
   paths.push(TASK_PATH.replace("workspace-1", "w-2"), TASK_PATH.replace("organization-1", "o-2"));
-  const held = paths.map(() => hold(endpoint.standIn));
+  const held = paths.map(() => hold(endpoint.platform));
   const answers = paths.map((path) => endpoint.get(path));
   await clock.tick(0);
-  assertEquals(endpoint.standIn.count(), paths.length);
+  assertEquals(endpoint.platform.count(), paths.length);
   for (const [index, one] of held.entries()) {
     one.answer({ ...RUNNING, id: index === 1 ? "t-2" : "t-1" });
   }
@@ -142,23 +142,23 @@ Deno.test("callers of different tasks, workspaces or organizations share nothing
 
 Deno.test("one shared error is everybody's, and the next caller polls afresh", async () => {
   using clock = new FakeClock();
-  const { standIn, get } = setUp(settings);
+  const { platform, get } = setUp(settings);
   const { promise, resolve } = Promise.withResolvers<Response>();
-  standIn.inject(() => promise);
+  platform.inject(() => promise);
   const answers = [get(TASK_PATH), get(TASK_PATH), get(TASK_PATH)];
   await clock.tick(0);
   resolve(new Response("", { status: 500 }));
   assertEquals(await Promise.all(answers.map(statusOf)), [502, 502, 502]);
-  assertEquals(standIn.count(), 1);
-  standIn.add({ id: "t-1", status: "running" });
-  assertEquals([(await get(TASK_PATH)).status, standIn.count()], [202, 2]);
+  assertEquals(platform.count(), 1);
+  platform.add({ id: "t-1", status: "running" });
+  assertEquals([(await get(TASK_PATH)).status, platform.count()], [202, 2]);
 });
 
 Deno.test("a caller that goes away, the starter too, fails none of the others", async () => {
   for (const leaving of [0, 1, 2]) {
     using clock = new FakeClock();
     const endpoint = setUp(settings);
-    const held = hold(endpoint.standIn);
+    const held = hold(endpoint.platform);
     const callers = [call(endpoint), call(endpoint), call(endpoint)];
     await clock.tick(100);
     callers[leaving]?.leave();
@@ -167,14 +167,14 @@ Deno.test("a caller that goes away, the starter too, fails none of the others", 
     held.answer(RUNNING);
     const staying = callers.filter((_, index) => index !== leaving);
     assertEquals(await Promise.all(staying.map(({ answer }) => statusOf(answer))), [202, 202]);
-    assertEquals([endpoint.standIn.count(), clock.pending], [1, 0]);
+    assertEquals([endpoint.platform.count(), clock.pending], [1, 0]);
   }
 });
 
 Deno.test("a caller's own deadline ends its wait alone: who came later waits on", async () => {
   using clock = new FakeClock();
-  const { standIn, get } = setUp(settings);
-  const held = hold(standIn);
+  const { platform, get } = setUp(settings);
+  const held = hold(platform);
   const first = get(TASK_PATH);
   await clock.tick(400);
   const second = get(TASK_PATH);
@@ -187,13 +187,13 @@ Deno.test("a caller's own deadline ends its wait alone: who came later waits on"
   await clock.tick(300);
   held.answer(RUNNING);
   assertEquals(await statusOf(second), 202);
-  assertEquals([standIn.count(), clock.pending], [1, 0]);
+  assertEquals([platform.count(), clock.pending], [1, 0]);
 });
 
 Deno.test("the last caller to go away aborts the upstream request", async () => {
   using clock = new FakeClock();
   const endpoint = setUp(settings);
-  const held = hold(endpoint.standIn);
+  const held = hold(endpoint.platform);
   const callers = [call(endpoint), call(endpoint)];
   await clock.tick(100);
   callers[1]?.leave();
@@ -208,8 +208,8 @@ Deno.test("the last caller to go away aborts the upstream request", async () => 
 
 Deno.test("the last deadline to pass aborts the upstream request", async () => {
   using clock = new FakeClock();
-  const { standIn, get } = setUp(settings);
-  const held = hold(standIn);
+  const { platform, get } = setUp(settings);
+  const held = hold(platform);
   const first = get(TASK_PATH);
   await clock.tick(300);
   const second = get(TASK_PATH);
@@ -218,14 +218,14 @@ Deno.test("the last deadline to pass aborts the upstream request", async () => {
   await clock.tick(1);
   assert(held.aborted);
   assertEquals(await Promise.all([first, second].map(statusOf)), [504, 504]);
-  assertEquals([standIn.count(), clock.pending], [1, 0]);
+  assertEquals([platform.count(), clock.pending], [1, 0]);
 });
 
 Deno.test("a caller that goes away gets no unhandled error, whatever its reason, and a log line", async () => {
   for (const reason of [undefined, "gone", null, new Error("gone")]) {
     using clock = new FakeClock();
-    const { standIn, get, log } = setUp(settings);
-    const held = hold(standIn);
+    const { platform, get, log } = setUp(settings);
+    const held = hold(platform);
     const controller = new AbortController();
     const answer = get(TASK_PATH, { signal: controller.signal });
     await clock.tick(10);
@@ -238,19 +238,19 @@ Deno.test("a caller that goes away gets no unhandled error, whatever its reason,
 
 Deno.test("a poll past half of its deadline is not joined, and the one after it is", async () => {
   using clock = new FakeClock();
-  const { standIn, get } = setUp(settings);
-  const [old, young] = [hold(standIn), hold(standIn)];
+  const { platform, get } = setUp(settings);
+  const [old, young] = [hold(platform), hold(platform)];
   const first = get(TASK_PATH);
   await clock.tick(499);
   const joiner = get(TASK_PATH);
   await clock.tick(0);
-  assertEquals(standIn.count(), 1, "not yet half");
+  assertEquals(platform.count(), 1, "not yet half");
   await clock.tick(1);
   const second = get(TASK_PATH);
   await clock.tick(100);
   const third = get(TASK_PATH);
   await clock.tick(0);
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
   young.answer({ ...RUNNING, progress: 2 });
   const progress = async (answer: Promise<Response>) =>
     JSON.stringify(await (await answer).json()).match(/"progress":(\d+)/)?.[1];
@@ -258,23 +258,23 @@ Deno.test("a poll past half of its deadline is not joined, and the one after it 
   assert(!old.aborted, "the old one still has its own callers");
   old.answer({ ...RUNNING, progress: 1 });
   assertEquals(await Promise.all([first, joiner].map(progress)), ["1", "1"]);
-  assertEquals([standIn.count(), clock.pending], [2, 0]);
+  assertEquals([platform.count(), clock.pending], [2, 0]);
 });
 
 Deno.test("nobody joins a poll that is being aborted, however soon after", async () => {
   for (let turns = 0; turns < 20; turns++) {
     using clock = new FakeClock();
     const endpoint = setUp(settings);
-    const held = hold(endpoint.standIn);
+    const held = hold(endpoint.platform);
     const first = call(endpoint);
     await clock.tick(10);
-    endpoint.standIn.add({ id: "t-1", status: "running" });
+    endpoint.platform.add({ id: "t-1", status: "running" });
     first.leave();
     for (let turn = 0; turn < turns; turn++) await Promise.resolve();
     const second = endpoint.get(TASK_PATH);
     await clock.tick(0);
     // where it came soon enough to keep the poll alive, it gets this answer
-    assertEquals(held.aborted, endpoint.standIn.count() === 2, `${turns} turns`);
+    assertEquals(held.aborted, endpoint.platform.count() === 2, `${turns} turns`);
     held.answer(RUNNING);
     assertEquals(await statusOf(second), 202, `${turns} turns`);
     await first.gone;
@@ -286,23 +286,23 @@ Deno.test("nobody joins a poll that is being aborted, however soon after", async
 function remembering(status: string) {
   const time = { now: Date.UTC(2026, 0, 1) };
   const endpoint = setUp({}, { now: () => time.now });
-  endpoint.standIn.add({ id: "t-1", status, result: "s-1", result_type: "source" });
+  endpoint.platform.add({ id: "t-1", status, result: "s-1", result_type: "source" });
   return { ...endpoint, time };
 }
 
 Deno.test("a task that ended is remembered for 60 s, a failed one too, for every kind of caller", async () => {
   for (const [status, bearerStatus] of [["success", 200], ["failed", 424]] as const) {
-    const { standIn, bearer, webhook, get, time, log } = remembering(status);
+    const { platform, bearer, webhook, get, time, log } = remembering(status);
     const first = await bearer(IDS);
     time.now += 59_999;
     const second = await get(TASK_PATH);
     assertEquals([first.status, second.status], [bearerStatus, bearerStatus]);
     assertEquals((await webhook(IDS)).status, 200);
-    assertEquals(standIn.count(), 1, status);
-    assertEquals(log.map(({ upstream }) => upstream), ["own", "memory", "memory"]);
+    assertEquals(platform.count(), 1, status);
+    assertEquals(log.map(({ upstream }) => upstream), ["fetched", "cached", "cached"]);
     time.now += 1;
     await bearer(IDS);
-    assertEquals(standIn.count(), 2, "60 s are over");
+    assertEquals(platform.count(), 2, "60 s are over");
   }
 });
 
@@ -313,20 +313,20 @@ Deno.test("an answer out of the memory has no upstream request in its log entry"
     await bearer(IDS);
     const [own, memory] = log;
     assertEquals([own?.upstream_status, typeof own?.upstream_ms], [200, "number"]);
-    assertEquals([memory?.upstream, memory?.upstream_status], ["memory", undefined]);
+    assertEquals([memory?.upstream, memory?.upstream_status], ["cached", undefined]);
     assertEquals([memory?.task_status, memory?.upstream_ms], [status, undefined], status);
   }
 });
 
 Deno.test("a memory gives the same answer as the poll, and is of its own task alone", async () => {
-  const { standIn, bearer, get } = remembering("success");
+  const { platform, bearer, get } = remembering("success");
   const first = await (await bearer(IDS)).text();
   assertEquals(await (await bearer(IDS)).text(), first);
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
   const others = [TASK_PATH.replace("t-1", "t-2"), TASK_PATH.replace("workspace-1", "workspace-2")];
   others.push(TASK_PATH.replace("organization-1", "organization-2"));
   for (const path of others) assertEquals((await get(path)).status, 404, path);
-  assertEquals(standIn.count(), 4);
+  assertEquals(platform.count(), 4);
   const headers = { authorization: `Bearer ${KEY}x` };
   assertEquals((await get(TASK_PATH, { headers })).status, 401, "nor of who may not ask");
 });
@@ -335,7 +335,7 @@ Deno.test("two endpoints, as of two instances, share neither polls nor memories"
   using clock = new FakeClock();
   const one = setUp({ ...settings, DEEPINT_INSTANCE: "one.example" });
   const two = setUp({ ...settings, DEEPINT_INSTANCE: "two.example" });
-  const held = [hold(one.standIn), hold(two.standIn)];
+  const held = [hold(one.platform), hold(two.platform)];
   const answers = [one.get(TASK_PATH), two.get(TASK_PATH)];
   await clock.tick(0);
   held[0]?.answer(SUCCESS);
@@ -345,53 +345,53 @@ Deno.test("two endpoints, as of two instances, share neither polls nor memories"
     200,
     424,
   ]);
-  const asked = [one, two].map(({ standIn }) =>
-    standIn.requests.map(({ url }) => new URL(url).host)
+  const asked = [one, two].map(({ platform }) =>
+    platform.requests.map(({ url }) => new URL(url).host)
   );
   assertEquals(asked, [["one.example"], ["two.example"]]);
 });
 
 Deno.test("a task that goes on, an unknown status and an error are never remembered", async () => {
   for (const status of ["pending", "running", "paused", null]) {
-    const { standIn, get } = remembering("running");
-    standIn.add({ id: "t-1", status });
+    const { platform, get } = remembering("running");
+    platform.add({ id: "t-1", status });
     await get(TASK_PATH);
     await get(TASK_PATH);
-    assertEquals(standIn.count(), 2, `${status}`);
+    assertEquals(platform.count(), 2, `${status}`);
   }
-  const { standIn, get } = remembering("success");
-  standIn.inject(() => Response.json({ code: "TASK_NOT_FOUND" }, { status: 404 }));
-  standIn.inject(() => new Response("", { status: 500 }));
+  const { platform, get } = remembering("success");
+  platform.inject(() => Response.json({ code: "TASK_NOT_FOUND" }, { status: 404 }));
+  platform.inject(() => new Response("", { status: 500 }));
   const statuses = [await get(TASK_PATH), await get(TASK_PATH), await get(TASK_PATH)];
   assertEquals(statuses.map(({ status }) => status), [404, 502, 200]);
 });
 
 Deno.test("at most 1,000 tasks are remembered: the oldest is forgotten first", async () => {
-  const { standIn, get } = remembering("success");
+  const { platform, get } = remembering("success");
   const path = (index: number) => TASK_PATH.replace("t-1", `task-${index}`);
   for (let index = 0; index < 1_001; index++) {
-    standIn.add({ id: `task-${index}`, status: "success" });
+    platform.add({ id: `task-${index}`, status: "success" });
     await get(path(index));
   }
-  assertEquals(standIn.count(), 1_001);
+  assertEquals(platform.count(), 1_001);
   await get(path(1_000));
   await get(path(1));
-  assertEquals(standIn.count(), 1_001, "1,000 are there");
+  assertEquals(platform.count(), 1_001, "1,000 are there");
   await get(path(0));
-  assertEquals(standIn.count(), 1_002, "the first is not");
+  assertEquals(platform.count(), 1_002, "the first is not");
 });
 
 /** A platform that keeps promises alive after the answer. */
-function platform(): ExecutionContext & { promises: Promise<unknown>[] } {
+function executionContext(): ExecutionContext & { promises: Promise<unknown>[] } {
   const promises: Promise<unknown>[] = [];
   return { promises, waitUntil: (promise) => void promises.push(promise) };
 }
 
 Deno.test("with waitUntil a caller's abort leaves the poll alone, which is then remembered", async () => {
   using clock = new FakeClock();
-  const context = platform();
+  const context = executionContext();
   const endpoint = setUp(settings, { context });
-  const held = hold(endpoint.standIn);
+  const held = hold(endpoint.platform);
   const first = call(endpoint);
   await clock.tick(10);
   assertEquals(context.promises.length, 1);
@@ -402,14 +402,14 @@ Deno.test("with waitUntil a caller's abort leaves the poll alone, which is then 
   held.answer(SUCCESS);
   await Promise.all(context.promises);
   assertEquals(await statusOf(endpoint.get(TASK_PATH)), 200);
-  assertEquals([endpoint.standIn.count(), clock.pending], [1, 0]);
+  assertEquals([endpoint.platform.count(), clock.pending], [1, 0]);
 });
 
 Deno.test("with waitUntil the starter's deadline ends the poll, and what waits for it", async () => {
   using clock = new FakeClock();
-  const context = platform();
+  const context = executionContext();
   const endpoint = setUp(settings, { context });
-  const held = hold(endpoint.standIn);
+  const held = hold(endpoint.platform);
   const [first, second] = [endpoint.get(TASK_PATH), call(endpoint)];
   await clock.tick(999);
   assert(!held.aborted);
@@ -422,11 +422,11 @@ Deno.test("with waitUntil the starter's deadline ends the poll, and what waits f
 });
 
 Deno.test("a request out of the memory hands nothing to waitUntil", async () => {
-  const context = platform();
-  const { standIn, get } = setUp({}, { context });
-  standIn.add({ id: "t-1", status: "success" });
+  const context = executionContext();
+  const { platform, get } = setUp({}, { context });
+  platform.add({ id: "t-1", status: "success" });
   await get(TASK_PATH);
   await get(TASK_PATH);
-  assertEquals([standIn.count(), context.promises.length], [1, 1]);
+  assertEquals([platform.count(), context.promises.length], [1, 1]);
   await Promise.all(context.promises);
 });

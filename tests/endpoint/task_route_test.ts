@@ -24,7 +24,7 @@ const SOME_TAG = 'W/"0123456789abcdef"';
 function setUpWith(...answers: [body: object, headers?: Record<string, string>][]): Endpoint {
   const endpoint = setUp();
   for (const [body, headers = {}] of answers) {
-    endpoint.standIn.inject(() => Response.json(body, { headers }));
+    endpoint.platform.inject(() => Response.json(body, { headers }));
   }
   return endpoint;
 }
@@ -38,8 +38,8 @@ async function tagOf(endpoint: Endpoint): Promise<string> {
 }
 
 Deno.test("the task route answers as POST /resolve does a bearer caller", async () => {
-  const { standIn, get } = setUp();
-  standIn.add({ id: "t-1", steps: [{ status: "running" }, SUCCESS] });
+  const { platform, get } = setUp();
+  platform.add({ id: "t-1", steps: [{ status: "running" }, SUCCESS] });
   const running = await get(TASK_PATH);
   assertEquals(running.status, 202);
   const body = v.parse(v.strictObject(Running.entries), await running.json());
@@ -50,30 +50,30 @@ Deno.test("the task route answers as POST /resolve does a bearer caller", async 
   assertEquals(finished.status, 200);
   const { result } = v.parse(v.strictObject(Finished.entries), await finished.json());
   assertEquals(result, { source: "s-1" });
-  assertEquals(standIn.count(), 2);
+  assertEquals(platform.count(), 2);
 });
 
 Deno.test("the task route answers 424, 404, 502, 403 and 400 as problems", async () => {
-  const { standIn, get } = setUp({ RESOLVE_ALLOWED_WORKSPACES: "workspace-1" });
-  standIn.add({ id: "t-1", status: "failed" });
-  standIn.add({ id: "t-2", status: "paused" });
+  const { platform, get } = setUp({ RESOLVE_ALLOWED_WORKSPACES: "workspace-1" });
+  platform.add({ id: "t-1", status: "failed" });
+  platform.add({ id: "t-2", status: "paused" });
   const at = async (path: string) => await outcomeOf(await get(path));
   assertEquals(await at(TASK_PATH), [424, "task-failed"]);
   assertEquals(await at(TASK_PATH.replace("t-1", "t-2")), [502, "unknown-status"]);
   assertEquals(await at(TASK_PATH.replace("t-1", "t-3")), [404, "not-found"]);
-  const asked = standIn.count();
+  const asked = platform.count();
   assertEquals(await at(TASK_PATH.replace("workspace-1", "workspace-2")), [403, "forbidden"]);
   for (const id of ["a%20b", "a%2Fb", "%252e", "a.b", "%E0%A4%A", "x".repeat(129)]) {
     assertEquals(await at(TASK_PATH.replace("t-1", id)), [400, "invalid-request"], id);
   }
   const { errors } = await problemOf(await get(TASK_PATH.replace("organization-1", "a.b")));
   assertEquals(errors?.map(({ pointer }) => pointer), ["#/organization_id"]);
-  assertEquals(standIn.count(), asked);
+  assertEquals(platform.count(), asked);
 });
 
 Deno.test("RESOLVE_PENDING counts for the task route too", async () => {
-  const { standIn, get } = setUp({ RESOLVE_PENDING: "retry" });
-  standIn.add({ id: "t-1", status: "running" });
+  const { platform, get } = setUp({ RESOLVE_PENDING: "retry" });
+  platform.add({ id: "t-1", status: "running" });
   const response = await get(TASK_PATH);
   retryAfterOf(response);
   assertEquals([response.headers.get("etag"), response.headers.get("cache-control")], [
@@ -84,8 +84,8 @@ Deno.test("RESOLVE_PENDING counts for the task route too", async () => {
 });
 
 Deno.test("the task route takes a bearer key alone: a signature is not enough", async () => {
-  const { standIn, send } = setUp();
-  standIn.add({ id: "t-1", status: "success" });
+  const { platform, send } = setUp();
+  platform.add({ id: "t-1", status: "success" });
   const timestamp = Math.floor(Date.now() / 1000);
   for (const init of [{}, await signed({}, { timestamp })]) {
     const response = await send(TASK_PATH, init);
@@ -94,7 +94,7 @@ Deno.test("the task route takes a bearer key alone: a signature is not enough", 
   }
   const wrong = await send(TASK_PATH, { headers: { authorization: `Bearer ${KEY}x` } });
   assertEquals(await outcomeOf(wrong), [401, "unauthorized"]);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("200 and 202 have a weak ETag and may be kept privately, other answers not", async () => {
@@ -173,7 +173,7 @@ Deno.test("the ETag is the same although retry_after differs, and another with e
   for (const change of changes) tags.push(await tagOf(setUpWith([{ ...RUNNING, ...change }])));
   assertEquals(new Set(tags).size, tags.length, tags.join(" "));
   const other = setUp();
-  other.standIn.inject(() => Response.json(RUNNING));
+  other.platform.inject(() => Response.json(RUNNING));
   const path = TASK_PATH.replace("workspace-1", "workspace-2");
   assertNotEquals((await other.get(path)).headers.get("etag"), tag, "another workspace");
 });
@@ -182,7 +182,7 @@ Deno.test("an error is never 304", async () => {
   const endpoint = setUpWith([{ ...RUNNING, status: "failed" }]);
   assertEquals((await ask(endpoint, "*")).status, 424);
   const broken = setUp();
-  broken.standIn.inject(() => new Response("", { status: 500 }), 2);
+  broken.platform.inject(() => new Response("", { status: 500 }), 2);
   for (const tag of ["*", SOME_TAG]) {
     const response = await ask(broken, tag);
     assertEquals([response.status, response.headers.get("etag")], [502, null]);
@@ -194,7 +194,7 @@ Deno.test("an error is never 304", async () => {
 
 Deno.test("HEAD has the status and the headers of GET and no body, at one request", async () => {
   const endpoint = setUpWith([RUNNING], [RUNNING], [RUNNING]);
-  const { get, standIn } = endpoint;
+  const { get, platform } = endpoint;
   const [one, other] = [await get(TASK_PATH), await get(TASK_PATH, { method: "HEAD" })];
   assertEquals([one.status, other.status], [202, 202]);
   assertEquals(await other.text(), "");
@@ -203,7 +203,7 @@ Deno.test("HEAD has the status and the headers of GET and no body, at one reques
   retryAfterOf(other);
   const headers = { "if-none-match": one.headers.get("etag") ?? "" };
   assertEquals((await get(TASK_PATH, { method: "HEAD", headers })).status, 304);
-  assertEquals(standIn.requests.map(({ method }) => method), ["GET", "GET", "GET"]);
+  assertEquals(platform.requests.map(({ method }) => method), ["GET", "GET", "GET"]);
   const denied = await endpoint.send(TASK_PATH, { method: "HEAD" });
   assertEquals([denied.status, await denied.text()], [401, ""]);
 });
@@ -222,8 +222,8 @@ const corsHeaders = (response: Response) =>
   [...response.headers.keys()].filter((name) => name.startsWith("access-control-"));
 
 Deno.test("without RESOLVE_CORS_ORIGINS there is no CORS header and no preflight", async () => {
-  const { standIn, get, send } = setUp();
-  standIn.add({ id: "t-1", status: "running" });
+  const { platform, get, send } = setUp();
+  platform.add({ id: "t-1", status: "running" });
   const headers = { origin: ORIGIN, ...PREFLIGHT };
   assertEquals(corsHeaders(await get(TASK_PATH, { headers })), []);
   const preflight = await send(TASK_PATH, { method: "OPTIONS", headers });
@@ -232,8 +232,8 @@ Deno.test("without RESOLVE_CORS_ORIGINS there is no CORS header and no preflight
 
 Deno.test("a named origin may read the task route, its errors included", async () => {
   for (const origin of [ORIGIN, "http://localhost:5173"]) {
-    const { standIn, get, send } = setUp(CORS);
-    standIn.add({ id: "t-1", steps: [{ status: "running", polls: 3 }, { status: "failed" }] });
+    const { platform, get, send } = setUp(CORS);
+    platform.add({ id: "t-1", steps: [{ status: "running", polls: 3 }, { status: "failed" }] });
     const headers = { origin };
     const tag = (await get(TASK_PATH, { headers })).headers.get("etag") ?? "";
     const answers: [Response, number][] = [
@@ -257,7 +257,7 @@ Deno.test("a named origin may read the task route, its errors included", async (
 });
 
 Deno.test("a preflight is 204 without authentication, for GET and two headers", async () => {
-  const { standIn, send } = setUp(CORS);
+  const { platform, send } = setUp(CORS);
   const headers = { origin: ORIGIN, ...PREFLIGHT };
   const response = await send(TASK_PATH, { method: "OPTIONS", headers });
   assertEquals([response.status, await response.text()], [204, ""]);
@@ -268,7 +268,7 @@ Deno.test("a preflight is 204 without authentication, for GET and two headers", 
     "if-none-match",
   ]);
   assert(listOf(response.headers, "vary").includes("origin"));
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a preflight has the headers that all answers have, and its line in the log", async () => {
@@ -295,8 +295,8 @@ Deno.test("a foreign origin is not allowed, and the answer still varies by origi
     "null",
     "https://APP.example.com",
   ];
-  const { standIn, get, send } = setUp(CORS);
-  standIn.add({ id: "t-1", status: "running" });
+  const { platform, get, send } = setUp(CORS);
+  platform.add({ id: "t-1", status: "running" });
   const answers = [await get(TASK_PATH)];
   for (const origin of foreign) {
     const headers = { origin };

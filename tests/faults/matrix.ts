@@ -3,7 +3,7 @@
  * The server is written on sockets: `Deno.serve` does not lie about a length, or reset a connection. Where an answer can say something wrong, it echoes the token, or has a task that ended.
  */
 import { createServer, type Server, type Socket as Connection } from "node:net";
-import type { ProblemName } from "../../functions/http/problem.ts";
+import type { ProblemType } from "../../functions/http/problem.ts";
 import { within } from "../../mod.ts";
 
 /** What `load({ retries: 0 })` ends with. */
@@ -17,7 +17,7 @@ export type ClientOutcome = "success" | {
 };
 
 /** What `POST /resolve` answers: a status alone where it is no problem. */
-export type EndpointOutcome = 202 | ProblemName;
+export type EndpointOutcome = 202 | ProblemType;
 
 /** One way to fail, with its documented outcomes. */
 export interface Fault {

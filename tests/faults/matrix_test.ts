@@ -9,7 +9,7 @@ import {
 } from "@std/assert";
 import { PROBLEMS } from "../../functions/http/problem.ts";
 import { DeepintHTTPError, DeepintTimeoutError, within } from "../../mod.ts";
-import { prints, TOKEN } from "../helpers/client.ts";
+import { allRenderings, TOKEN } from "../helpers/client.ts";
 import { outcomeOf, retryAfterOf, textOf } from "../helpers/endpoint.ts";
 import type { Growth } from "./memory.ts";
 import { faultTable, KEY, load, resolve, TABLE } from "./table.ts";
@@ -42,7 +42,7 @@ for (const fault of FAULTS) {
     assertLessOrEqual(ms, DEADLINE + SLACK);
     assertClient(error, fault);
     assertEquals(task.info.status, fault.client === "success" ? "running" : "unknown");
-    for (const value of [error, task]) assert(!prints(value).includes(TOKEN), fault.name);
+    for (const value of [error, task]) assert(!allRenderings(value).includes(TOKEN), fault.name);
     await assertNoneOpen(server);
     assertEquals(server.accepted > 0, server.originOf(fault) === server.origin);
   });

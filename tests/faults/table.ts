@@ -64,12 +64,12 @@ export async function resolve(origin: string, id: string, timeout: number): Prom
 export async function faultTable(): Promise<string> {
   await using server = await startFaultServer();
   const rows = await Promise.all(FAULTS.map((fault) => row(server, fault)));
-  return `# What a platform that fails comes to
+  return `# Failure matrix
 
-Made by \`deno task faults\` of a run of all ${FAULTS.length} cases against a loopback server that fails on its
-sockets; \`tests/faults/matrix_test.ts\` compares it with a run of its own. The client loads a task once
-(\`load({ retries: 0 })\`), and its error says whether a later attempt may help, and after how long.
-The endpoint answers \`POST /resolve\` after one poll.
+\`deno task faults\` generates this page: it runs all ${FAULTS.length} cases against a loopback server that fails on
+its sockets. \`tests/faults/matrix_test.ts\` compares the page with a run of its own. The client loads
+a task once (\`load({ retries: 0 })\`); its error says whether a later attempt may succeed, and after
+which delay. The endpoint answers \`POST /resolve\` after one poll.
 
 ${markdown([["the platform", "client", "retryable", "endpoint"], ...rows])}`;
 }

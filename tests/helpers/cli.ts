@@ -3,7 +3,7 @@ import config from "../../deno.json" with { type: "json" };
 import { TOKEN } from "./client.ts";
 import { listenAs } from "./listen.ts";
 import { start } from "./process.ts";
-import { createStandIn, type StandInTask } from "./fake_platform.ts";
+import { createFakePlatform, type FakeTask } from "./fake_platform.ts";
 
 /**
  * The arguments of Deno that run the command line, with the permissions of its task and no other. It
@@ -34,14 +34,14 @@ export const HOSTILE = {
 };
 
 /** A stand-in that listens, with tasks, and commands that ask it. */
-export function platform(...tasks: StandInTask[]) {
-  const standIn = createStandIn({ token: TOKEN });
-  const server = listenAs(standIn);
-  for (const task of tasks) standIn.add(task);
-  const settings = { DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: standIn.origin };
+export function platformWith(...tasks: FakeTask[]) {
+  const platform = createFakePlatform({ token: TOKEN });
+  const server = listenAs(platform);
+  for (const task of tasks) platform.add(task);
+  const settings = { DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: platform.origin };
   return {
     ...server,
-    standIn,
+    platform,
     settings,
     run: (args: string[], more: Record<string, string> = {}, input = "") =>
       start(Deno.execPath(), [...RUN, ...args], { ...settings, ...more }, input),

@@ -1,7 +1,12 @@
 /** What several tests of the client need. */
 import { inspect } from "node:util";
 import { Credentials, type RequestOptions, Task, TaskInfo } from "../../mod.ts";
-import { createStandIn, type Responder, type StandIn, TASK_KEYS } from "./fake_platform.ts";
+import {
+  createFakePlatform,
+  type FakePlatform,
+  type Responder,
+  TASK_KEYS,
+} from "./fake_platform.ts";
 
 /** A token that no error, print or log may hold. */
 export const TOKEN = "canary-token-0123456789";
@@ -14,20 +19,20 @@ export const HANG: Responder = () => new Promise(() => {});
 
 /** A task whose information is stale, made without a request, and the platform that it is on. */
 export function setUp(token: string | (() => string | Promise<string>) = TOKEN) {
-  const standIn = createStandIn({ token: TOKEN });
-  standIn.add({ id: "t-1", status: "success" });
+  const platform = createFakePlatform({ token: TOKEN });
+  platform.add({ id: "t-1", status: "success" });
   const task = new Task({
     organizationId: "organization-1",
     workspaceId: "workspace-1",
     credentials: new Credentials({ token }),
     info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: standIn.fetch,
+    fetch: platform.fetch,
   });
-  return { standIn, task };
+  return { platform, task };
 }
 
 /** When each request came, in milliseconds after `start`. */
-export function times({ requests }: StandIn, start: number): number[] {
+export function times({ requests }: FakePlatform, start: number): number[] {
   return requests.map(({ at }) => at - start);
 }
 
@@ -73,7 +78,7 @@ function chain(error: unknown): Error[] {
 }
 
 /** All the ways in which a program or a person is likely to print a value. */
-export function prints(value: unknown): string {
+export function allRenderings(value: unknown): string {
   const object = Object(value);
   return [
     String(value),
@@ -90,7 +95,9 @@ export function prints(value: unknown): string {
 }
 
 /** Checks that none of the secrets is in any print of a value. */
-export function assertSilent(value: unknown, ...secrets: string[]): void {
-  const leak = prints(value).split("\n").find((line) => secrets.some((it) => line.includes(it)));
+export function assertNoSecrets(value: unknown, ...secrets: string[]): void {
+  const leak = allRenderings(value).split("\n").find((line) =>
+    secrets.some((it) => line.includes(it))
+  );
   if (leak !== undefined) throw new Error(`It shows a secret: ${leak}`);
 }

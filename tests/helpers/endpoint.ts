@@ -6,14 +6,14 @@ import { signWebhook } from "../../functions/auth/webhook.ts";
 import { ProblemBody } from "../../functions/response_schemas.ts";
 // not @std/assert: `deno task openapi` loads this too, and JSR may be out of reach
 import { assert, assertEquals } from "./assert.ts";
-import { createStandIn, type StandIn } from "./fake_platform.ts";
+import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
 
 /** What must never be seen again: the server's token, a caller's key, a sender's secret. */
 export const TOKEN = "canary-token-0123456789";
 export const KEY = "canary-key-0123456789";
 export const SECRET = `whsec_${btoa("canary-secret-of-32-bytes-length")}`;
 
-/** The task that most tests ask for; `standIn.add({ id: "t-1" })` makes it. */
+/** The task that most tests ask for; `platform.add({ id: "t-1" })` makes it. */
 export const IDS = {
   organization_id: "organization-1",
   workspace_id: "workspace-1",
@@ -21,7 +21,7 @@ export const IDS = {
 };
 export const TASK_PATH = "/organizations/organization-1/workspaces/workspace-1/tasks/t-1";
 
-/** An upstream answer about that task, for `standIn.inject`. */
+/** An upstream answer about that task, for `platform.inject`. */
 export const RUNNING = { id: "t-1", status: "running", created: "2026-01-01T00:00:00Z" };
 export const SUCCESS = { ...RUNNING, status: "success", result: "s-1", result_type: "source" };
 
@@ -30,8 +30,8 @@ export type Settings = Record<string, string>;
 
 /** What {@linkcode setUp} takes beside settings. */
 export interface SetUpOptions extends Pick<AppOptions, "now"> {
-  /** Whether `RESOLVE_OPEN` may be set. @default {false} */
-  allowOpen?: boolean;
+  /** Whether `RESOLVE_ALLOW_UNAUTHENTICATED` may be set. @default {false} */
+  allowUnauthenticated?: boolean;
   /** What every request brings along as its third argument. @default {undefined} */
   context?: ExecutionContext;
 }
@@ -47,7 +47,7 @@ export interface WebhookInit extends RequestInit {
 /** An endpoint, what is behind it, and who calls it. */
 export interface Endpoint {
   readonly app: Handler;
-  readonly standIn: StandIn;
+  readonly platform: FakePlatform;
   readonly log: LogEntry[];
   /** A request as it is: to a path of the endpoint. */
   send(path: string, init?: RequestInit): Promise<Response>;
@@ -61,22 +61,22 @@ export interface Endpoint {
 
 /** Makes an endpoint with a stand-in behind it. */
 export function setUp(settings: Settings = {}, options: SetUpOptions = {}): Endpoint {
-  const { allowOpen = false, now = () => Date.now(), context } = options;
-  const standIn = createStandIn({ token: TOKEN, now });
+  const { allowUnauthenticated = false, now = () => Date.now(), context } = options;
+  const platform = createFakePlatform({ token: TOKEN, now });
   const log: LogEntry[] = [];
   const config = readConfig({
     DEEPINT_TOKEN: TOKEN,
     RESOLVE_API_KEYS: KEY,
     RESOLVE_WEBHOOK_SECRETS: SECRET,
     ...settings,
-  }, { allowOpen });
-  const app = createApp(config, { fetch: standIn.fetch, log: (entry) => log.push(entry), now });
+  }, { allowUnauthenticated: allowUnauthenticated });
+  const app = createApp(config, { fetch: platform.fetch, log: (entry) => log.push(entry), now });
   const base = `https://endpoint.example${config.basePath}`;
   const send = async (path: string, init?: RequestInit) =>
     await app.fetch(new Request(base + path, init), undefined, context);
   return {
     app,
-    standIn,
+    platform,
     log,
     send,
     get: (path, init) => send(path, withHeaders(init, { authorization: `Bearer ${KEY}` })),

@@ -6,11 +6,11 @@
  *
  * @example
  * ```ts
- * const standIn = createStandIn({ token: "token" });
- * const task = standIn.add({ steps: [{ status: "running", polls: 2 }, { status: "success" }] });
+ * const platform = createStandIn({ token: "token" });
+ * const task = platform.add({ steps: [{ status: "running", polls: 2 }, { status: "success" }] });
  * const headers = { "x-auth-token": "token", "x-deepint-organization": task.organization };
- * const answer = await standIn.fetch(task.url, { headers }); // in process
- * Deno.serve(standIn.fetch); // over HTTP
+ * const answer = await platform.fetch(task.url, { headers }); // in process
+ * Deno.serve(platform.fetch); // over HTTP
  * ```
  *
  * @module
@@ -56,7 +56,7 @@ export type Step =
   & ({ polls?: number; ms?: never } | { ms: number; polls?: never });
 
 /** A task to add: fields that hold in each of its steps, and the steps. */
-export interface StandInTask extends Omit<WireFields, "id"> {
+export interface FakeTask extends Omit<WireFields, "id"> {
   /** @default {crypto.randomUUID()} */
   id?: string;
   /** @default {"organization-1"} */
@@ -97,8 +97,8 @@ export type Responder = (
   request: Request,
 ) => Response | undefined | Promise<Response | undefined>;
 
-/** Options of {@linkcode createStandIn}. */
-export interface StandInOptions {
+/** Options of {@linkcode createFakePlatform}. */
+export interface FakePlatformOptions {
   /** The tokens that are accepted. @default {"stand-in-token"} */
   token?: string | readonly string[];
   /**
@@ -117,7 +117,7 @@ export interface StandInOptions {
 }
 
 /** A Deep Intelligence of one's own. Its functions work unbound. */
-export interface StandIn {
+export interface FakePlatform {
   /** For `add()` to build the handles' URLs; to be set once a server has its port. */
   origin: string;
   /** The requests so far, oldest first. */
@@ -132,7 +132,7 @@ export interface StandIn {
     (input: Request | string | URL, init?: RequestInit): Promise<Response>;
   };
   /** Adds a task; one with the id of another takes its place. */
-  add(task?: StandInTask): TaskHandle;
+  add(task?: FakeTask): TaskHandle;
   /** How many requests there were, in all, or with this text in their path, or that match. */
   count(match?: string | ((request: RecordedRequest) => boolean)): number;
   /**
@@ -172,7 +172,7 @@ const ROUTE = new RegExp(`^/api/v1/workspace/${ID}/(?:tasks?/${ID}|tasks)$`);
 const ORGANIZATION = new RegExp(`^${ID}$`);
 
 /** Builds an empty stand-in. */
-export function createStandIn(options: StandInOptions = {}): StandIn {
+export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatform {
   const { token = "stand-in-token", organizations, pageLimit = MAX_PAGE, record = true } = options;
   // The global is looked up at each call: a fake clock may stand in its place by then.
   const now = options.now ?? (() => Date.now());
@@ -253,7 +253,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
     return injected ? withAbortableBody(injected, signal) : answer(request);
   }
 
-  const standIn: StandIn = {
+  const platform: FakePlatform = {
     origin: options.origin ?? "https://app.deepint.net",
     requests,
     fetch,
@@ -283,8 +283,8 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
         id,
         organization,
         workspace,
-        url: `${standIn.origin}/api/v1/workspace/${workspace}/task/${id}`,
-        webUrl: `${standIn.origin}/o/${organization}/workspace?ws=${workspace}&s=task&i=${id}`,
+        url: `${platform.origin}/api/v1/workspace/${workspace}/task/${id}`,
+        webUrl: `${platform.origin}/o/${organization}/workspace?ws=${workspace}&s=task&i=${id}`,
       };
     },
     count(match = () => true) {
@@ -306,7 +306,7 @@ export function createStandIn(options: StandInOptions = {}): StandIn {
       injections = [];
     },
   };
-  return standIn;
+  return platform;
 }
 
 function refuse(

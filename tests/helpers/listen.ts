@@ -1,6 +1,6 @@
 /** Servers of the tests: on a free port of loopback, until they are disposed of. */
 
-import type { StandIn } from "./fake_platform.ts";
+import type { FakePlatform } from "./fake_platform.ts";
 
 /** A server that listens. */
 export interface Listening extends AsyncDisposable {
@@ -9,9 +9,9 @@ export interface Listening extends AsyncDisposable {
 }
 
 /** Serves a stand-in, whose origin it becomes; a request that its caller breaks off is no error to print. */
-export function listenAs(standIn: StandIn): Listening {
-  const server = listen(standIn.fetch, { onError: () => new Response(null, { status: 500 }) });
-  standIn.origin = server.origin;
+export function listenAs(platform: FakePlatform): Listening {
+  const server = listen(platform.fetch, { onError: () => new Response(null, { status: 500 }) });
+  platform.origin = server.origin;
   return server;
 }
 

@@ -10,7 +10,7 @@ export function serverArgs(file?: string, entry = "functions/start.ts"): string[
 }
 
 /** A process is ended after so many ms, so that its test fails and does not hang. */
-const PATIENCE = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** What is kept of this process's environment: what finds programs, and what is downloaded already. */
 const KEPT = [
@@ -25,7 +25,7 @@ export interface Process extends AsyncDisposable {
   readonly output: { stdout: string; stderr: string };
   readonly status: Promise<Deno.CommandStatus>;
   /** Waits for text on either output, and gives its first group. */
-  saw(pattern: RegExp): Promise<string>;
+  waitForOutput(pattern: RegExp): Promise<string>;
   /** Sends a signal and gives the exit code. */
   end(signal: Deno.Signal): Promise<number>;
 }
@@ -39,7 +39,7 @@ export function start(
   args: string[],
   settings: Record<string, string>,
   input: string | ReadableStream<Uint8Array<ArrayBuffer>> = "",
-  patience = PATIENCE,
+  patience = TIMEOUT_MS,
 ): Process {
   const kept = KEPT.map((name) => [name, Deno.env.get(name)]).filter(([, value]) => value);
   const child = new Deno.Command(command, {
@@ -73,7 +73,7 @@ export function start(
     pid: child.pid,
     output,
     status,
-    async saw(pattern) {
+    async waitForOutput(pattern) {
       for (;;) {
         const [match, group = ""] = pattern.exec(output.stdout + output.stderr) ?? [];
         if (match !== undefined) return group;

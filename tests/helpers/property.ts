@@ -13,7 +13,7 @@ export interface PropertyOptions {
  *
  * @throws {Error} with the smallest failing case, when there is one
  */
-export async function holds<Ts>(
+export async function checkProperty<Ts>(
   { name }: Pick<Deno.TestContext, "name">,
   property: fc.IRawProperty<Ts>,
   { cases = 10_000 }: PropertyOptions = {},

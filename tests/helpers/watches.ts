@@ -1,7 +1,7 @@
 // What the tests of the durable watches share: settings with a callback, and a receiver of events.
 import { Webhook } from "standardwebhooks";
 import { type Config, readConfig } from "../../functions/app.ts";
-import { readCallbacks } from "../../functions/watches/callback.ts";
+import { parseCallbackHosts } from "../../functions/watches/callback.ts";
 import { KEY, SECRET, type Settings, TOKEN } from "./endpoint.ts";
 
 /** The secret of the callbacks: none that a sender has. */
@@ -13,9 +13,9 @@ export function configWith(host: string, settings: Settings = {}): Config {
     DEEPINT_TOKEN: TOKEN,
     RESOLVE_API_KEYS: KEY,
     RESOLVE_WEBHOOK_SECRETS: SECRET,
-    RESOLVE_CALLBACKS: `${host}=${CALLBACK_SECRET}`,
+    RESOLVE_CALLBACK_HOSTS: `${host}=${CALLBACK_SECRET}`,
     ...settings,
-  }, { callbacks: readCallbacks });
+  }, { parseCallbackHosts });
 }
 
 /** An event as it arrived. */

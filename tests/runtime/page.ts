@@ -3,11 +3,11 @@
 // deno-lint-ignore-file no-console
 import { createRequire } from "node:module";
 import { createApp, readConfig } from "../../functions/app.ts";
-import { linksOf } from "../../functions/auth/link_token.ts";
+import { createLinkSigner } from "../../functions/auth/link_token.ts";
 import { root } from "../helpers/run_deno.ts";
 import { listen } from "../helpers/listen.ts";
 import { closingLine } from "../tools/test_runner.ts";
-import { createStandIn, type StandInTask } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
 import type { Axe, Browser, ContextOptions, Page, Playwright } from "./browser.ts";
 import { findChromium, install, output, path } from "./packages.ts";
 
@@ -28,7 +28,7 @@ const HOSTILE = {
   result_type: `<b>source</b>`,
 } as const;
 
-const STATES: Record<string, StandInTask> = {
+const STATES: Record<string, FakeTask> = {
   pending: { status: "pending" },
   running: { status: "running", progress: 62.4, subtask: "Fitting 12 of 20 trees" },
   indeterminate: { status: "running", subtask: "Reading the source" },
@@ -49,28 +49,28 @@ const STATES: Record<string, StandInTask> = {
   "hostile-unknown": { ...HOSTILE, status: HOSTILE.user_name },
 };
 
-const standIn = createStandIn({ token: "a-token" });
+const platform = createFakePlatform({ token: "a-token" });
 const app = createApp(
   readConfig({
     DEEPINT_TOKEN: "a-token",
     RESOLVE_API_KEYS: "a-key-of-16-characters-or-more",
-    RESOLVE_LINK_SECRET: SECRET,
+    RESOLVE_LINK_SECRETS: SECRET,
   }),
-  { fetch: (url, init) => standIn.fetch(url, init), log: () => {} },
+  { fetch: (url, init) => platform.fetch(url, init), log: () => {} },
 );
 const tally = { passed: 0, failed: 0 };
 
 /** A path that leads to a new task, for so many ms at most. */
-async function linkTo(task: StandInTask, ttl = 3_600_000): Promise<string> {
-  const { organization, workspace, id } = standIn.add({
+async function linkTo(task: FakeTask, ttl = 3_600_000): Promise<string> {
+  const { organization, workspace, id } = platform.add({
     name: "Train the churn model on orders of March",
     user_name: "Analyst",
     created: new Date(Date.now() - 95_000).toISOString(),
     ...task,
   });
-  const links = linksOf([SECRET], ttl, Date.now);
+  const links = createLinkSigner([SECRET], ttl, Date.now);
   const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
-  return `/watch/${await links.mint(ids)}`;
+  return `/status/${await links.createToken(ids)}`;
 }
 
 function assert(holds: boolean, claim: string): void {
@@ -148,7 +148,7 @@ async function run(browser: Browser, origin: string): Promise<void> {
     await page.screenshot({ path: decodeURIComponent(file.pathname), fullPage: true });
   }
 
-  const journey: StandInTask = {
+  const journey: FakeTask = {
     created: new Date().toISOString(),
     steps: [
       { status: "pending" },
@@ -212,9 +212,9 @@ async function run(browser: Browser, origin: string): Promise<void> {
         `self.away = ${away}; document.dispatchEvent(new Event("visibilitychange", { bubbles: true }))`,
       );
     await switchTo(true);
-    const before = standIn.count();
+    const before = platform.count();
     await page.clock.runFor(600_000);
-    assert(standIn.count() === before, "it polled");
+    assert(platform.count() === before, "it polled");
     const poll = page.waitForResponse((response) => response.url().endsWith(link));
     await switchTo(false);
     await page.clock.runFor(1_000);
@@ -229,7 +229,7 @@ async function run(browser: Browser, origin: string): Promise<void> {
     ) => {
       await page.goto(await linkTo({ ...journey, steps: [{ status: "running" }] }));
       await look(page, "running");
-      const mend = standIn.inject(() => new Response("down", { status: 500 }), Infinity);
+      const mend = platform.inject(() => new Response("down", { status: 500 }), Infinity);
       await page.waitForSelector("#note:not(:empty)");
       assert((await text(page, "#note")).startsWith("Deep Intelligence cannot"), "it says so");
       assert(await page.getAttribute("main", "data-look") === "running", "it keeps what it knows");
@@ -252,7 +252,7 @@ async function run(browser: Browser, origin: string): Promise<void> {
 
   await check("a page that began as an error becomes the task's", {}, async (page, loads) => {
     const link = await linkTo({ status: "running", progress: 5 });
-    standIn.inject(() => new Response("upstream says <b>no</b>", { status: 500 }));
+    platform.inject(() => new Response("upstream says <b>no</b>", { status: 500 }));
     await page.clock.install();
     const answer = await page.goto(link);
     assert(answer?.status() === 502, `it is ${answer?.status()}`);
@@ -291,7 +291,7 @@ async function run(browser: Browser, origin: string): Promise<void> {
     expired: () => linkTo({}, -8_000),
     gone: async () => {
       const link = await linkTo({ id: "deleted" });
-      await standIn.fetch("https://app.deepint.net/api/v1/workspace/workspace-1/task/deleted", {
+      await platform.fetch("https://app.deepint.net/api/v1/workspace/workspace-1/task/deleted", {
         method: "DELETE",
         headers: { "x-auth-token": "a-token", "x-deepint-organization": "organization-1" },
       });
@@ -299,7 +299,7 @@ async function run(browser: Browser, origin: string): Promise<void> {
     },
     unreachable: async () => {
       const link = await linkTo({});
-      standIn.inject(() => new Response("down", { status: 500 }));
+      platform.inject(() => new Response("down", { status: 500 }));
       return link;
     },
   };

@@ -143,7 +143,7 @@ async function cloudflareEntry(
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: servers.server,
     RESOLVE_WEBHOOK_SECRETS: SECRET,
-    RESOLVE_LINK_SECRET: SECRET,
+    RESOLVE_LINK_SECRETS: SECRET,
     RESOLVE_TIMEOUT_MS: "2000",
   };
   const text = workerdConfig("cloudflare.mjs", port, compatibilityDate, bindings);
@@ -229,7 +229,7 @@ async function signedJourney(
     }
   }
   // what is loaded when it is asked for
-  for (const path of [JSON.parse(answer).links.watch, "/openapi.json"]) {
+  for (const path of [JSON.parse(answer).links.status, "/openapi.json"]) {
     const response = await fetch(origin + path, { signal });
     const text = await response.text();
     if (!/<h1|"openapi"/.test(text)) throw new Error(`${path}: ${response.status}: ${text}`);
@@ -260,7 +260,7 @@ async function keepWatch(
       DEEPINT_TOKEN: TOKEN,
       DEEPINT_INSTANCE: servers.server,
       RESOLVE_API_KEYS: KEY,
-      RESOLVE_CALLBACKS: `127.0.0.1:${receiver.port}=${secret}`,
+      RESOLVE_CALLBACK_HOSTS: `127.0.0.1:${receiver.port}=${secret}`,
     },
     cf: false, // which would be downloaded
   };

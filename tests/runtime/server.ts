@@ -1,6 +1,6 @@
 // The loopback servers behind the shared suite: one that misbehaves in the way that a task's id
 // names, one that must see nothing, and one that breaks its connections.
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 import { type ServerContext, type ServerState, TOKEN } from "./suite.ts";
 
 /** The servers, where they are, and their end. */
@@ -21,7 +21,7 @@ const LARGE = new TextEncoder().encode(`{"id":"t-1","status":"success"}`.padEnd(
 /** Starts the servers on free ports. */
 export function startServers(): Servers {
   const state: ServerState = { other: 0, tokens: 0, open: 0 };
-  const standIn = createStandIn({ token: TOKEN });
+  const platform = createFakePlatform({ token: TOKEN });
   const busy = new Set<string>();
 
   const strange = serve("127.0.0.1", 0, (request) => {
@@ -36,7 +36,7 @@ export function startServers(): Servers {
   const home = serve("127.0.0.1", 0, async (request) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/control/state") return Response.json(state);
-    if (pathname === "/control/task") return Response.json(standIn.add(await request.json()));
+    if (pathname === "/control/task") return Response.json(platform.add(await request.json()));
     const [, id = ""] = /^\/api\/v1\/workspace\/[^/]+\/task\/([^/]+)$/.exec(pathname) ?? [];
     const [what = "", how = "", place = ""] = id.split("-");
     switch (what) {
@@ -53,7 +53,7 @@ export function startServers(): Servers {
         busy.add(id);
         return Response.json({ code: "BUSY" }, { status: 503, headers: { "retry-after": "0" } });
     }
-    return await standIn.fetch(request);
+    return await platform.fetch(request);
   });
 
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -17,7 +17,7 @@ import {
   type RequestOptions,
   Task,
 } from "../../mod.ts";
-import type { StandInTask, TaskHandle } from "../helpers/fake_platform.ts";
+import type { FakeTask, TaskHandle } from "../helpers/fake_platform.ts";
 
 /** What must never be seen again. */
 export const TOKEN = "canary-token-0123456789";
@@ -175,7 +175,7 @@ function taskAt(instance: string, taskId: string, fetch?: module.Fetch): Task {
 /** No second attempt, so that a test sees how the first one ended. */
 const once: RequestOptions = { retries: 0 };
 
-async function addTask({ server }: ServerContext, task: StandInTask): Promise<TaskHandle> {
+async function addTask({ server }: ServerContext, task: FakeTask): Promise<TaskHandle> {
   const response = await fetch(`${server}/control/task`, {
     method: "POST",
     body: JSON.stringify(task),
@@ -558,7 +558,7 @@ function wants(taskId: string, more: Record<string, unknown> = {}): string {
   return JSON.stringify({ ...location, task_id: taskId, ...more });
 }
 
-const ending: StandInTask = {
+const ending: FakeTask = {
   steps: [{ status: "running" }, { status: "success", result: "s-1", result_type: "source" }],
 };
 

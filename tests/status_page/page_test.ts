@@ -2,7 +2,7 @@
 // in `runtime/page.ts`.
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { assertStringIncludes } from "@std/assert";
-import { linksOf } from "../../functions/auth/link_token.ts";
+import { createLinkSigner } from "../../functions/auth/link_token.ts";
 import {
   type Endpoint,
   IDS,
@@ -14,11 +14,11 @@ import {
 } from "../helpers/endpoint.ts";
 import { retryAfterOf, RUNNING, SUCCESS, TASK_PATH, textOf, TOKEN } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import type { StandInTask } from "../helpers/fake_platform.ts";
+import type { FakeTask } from "../helpers/fake_platform.ts";
 
 const LINK_SECRET = `whsec_${btoa("canary-link-secret-of-32-bytes..")}`;
 const OTHER_SECRET = `whsec_${btoa("another-link-secret-of-32-bytes.")}`;
-const WITH_LINKS = { RESOLVE_LINK_SECRET: LINK_SECRET };
+const WITH_LINKS = { RESOLVE_LINK_SECRETS: LINK_SECRET };
 const HTML = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
 const JSON_ALONE = { headers: { accept: "application/json" } };
 const DAY = 86_400_000;
@@ -32,14 +32,14 @@ const POLICY = new RegExp(
 /** The path of a task's page, as the endpoint hands it out. */
 async function linkOf({ bearer }: Endpoint, id = "t-1"): Promise<string> {
   const { links } = await objectOf(await bearer({ ...IDS, task_id: id, raise_on_error: false }));
-  return String((links as { watch: string }).watch);
+  return String((links as { status: string }).status);
 }
 
 /** The path of a page, with a token of one's own making. */
 async function linkWith(secret: string, at = Date.now(), ids = IDS): Promise<string> {
   const { organization_id, workspace_id, task_id } = ids;
   const named = { organizationId: organization_id, workspaceId: workspace_id, taskId: task_id };
-  return `/watch/${await linksOf([secret], DAY, () => at).mint(named)}`;
+  return `/status/${await createLinkSigner([secret], DAY, () => at).createToken(named)}`;
 }
 
 /** A page as it is read: without style, script and markup. */
@@ -51,10 +51,10 @@ function readable(page: string): string {
 }
 
 async function pageOf(
-  task: StandInTask,
+  task: FakeTask,
 ): Promise<{ response: Response; page: string; text: string }> {
   const endpoint = setUp(WITH_LINKS);
-  endpoint.standIn.add({ ...task, id: "t-1" });
+  endpoint.platform.add({ ...task, id: "t-1" });
   const response = await endpoint.send(await linkWith(LINK_SECRET), HTML);
   const page = await response.text();
   return { response, page, text: readable(page) };
@@ -68,7 +68,7 @@ async function hashOf(text: string): Promise<string> {
 Deno.test("200 and 202 carry a link to the page where there is a secret, and none where not", async () => {
   for (const task of [RUNNING, SUCCESS, { ...RUNNING, status: "failed" }]) {
     const [bare, linked] = [setUp(), setUp(WITH_LINKS)];
-    for (const { standIn } of [bare, linked]) standIn.add(task);
+    for (const { platform } of [bare, linked]) platform.add(task);
     for (
       const ask of [
         (endpoint: Endpoint) => endpoint.bearer({ ...IDS, raise_on_error: false }),
@@ -79,7 +79,7 @@ Deno.test("200 and 202 carry a link to the page where there is a secret, and non
       const response = await ask(linked);
       if (response.status === 424) continue; // the GET route has a failed task as an error
       const { links, ...rest } = await objectOf(response) as { links: Record<string, string> };
-      assertMatch(links.watch ?? "", /^\/watch\/v1\.[\w-]+\.[\w-]{43}$/);
+      assertMatch(links.status ?? "", /^\/status\/v1\.[\w-]+\.[\w-]{43}$/);
       const { links: without, ...same } = await objectOf(await ask(bare));
       assertEquals(Object.keys(rest), Object.keys(same));
       const result = task === SUCCESS
@@ -92,18 +92,18 @@ Deno.test("200 and 202 carry a link to the page where there is a secret, and non
 });
 
 Deno.test("without a secret the page is no route, whatever the token", async () => {
-  const { send, standIn } = setUp();
-  standIn.add({ id: "t-1" });
-  for (const path of ["/watch/x", await linkWith(LINK_SECRET)]) {
+  const { send, platform } = setUp();
+  platform.add({ id: "t-1" });
+  for (const path of ["/status/x", await linkWith(LINK_SECRET)]) {
     assertEquals(await outcomeOf(await send(path, HTML)), [404, "not-found"]);
   }
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a link keeps the ETag of the task route, so that 304 saves the answer", async () => {
   const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
-  const { get, standIn } = setUp(WITH_LINKS, { now: () => clock.now });
-  standIn.add({ ...RUNNING, created: "2026-01-01T11:00:00Z", duration: 1 });
+  const { get, platform } = setUp(WITH_LINKS, { now: () => clock.now });
+  platform.add({ ...RUNNING, created: "2026-01-01T11:00:00Z", duration: 1 });
   const first = await get(TASK_PATH);
   const tag = first.headers.get("etag") ?? "";
   clock.now += DAY / 16;
@@ -219,9 +219,9 @@ Deno.test("a page allows nothing but its own style and script, by the hashes of 
 
 Deno.test("what a link answers is for its reader alone: not stored, not indexed, not referred", async () => {
   const endpoint = setUp(WITH_LINKS);
-  endpoint.standIn.add(RUNNING);
+  endpoint.platform.add(RUNNING);
   const good = await linkOf(endpoint);
-  for (const path of [good, "/watch/v1.x.y"]) {
+  for (const path of [good, "/status/v1.x.y"]) {
     for (const init of [HTML, JSON_ALONE]) {
       const { headers, body } = await endpoint.send(path, init);
       await body?.cancel();
@@ -237,8 +237,8 @@ Deno.test("what a link answers is for its reader alone: not stored, not indexed,
 });
 
 Deno.test("a tampered, foreign or expired link is not found, without a poll", async () => {
-  const { send, standIn } = setUp(WITH_LINKS);
-  standIn.add(SUCCESS);
+  const { send, platform } = setUp(WITH_LINKS);
+  platform.add(SUCCESS);
   const good = await linkWith(LINK_SECRET);
   const other = await linkWith(LINK_SECRET, Date.now(), { ...IDS, task_id: "t-2" });
   const [head, payload] = [good.split(".")[0], other.split(".")[1]];
@@ -247,8 +247,8 @@ Deno.test("a tampered, foreign or expired link is not found, without a poll", as
     cut: good.slice(0, -1),
     foreign: await linkWith(OTHER_SECRET),
     expired: await linkWith(LINK_SECRET, Date.now() - DAY),
-    junk: "/watch/junk",
-    encoded: "/watch/%00",
+    junk: "/status/junk",
+    encoded: "/status/%00",
   };
   const unknown = await objectOf(await send("/nothing", JSON_ALONE));
   const pages = new Set<string>();
@@ -263,14 +263,14 @@ Deno.test("a tampered, foreign or expired link is not found, without a poll", as
     pages.add(page);
   }
   assertEquals(pages.size, 1, "nobody can tell one from another");
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
   assertEquals((await send(good)).status, 200);
-  assertEquals(standIn.count(), 1);
+  assertEquals(platform.count(), 1);
 });
 
 Deno.test("links can be rotated: the first secret signs, and the others are still good", async () => {
-  const endpoint = setUp({ RESOLVE_LINK_SECRET: `${OTHER_SECRET},${LINK_SECRET}` });
-  endpoint.standIn.add(RUNNING);
+  const endpoint = setUp({ RESOLVE_LINK_SECRETS: `${OTHER_SECRET},${LINK_SECRET}` });
+  endpoint.platform.add(RUNNING);
   const fresh = await linkOf(endpoint);
   assertEquals(fresh, await linkWith(OTHER_SECRET));
   for (const path of [fresh, await linkWith(LINK_SECRET)]) {
@@ -281,7 +281,7 @@ Deno.test("links can be rotated: the first secret signs, and the others are stil
 Deno.test("RESOLVE_LINK_TTL_S decides how long a link is good for", async () => {
   const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
   const endpoint = setUp({ ...WITH_LINKS, RESOLVE_LINK_TTL_S: "80" }, { now: () => clock.now });
-  endpoint.standIn.add(RUNNING);
+  endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
   clock.now += 69_000;
   assertEquals((await endpoint.send(link)).status, 200);
@@ -290,18 +290,18 @@ Deno.test("RESOLVE_LINK_TTL_S decides how long a link is good for", async () => 
 });
 
 Deno.test("a link to what is no longer served is forbidden, without a poll", async () => {
-  const { send, standIn } = setUp({ ...WITH_LINKS, RESOLVE_ALLOWED_WORKSPACES: "another" });
-  standIn.add(RUNNING);
+  const { send, platform } = setUp({ ...WITH_LINKS, RESOLVE_ALLOWED_WORKSPACES: "another" });
+  platform.add(RUNNING);
   const link = await linkWith(LINK_SECRET);
   assertEquals(await outcomeOf(await send(link, JSON_ALONE)), [403, "forbidden"]);
   assertEquals((await send(link, HTML)).status, 403);
-  assertEquals(standIn.count(), 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a link answers JSON to whoever prefers it: what the task route answers", async () => {
   for (const task of [RUNNING, SUCCESS, { ...RUNNING, status: "failed", error_code: "E" }]) {
     const endpoint = setUp(WITH_LINKS);
-    endpoint.standIn.add({ ...task, duration: 1 });
+    endpoint.platform.add({ ...task, duration: 1 });
     const link = await linkOf(endpoint);
     const asked = { ...IDS, raise_on_error: false };
     const expected = await objectOf(await endpoint.bearer(asked));
@@ -320,7 +320,7 @@ Deno.test("a link answers JSON to whoever prefers it: what the task route answer
 
 Deno.test("who has no preference gets the page", async () => {
   const endpoint = setUp(WITH_LINKS);
-  endpoint.standIn.add(RUNNING);
+  endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
   const both = "text/html, application/json;q=0.9";
   for (const accept of ["*/*", "text/*", "image/png", both, "application/json;q=0"]) {
@@ -333,26 +333,26 @@ Deno.test("who has no preference gets the page", async () => {
 Deno.test("a link never gives a newer one, or it would last for ever", async () => {
   const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
   const endpoint = setUp(WITH_LINKS, { now: () => clock.now });
-  endpoint.standIn.add({ ...RUNNING, created: "2026-01-01T11:00:00Z" });
+  endpoint.platform.add({ ...RUNNING, created: "2026-01-01T11:00:00Z" });
   const link = await linkOf(endpoint);
   clock.now += DAY / 2;
   const response = await endpoint.send(link, JSON_ALONE);
-  assertEquals((await objectOf(response)).links, { watch: link });
+  assertEquals((await objectOf(response)).links, { status: link });
   const page = await (await endpoint.send(link, HTML)).text();
   assert(!page.includes("v1."), "the page holds no token at all");
 });
 
 Deno.test("the page can only be read", async () => {
   const endpoint = setUp(WITH_LINKS);
-  endpoint.standIn.add(RUNNING);
+  endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
-  const polls = endpoint.standIn.count();
+  const polls = endpoint.platform.count();
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
     const response = await endpoint.send(link, { method });
     assertEquals([response.status, response.headers.get("allow")], [405, "GET, HEAD"], method);
     await response.body?.cancel();
   }
-  assertEquals(endpoint.standIn.count(), polls);
+  assertEquals(endpoint.platform.count(), polls);
   const head = await endpoint.send(link, { ...HTML, method: "HEAD" });
   assertEquals([head.status, await head.text()], [200, ""]);
   assertMatch(head.headers.get("content-security-policy") ?? "", POLICY);
@@ -410,8 +410,8 @@ const AWAY: [name: string, answer: () => Response, status: number, refresh: numb
 ];
 for (const [name, answer, status, refresh] of AWAY) {
   Deno.test(`when Deep Intelligence ${name}, the page says so in words of its own`, async () => {
-    const { send, standIn, log } = setUp(WITH_LINKS);
-    standIn.inject(answer);
+    const { send, platform, log } = setUp(WITH_LINKS);
+    platform.inject(answer);
     const response = await send(await linkWith(LINK_SECRET), HTML);
     assertEquals(response.status, status);
     const header = (name: string) => response.headers.get(name) ?? "null";
@@ -427,17 +427,17 @@ for (const [name, answer, status, refresh] of AWAY) {
 }
 
 Deno.test("a poll that hangs is 504 on the page, and is tried again", async () => {
-  const { send, standIn } = setUp({ ...WITH_LINKS, RESOLVE_TIMEOUT_MS: "100" });
-  standIn.inject(() => new Promise<never>(() => {}));
+  const { send, platform } = setUp({ ...WITH_LINKS, RESOLVE_TIMEOUT_MS: "100" });
+  platform.inject(() => new Promise<never>(() => {}));
   const response = await send(await linkWith(LINK_SECRET), HTML);
   assertEquals([response.status, response.headers.get("refresh")], [504, "10"]);
   await response.body?.cancel();
 });
 
 Deno.test("who goes away while the page is made leaves 499 in the log", async () => {
-  const { app, standIn, log } = setUp(WITH_LINKS);
+  const { app, platform, log } = setUp(WITH_LINKS);
   const controller = new AbortController();
-  standIn.inject(() => {
+  platform.inject(() => {
     controller.abort("gone");
     return new Promise<never>(() => {});
   });
@@ -448,27 +448,27 @@ Deno.test("who goes away while the page is made leaves 499 in the log", async ()
 
 Deno.test("the base path precedes the page, and its links", async () => {
   const endpoint = setUp({ ...WITH_LINKS, RESOLVE_BASE_PATH: "/resolve-task" });
-  endpoint.standIn.add(RUNNING);
+  endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
-  assert(link.startsWith("/resolve-task/watch/v1."), link);
+  assert(link.startsWith("/resolve-task/status/v1."), link);
   const response = await endpoint.app.request(`https://endpoint.example${link}`, JSON_ALONE);
   assertEquals([response.status, response.headers.get("location")], [202, link]);
-  assertEquals((await objectOf(response)).links, { watch: link });
+  assertEquals((await objectOf(response)).links, { status: link });
 });
 
 Deno.test("the log names the route and the kind of caller, and never the token of a link", async () => {
   const endpoint = setUp(WITH_LINKS);
-  endpoint.standIn.add(RUNNING);
+  endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
   const answers = [await endpoint.send(link, HTML), await endpoint.send(`${link}x`, HTML)];
   const [, seen, refused] = endpoint.log;
-  assertEquals([seen?.route, seen?.auth, seen?.task_status], ["/watch/:token", "link", "running"]);
+  assertEquals([seen?.route, seen?.auth, seen?.task_status], ["/status/:token", "link", "running"]);
   assertEquals([refused?.route, refused?.auth, refused?.problem], [
-    "/watch/:token",
+    "/status/:token",
     "none",
     "not-found",
   ]);
-  const token = link.slice("/watch/".length);
+  const token = link.slice("/status/".length);
   const said = JSON.stringify(endpoint.log) + (await Promise.all(answers.map(textOf))).join("");
   for (const part of [token, ...token.split(".").slice(1), LINK_SECRET.slice(6), TOKEN, KEY]) {
     assert(!said.includes(part), part);
@@ -480,7 +480,7 @@ Deno.test("all who look at one task at once share one poll", async () => {
   using clock = new FakeClock();
   const endpoint = setUp(WITH_LINKS);
   const { promise, resolve } = Promise.withResolvers<Response>();
-  endpoint.standIn.inject(() => promise);
+  endpoint.platform.inject(() => promise);
   const link = await linkWith(LINK_SECRET);
   const pages = Array.from({ length: 20 }, () => endpoint.send(link, HTML));
   // until all have come: one that comes after the answer polls for itself
@@ -490,5 +490,5 @@ Deno.test("all who look at one task at once share one poll", async () => {
     assertEquals(status, 200);
     await body?.cancel();
   }
-  assertEquals(endpoint.standIn.count(), 1);
+  assertEquals(endpoint.platform.count(), 1);
 });

@@ -9,7 +9,7 @@ export {
   elapsedTime,
   parseTaskUrl,
   pollDelay,
-  printable,
+  sanitizeText,
   Task,
   TaskInfo,
   TaskStatus,

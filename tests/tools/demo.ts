@@ -7,7 +7,7 @@ import { createApp, readConfig } from "../../functions/app.ts";
 import { signWebhook, webhookVerifier } from "../../functions/auth/webhook.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 
 const TOKEN = "demo-token-of-the-platform";
 const KEY = "demo-key-of-the-caller";
@@ -20,9 +20,9 @@ const guard = setTimeout(() => {
   Deno.exit(1);
 }, 60_000);
 
-const standIn = createStandIn({ token: TOKEN });
-await using platform = listen(standIn.fetch);
-const instance = platform.origin;
+const platform = createFakePlatform({ token: TOKEN });
+await using listening = listen(platform.fetch);
+const instance = listening.origin;
 
 const app = createApp(
   readConfig({
@@ -52,7 +52,7 @@ say(`Stand-in for Deep Intelligence at ${instance}`);
 say(`Endpoint at ${origin}`);
 
 title("A bearer caller names the task by its web URL, and follows Location");
-const training = standIn.add({
+const training = platform.add({
   name: "train churn model",
   steps: [
     { status: "running", progress: 20, subtask: "reading source", ms: 2_500 },
@@ -72,7 +72,7 @@ await pause(answer);
 expect(await send("GET", location, authorization), 200);
 
 title("Who cannot come back has a watch made, by a server that is killed and started again");
-const nightly = standIn.add({
+const nightly = platform.add({
   name: "import of the night",
   steps: [
     { status: "running", progress: 50, subtask: "copying", ms: 1_500 },
@@ -94,7 +94,7 @@ say("  (SIGKILL; it is started again, and the callback comes when the task has e
 const again = serve();
 
 title("A sender of webhooks signs a request by ids, and delivers it again after a 503");
-const source = standIn.add({
+const source = platform.add({
   name: "import orders",
   steps: [
     { status: "running", progress: 60, subtask: "copying", ms: 2_000 },
@@ -113,7 +113,7 @@ await pause(answer);
 expect(await deliver(event), 200);
 
 title("A task that failed");
-const failed = standIn.add({
+const failed = platform.add({
   name: "export to warehouse",
   steps: [{ status: "failed", error_code: "QUOTA", error_description: "The quota is used up" }],
 });
@@ -162,14 +162,14 @@ function serve(): Process {
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: instance,
     RESOLVE_API_KEYS: KEY,
-    RESOLVE_CALLBACKS: `127.0.0.1:${callback.port}=${CALLBACK_SECRET}`,
+    RESOLVE_CALLBACK_HOSTS: `127.0.0.1:${callback.port}=${CALLBACK_SECRET}`,
     RESOLVE_KV_PATH: STORE,
     PORT: "0",
   });
 }
 
 async function originOf(server: Process): Promise<string> {
-  const origin = await server.saw(/"listening":"(http:[^"]+)\/"/);
+  const origin = await server.waitForOutput(/"listening":"(http:[^"]+)\/"/);
   return origin.replace("localhost", "127.0.0.1");
 }
 

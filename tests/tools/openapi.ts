@@ -190,7 +190,7 @@ const document = {
         },
       },
     },
-    "/watch/{token}": {
+    "/status/{token}": {
       get: {
         operationId: "watchTask",
         summary:

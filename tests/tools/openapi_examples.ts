@@ -1,7 +1,7 @@
 /** The examples in `/openapi.json`: what the real endpoint answers, asked when the document is made. */
 import { createApp } from "../../functions/app.ts";
-import { handlerOf } from "../../functions/lazy_handler.ts";
-import { type ProblemName, PROBLEMS } from "../../functions/http/problem.ts";
+import { lazyHandler } from "../../functions/lazy_handler.ts";
+import { PROBLEMS, type ProblemType } from "../../functions/http/problem.ts";
 import { cancelled, newWatch, type Watch } from "../../functions/watches/state.ts";
 import { createStep } from "../../functions/watches/step.ts";
 import { createWatches, type WatchEngine } from "../../functions/watches/routes.ts";
@@ -51,17 +51,17 @@ const follow = (task: Record<string, unknown>) => (endpoint: Endpoint) => {
 };
 /** The page's address, as an answer has it, for a program. */
 const look = (task: Record<string, unknown>) => async () => {
-  const endpoint = setUp({ RESOLVE_LINK_SECRET: SECRET });
+  const endpoint = setUp({ RESOLVE_LINK_SECRETS: SECRET });
   hold(endpoint, RUNNING);
   const { links } = await (await endpoint.bearer(IDS)).json();
   hold(endpoint, task);
-  return await endpoint.send(links.watch, { headers: { ...headers, accept: "application/json" } });
+  return await endpoint.send(links.status, { headers: { ...headers, accept: "application/json" } });
 };
 /** A watch that is begun, and what is asked of it once it has been told. */
-const watching = (method?: "GET" | "DELETE", broken = false) => async ({ standIn }: Endpoint) => {
+const watching = (method?: "GET" | "DELETE", broken = false) => async ({ platform }: Endpoint) => {
   const config = configWith("hooks.example");
   const callbackFetch = () => Promise.resolve(new Response(null, { status: 204 }));
-  const step = createStep(config, { fetch: standIn.fetch, callbackFetch, log: () => {} });
+  const step = createStep(config, { fetch: platform.fetch, callbackFetch, log: () => {} });
   let kept: Watch | undefined;
   const engine: WatchEngine = {
     async start({ key, ...order }) {
@@ -80,20 +80,20 @@ const watching = (method?: "GET" | "DELETE", broken = false) => async ({ standIn
   if (!method) return begun;
   const { location } = await begun.json();
   const body = { id: IDS.task_id, name: "train churn model", created: Date.now(), ...SUCCESS };
-  standIn.inject(() => Response.json(body));
+  platform.inject(() => Response.json(body));
   return await app.request(location, { method, headers: authorized });
 };
 const upstream = (answer: () => Response | Promise<Response>) => (endpoint: Endpoint) => {
-  endpoint.standIn.inject(answer);
+  endpoint.platform.inject(answer);
   return endpoint.get(TASK_PATH, { headers });
 };
 const refused = (status: number) => upstream(() => new Response(null, { status }));
 const get = (path: string) => ({ get }: Endpoint) => get(path, { headers });
 
 /** Retry-After is what keeps the jitter of the schedule out of the examples. */
-function hold({ standIn }: Endpoint, task: Record<string, unknown>): void {
+function hold({ platform }: Endpoint, task: Record<string, unknown>): void {
   const body = { id: IDS.task_id, name: "train churn model", created: Date.now(), ...task };
-  standIn.inject(() => Response.json(body, { headers: { "retry-after": "5" } }));
+  platform.inject(() => Response.json(body, { headers: { "retry-after": "5" } }));
 }
 
 const RUNNING = { status: "running", progress: 20, subtask: "fitting" };
@@ -127,7 +127,7 @@ const ANSWERS: Example[] = [
 ];
 
 /** How each problem comes about. */
-const PROBLEM_ANSWERS: Record<ProblemName, Example["ask"]> = {
+const PROBLEM_ANSWERS: Record<ProblemType, Example["ask"]> = {
   "invalid-request": ({ bearer }) => bearer({ ...IDS, pending: "later" }, { headers }),
   "unauthorized": ({ send }) => send(TASK_PATH, { headers }),
   "forbidden": ({ bearer }) =>
@@ -153,7 +153,7 @@ const PROBLEM_ANSWERS: Record<ProblemName, Example["ask"]> = {
   "upstream-unavailable": refused(502),
   "misconfigured": async () => {
     const authorized = post(IDS, { headers: { ...headers, authorization: `Bearer ${KEY}` } });
-    return await handlerOf(() => undefined)(
+    return await lazyHandler(() => undefined)(
       new Request("https://endpoint.example/resolve", authorized),
     );
   },
@@ -169,7 +169,7 @@ const EXAMPLES: Example[] = [
   ...ANSWERS,
   { name: "no-route", status: 404, ask: get("/none") }, // the other not-found
   ...Object.entries(PROBLEMS).map(([name, { status }]) => (
-    { name, status, ask: PROBLEM_ANSWERS[name as ProblemName] }
+    { name, status, ask: PROBLEM_ANSWERS[name as ProblemType] }
   )),
 ];
 

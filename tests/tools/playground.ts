@@ -6,15 +6,15 @@
 import { createApp, readConfig } from "../../functions/app.ts";
 import { root } from "../helpers/run_deno.ts";
 import { listen } from "../helpers/listen.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 
 const TOKEN = "playground-token";
 const KEY = "playground-key-of-a-caller";
 const PLACE = { organization: "o-1", workspace: "w-1" };
 
-const standIn = createStandIn({ token: TOKEN });
-const platform = listen(standIn.fetch);
-const training = standIn.add({
+const platform = createFakePlatform({ token: TOKEN });
+const server = listen(platform.fetch);
+const training = platform.add({
   ...PLACE,
   id: "t-1",
   name: "train churn model",
@@ -30,7 +30,7 @@ const training = standIn.add({
     { status: "success", result: "churn-model", result_type: "model" },
   ],
 });
-standIn.add({
+platform.add({
   ...PLACE,
   id: "t-2",
   name: "import orders",
@@ -48,9 +48,9 @@ standIn.add({
 const app = createApp(
   readConfig({
     DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: platform.origin,
+    DEEPINT_INSTANCE: server.origin,
     RESOLVE_API_KEYS: KEY,
-    RESOLVE_LINK_SECRET: `whsec_${btoa(crypto.randomUUID())}`,
+    RESOLVE_LINK_SECRETS: `whsec_${btoa(crypto.randomUUID())}`,
   }),
   { log: () => {} },
 );
@@ -60,7 +60,7 @@ const endpoint = listen((request) => {
 });
 
 const { pathname, search } = new URL(training.webUrl);
-const url = `${platform.origin}${pathname}${search}`;
+const url = `${server.origin}${pathname}${search}`;
 const { links } = await (await app.fetch(
   new Request(`${endpoint.origin}/resolve`, {
     method: "POST",
@@ -78,16 +78,16 @@ curl -i ${endpoint.origin}/resolve -H "Authorization: Bearer ${KEY}" \\
   -H "Content-Type: application/json" -d '{"url": "${url}"}'
 
 # the page, in a browser
-${endpoint.origin}${links.watch}
+${endpoint.origin}${links.status}
 
 # the command line, in a shell in this folder
-export DEEPINT_TOKEN=${TOKEN} DEEPINT_INSTANCE=${platform.origin}
+export DEEPINT_TOKEN=${TOKEN} DEEPINT_INSTANCE=${server.origin}
 deno task cli wait o-1/w-1/t-1 o-1/w-1/t-2
 
 # the client, as scratch.ts in any folder: deno run --allow-import --allow-net=127.0.0.1 scratch.ts
 import { Credentials, Task } from "${endpoint.origin}/mod.ts";
 
-const credentials = new Credentials({ token: "${TOKEN}", instance: "${platform.origin}" });
+const credentials = new Credentials({ token: "${TOKEN}", instance: "${server.origin}" });
 const ids = { organizationId: "o-1", workspaceId: "w-1", taskId: "t-2" };
 const task = await Task.build({ ...ids, credentials });
 await task.resolve({

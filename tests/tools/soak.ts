@@ -12,9 +12,9 @@ import { FAULTS, startFaultServer } from "../faults/matrix.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
 import { closingLine } from "./test_runner.ts";
-import { seeded } from "../helpers/seeded_random.ts";
+import { seededRandom } from "../helpers/seeded_random.ts";
 import type { Load, Report } from "./soak_load.ts";
-import { createStandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
 
 const CONCURRENCY = 64;
 /** Requests until the heap has grown to what it stays at. */
@@ -42,18 +42,18 @@ Deno.exit(failed === 0 ? 0 : 1);
 async function steady(): Promise<void> {
   const { note, check } = phase("steady");
   let count: Record<string, number> = {};
-  const standIn = createStandIn({ token: TOKEN, record: false });
+  const platform = createFakePlatform({ token: TOKEN, record: false });
   const ended = ids("ended", 50);
   const cold = ids("cold", 1_000);
-  for (const id of ended) standIn.add({ id, status: "success" });
-  for (const id of [...cold, "hot-0"]) standIn.add({ id, status: "running" });
-  await using platform = listen(async (request) => {
+  for (const id of ended) platform.add({ id, status: "success" });
+  for (const id of [...cold, "hot-0"]) platform.add({ id, status: "running" });
+  await using server = listen(async (request) => {
     const kind = kindOf(request);
     count[kind] = (count[kind] ?? 0) + 1;
     await new Promise((resolve) => setTimeout(resolve, LATENCY));
-    return await standIn.fetch(request);
+    return await platform.fetch(request);
   });
-  await using endpoint = await startEndpoint(platform.origin, 8_000);
+  await using endpoint = await startEndpoint(server.origin, 8_000);
   const tasks = cold.flatMap((id, at) => [id, ended[at % ended.length] ?? "", "hot-0", "hot-0"]);
   const { pid } = endpoint.process;
   const plan = { tasks, concurrency: CONCURRENCY };
@@ -128,7 +128,7 @@ async function hanging(): Promise<void> {
 /** A platform that fails one request in five, in any way that the fault matrix has. */
 async function flapping(): Promise<void> {
   const { note, check } = phase("flapping");
-  const next = seeded(seed);
+  const next = seededRandom(seed);
   let faults = 0;
   const served = FAULTS.filter(({ name }) => name !== "connection refused");
   await using platform = await startFaultServer({
@@ -209,7 +209,7 @@ async function startEndpoint(instance: string, timeout: number): Promise<Endpoin
     PORT: "0",
   };
   const process = start(Deno.execPath(), serverArgs(), settings, "", PATIENCE);
-  const port = await process.saw(/Listening on http:\/\/localhost:(\d+)/);
+  const port = await process.waitForOutput(/Listening on http:\/\/localhost:(\d+)/);
   return {
     process,
     origin: `http://127.0.0.1:${port}`,

@@ -1,14 +1,14 @@
 // Durable watches on Deno KV: in real files, in this process and in others that are killed.
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { Problem } from "../../functions/http/problem.ts";
+import { HttpProblem } from "../../functions/http/problem.ts";
 import type { StepOptions } from "../../functions/watches/step.ts";
 import { createKvWatches, type KvWatches } from "../../functions/watches/kv_store.ts";
-import type { WatchOrder } from "../../functions/watches/routes.ts";
+import type { NewWatch } from "../../functions/watches/routes.ts";
 import { captureConsole, KEY, objectOf, outcomeOf, post, TOKEN } from "../helpers/endpoint.ts";
 import type { Settings } from "../helpers/endpoint.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
-import { createStandIn, type StandIn, type StandInTask } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type FakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
 import { CALLBACK_SECRET, configWith, createReceiver, type Receiver } from "../helpers/watches.ts";
 
 const HOST = "hooks.example";
@@ -28,13 +28,13 @@ async function folder(): Promise<AsyncDisposable & { file: string }> {
 interface Setup extends AsyncDisposable {
   readonly kv: Deno.Kv;
   readonly watches: KvWatches;
-  readonly standIn: StandIn;
+  readonly platform: FakePlatform;
   readonly receiver: Receiver;
   readonly problems: string[];
   /** Milliseconds since 1970, for the watches and the stand-in. */
   now: number;
   /** Begins the watch of a task. */
-  begin(task: StandInTask, order?: Partial<WatchOrder>): ReturnType<KvWatches["start"]>;
+  begin(task: FakeTask, order?: Partial<NewWatch>): ReturnType<KvWatches["start"]>;
   /** Another engine on the same store. */
   another(options?: StepOptions): KvWatches;
 }
@@ -48,11 +48,11 @@ async function setUp(
   const kv = await Deno.openKv(place.file);
   const now = () => setup.now;
   const receiver = createReceiver(status, now);
-  const standIn = createStandIn({ token: TOKEN, now });
+  const platform = createFakePlatform({ token: TOKEN, now });
   const problems: string[] = [];
   const another = (options: StepOptions = {}) =>
     createKvWatches(kv, configWith(HOST, settings), {
-      fetch: standIn.fetch,
+      fetch: platform.fetch,
       callbackFetch: (input, init) => receiver.answer(new Request(input, init)),
       now,
       random: () => 0.5,
@@ -62,12 +62,12 @@ async function setUp(
   const setup: Setup = {
     kv,
     watches: another(),
-    standIn,
+    platform,
     receiver,
     problems,
     now: Date.now(),
     begin(task, order) {
-      const { id, organization, workspace } = standIn.add(task);
+      const { id, organization, workspace } = platform.add(task);
       const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
       return setup.watches.start({
         key: id.replaceAll("-", "").padEnd(64, "0"),
@@ -101,7 +101,7 @@ async function openIn(kv: Deno.Kv): Promise<bigint | undefined> {
 Deno.test("1,000 watches at once: each is told once, though a tenth is turned away twice", async () => {
   const stubborn = (id: string) => parseInt(id.slice(0, 8), 16) % 10 === 0;
   await using setup = await setUp((id, before) => stubborn(id) && before < 2 ? 500 : 200);
-  const { watches, standIn, kv, receiver } = setup;
+  const { watches, platform, kv, receiver } = setup;
   const began = performance.now();
   const begun = await Promise.all(Array.from({ length: 1_000 }, (_, index) => {
     const id = `${index.toString(16).padStart(8, "0")}-0`;
@@ -113,12 +113,12 @@ Deno.test("1,000 watches at once: each is told once, though a tenth is turned aw
 
   await watches.sweep();
   const swept = performance.now();
-  assertEquals([standIn.count(), receiver.received.length], [1_000, 0]);
+  assertEquals([platform.count(), receiver.received.length], [1_000, 0]);
   for (let sweep = 0; sweep < 3; sweep++) {
     setup.now += 5_000;
     await watches.sweep();
   }
-  assertEquals(standIn.count(), 2_000, "none is polled once it has ended");
+  assertEquals(platform.count(), 2_000, "none is polled once it has ended");
   assertEquals(receiver.received.length, 1_200);
   const taken = receiver.taken();
   assertEquals([...taken.keys()].toSorted(), begun.map(({ id }) => id).toSorted());
@@ -160,7 +160,7 @@ Deno.test("a watch is begun anew only after it was cancelled, failed or expired"
   await using setup = await setUp(() => status);
   const order = { key: "b".repeat(64) };
   const ends: [begun: string, state: string][] = [];
-  const end = async (task: StandInTask, wait: number) => {
+  const end = async (task: FakeTask, wait: number) => {
     const { id } = await setup.begin({ id: "t-1", ...task }, order);
     for (let sweep = 0; sweep < 2; sweep++) {
       await setup.watches.sweep();
@@ -212,7 +212,7 @@ Deno.test("a receiver that is down is tried on the schedule for 24 hours, and th
   assertEquals(report?.attempts, setup.receiver.received.length);
   assertEquals(setup.now - found, DAY);
   assertEquals(new Set(setup.receiver.received.map((one) => one.id)), new Set([id]));
-  assertEquals(setup.standIn.count(), 1);
+  assertEquals(setup.platform.count(), 1);
 });
 
 Deno.test("a claim that its process did not live to keep is taken over once its lease has run out", async () => {
@@ -234,7 +234,7 @@ Deno.test("a claim that its process did not live to keep is taken over once its 
   assertEquals(setup.receiver.received.length, 0, "within the lease nobody else polls it");
   setup.now += 10_000;
   await setup.watches.sweep();
-  assertEquals([setup.standIn.count(), setup.receiver.received.length], [1, 1]);
+  assertEquals([setup.platform.count(), setup.receiver.received.length], [1, 1]);
   // the first comes back to life, and finds that it has lost
   resolve(Response.json({ id: "another" }));
   await hanging;
@@ -245,12 +245,12 @@ Deno.test("a claim that its process did not live to keep is taken over once its 
 Deno.test("a watch that is cancelled while it is polled tells nobody", async () => {
   await using setup = await setUp();
   const { id } = await setup.begin(DONE);
-  setup.standIn.inject(async () => {
+  setup.platform.inject(async () => {
     await setup.watches.cancel(id);
     return undefined;
   });
   await setup.watches.sweep();
-  assertEquals([setup.standIn.count(), setup.receiver.received.length], [1, 0]);
+  assertEquals([setup.platform.count(), setup.receiver.received.length], [1, 0]);
   assertEquals((await setup.watches.status(id))?.state, "cancelled");
   assertEquals(await openIn(setup.kv), 0n);
 });
@@ -262,8 +262,8 @@ Deno.test("no more watches are open than are allowed; one that ends makes room",
   );
   const begun = outcomes.filter(({ status }) => status === "fulfilled");
   assertEquals([begun.length, await openIn(setup.kv)], [3, 3n]);
-  const full = await assertRejects(() => setup.begin({}), Problem);
-  assertEquals([full.problem, full.options.code], ["watches-unavailable", "WATCHES_FULL"]);
+  const full = await assertRejects(() => setup.begin({}), HttpProblem);
+  assertEquals([full.type, full.options.code], ["watches-unavailable", "WATCHES_FULL"]);
   const [first] = begun;
   assert(first?.status === "fulfilled");
   await setup.watches.cancel(first.value.id);
@@ -289,8 +289,8 @@ Deno.test("many watches of long texts that change at once are kept, though one c
   const texts = ["user_id", "user_name", "name", "description", "subtask", "result", "result_type"];
   const fields = Object.fromEntries(texts.map((name) => [name, long]));
   const { promise: all, resolve } = Promise.withResolvers<undefined>();
-  setup.standIn.inject(() => {
-    if (setup.standIn.count() === 60) resolve(undefined);
+  setup.platform.inject(() => {
+    if (setup.platform.count() === 60) resolve(undefined);
     return all;
   }, 60);
   const tasks = Array.from({ length: 60 }, () => setup.begin({ ...fields, status: "success" }));
@@ -320,9 +320,9 @@ Deno.test("a sweep begins nothing after its time", async () => {
   await using setup = await setUp();
   await setup.begin({});
   await setup.watches.sweep(setup.now);
-  assertEquals(setup.standIn.count(), 0);
+  assertEquals(setup.platform.count(), 0);
   await setup.watches.sweep(setup.now + 1);
-  assertEquals(setup.standIn.count(), 1);
+  assertEquals(setup.platform.count(), 1);
 });
 
 Deno.test("a store that is broken fails each request and begins nothing", async () => {
@@ -348,23 +348,23 @@ Deno.test("a store that is broken fails each request and begins nothing", async 
 
 /** A platform and a receiver that listen, and the settings of a server that reaches them. */
 function serve(receiver: Receiver) {
-  const standIn = createStandIn({ token: TOKEN });
-  const platform = listen((request) => standIn.fetch(request));
+  const platform = createFakePlatform({ token: TOKEN });
+  const server = listen((request) => platform.fetch(request));
   const hooks = listen((request) => receiver.answer(request));
   const settings: Settings = {
     DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: platform.origin,
+    DEEPINT_INSTANCE: server.origin,
     RESOLVE_API_KEYS: KEY,
-    RESOLVE_CALLBACKS: `127.0.0.1:${hooks.port}=${CALLBACK_SECRET}`,
+    RESOLVE_CALLBACK_HOSTS: `127.0.0.1:${hooks.port}=${CALLBACK_SECRET}`,
     RESOLVE_TIMEOUT_MS: "1000",
     PORT: "0",
   };
   return {
-    standIn,
+    platform,
     settings,
     hook: `${hooks.origin}/end`,
     async [Symbol.asyncDispose]() {
-      await Promise.all([platform, hooks].map((server) => server[Symbol.asyncDispose]()));
+      await Promise.all([server, hooks].map((one) => one[Symbol.asyncDispose]()));
     },
   };
 }
@@ -393,17 +393,20 @@ const BY_CRON = `
 `;
 
 async function originOf(process: Process): Promise<string> {
-  return (await process.saw(/"listening":"(http:\/\/[^"]+)\/"/)).replace("localhost", "127.0.0.1");
+  return (await process.waitForOutput(/"listening":"(http:\/\/[^"]+)\/"/)).replace(
+    "localhost",
+    "127.0.0.1",
+  );
 }
 
 /** Begins watches of new tasks over HTTP. */
 async function beginMany(
   origin: string,
-  { standIn, hook }: ReturnType<typeof serve>,
-  tasks: StandInTask[],
+  { platform, hook }: ReturnType<typeof serve>,
+  tasks: FakeTask[],
 ): Promise<string[]> {
   return await Promise.all(tasks.map(async (task) => {
-    const { id, organization, workspace } = standIn.add(task);
+    const { id, organization, workspace } = platform.add(task);
     const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
     const body = { ...ids, callback_url: hook };
     const response = await fetch(`${origin}/watches`, post(body, { headers: AUTHORIZED }));
@@ -462,7 +465,7 @@ Deno.test("two processes on one file share the work, and poll no watch more ofte
   assertEquals([...receiver.taken().keys()].toSorted(), ids.toSorted());
   assertEquals(receiver.received.length, 100, "each is told once");
   const times = new Map<string, number[]>();
-  for (const { path, at } of world.standIn.requests) {
+  for (const { path, at } of world.platform.requests) {
     times.set(path, [...times.get(path) ?? [], at]);
   }
   assertEquals(times.size, 100);
@@ -499,7 +502,7 @@ Deno.test("a store that is full is a clear 503, what was asked for is not half m
   let refused: Response | undefined;
   let task = 0;
   while (!refused && task < 500) {
-    const { id, organization, workspace } = world.standIn.add({
+    const { id, organization, workspace } = world.platform.add({
       id: `t-${task++}`,
       status: "running",
     });
@@ -512,7 +515,7 @@ Deno.test("a store that is full is a clear 503, what was asked for is not half m
   assert(refused);
   assertEquals(refused.headers.get("retry-after"), "60");
   assertEquals(await outcomeOf(refused), [503, "watches-unavailable"]);
-  await full.saw(/"hint":"watches: /);
+  await full.waitForOutput(/"hint":"watches: /);
   assertEquals((await fetch(`${origin}/health`).then(objectOf)).status, "ok");
   await full.end("SIGTERM");
 

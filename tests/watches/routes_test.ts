@@ -8,7 +8,7 @@ import {
   type LogEntry,
   readConfig,
 } from "../../functions/app.ts";
-import { deliver, readCallbacks } from "../../functions/watches/callback.ts";
+import { deliver, parseCallbackHosts } from "../../functions/watches/callback.ts";
 import { WatchBody, WatchEvent } from "../../functions/response_schemas.ts";
 import type { WatchLogEntry } from "../../functions/watches/step.ts";
 import { createWatches } from "../../functions/watches/routes.ts";
@@ -16,7 +16,7 @@ import { createKvWatches, type KvWatches } from "../../functions/watches/kv_stor
 import { IDS, KEY, objectOf, outcomeOf, post, problemOf, SECRET } from "../helpers/endpoint.ts";
 import { type Settings, signed, textOf, TOKEN, withHeaders } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn, type StandIn } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type FakePlatform } from "../helpers/fake_platform.ts";
 import { CALLBACK_SECRET, configWith, createReceiver, type Receiver } from "../helpers/watches.ts";
 
 const HOOK = "https://hooks.example/end";
@@ -26,7 +26,7 @@ const OTHER_SECRET = `whsec_${btoa("canary-another-secret-of-the-host")}`;
 interface Setup extends Disposable {
   readonly app: Handler;
   readonly watches: KvWatches;
-  readonly standIn: StandIn;
+  readonly platform: FakePlatform;
   readonly receiver: Receiver;
   readonly log: LogEntry[];
   /** What the log was told of the watches. */
@@ -44,13 +44,13 @@ interface Setup extends Disposable {
 async function setUp(host = "hooks.example", settings: Settings = {}): Promise<Setup> {
   const kv = await Deno.openKv(":memory:");
   const config = configWith(host, settings);
-  const standIn = createStandIn({ token: TOKEN });
+  const platform = createFakePlatform({ token: TOKEN });
   const receiver = createReceiver();
   const log: LogEntry[] = [];
   const told: WatchLogEntry[] = [];
   const calls: string[] = [];
   const watches = createKvWatches(kv, config, {
-    fetch: standIn.fetch,
+    fetch: platform.fetch,
     callbackFetch: async (input, init) => {
       const request = new Request(input, init);
       calls.push(request.url);
@@ -60,12 +60,12 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
     log: (it) => told.push(it),
   });
   const options = { watches: createWatches(config, watches), log: (it: LogEntry) => log.push(it) };
-  const app = createApp(config, { ...options, fetch: standIn.fetch });
+  const app = createApp(config, { ...options, fetch: platform.fetch });
   const bearer = { authorization: `Bearer ${KEY}` };
   const setup: Setup = {
     app,
     watches,
-    standIn,
+    platform,
     receiver,
     log,
     told,
@@ -81,14 +81,14 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
 
 Deno.test("a watch is begun, found, told of, and there when it is asked for again", async () => {
   using setup = await setUp();
-  setup.standIn.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
+  setup.platform.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
   const created = await setup.create(ORDER);
   assertEquals(created.status, 202);
   const { id, state, task, location } = await objectOf(created);
   assertMatch(String(id), /^[0-9a-f]{64}-0$/);
   assertEquals([state, task, location], ["watching", IDS, `/watches/${id}`]);
   assertEquals(created.headers.get("location"), location);
-  assertEquals(setup.standIn.count(), 0, "the engine polls, not the request");
+  assertEquals(setup.platform.count(), 0, "the engine polls, not the request");
 
   await setup.watches.sweep();
   const found = v.parse(WatchBody, await objectOf(await setup.ask("GET", String(location))));
@@ -111,8 +111,8 @@ Deno.test("a watch is begun, found, told of, and there when it is asked for agai
 });
 
 Deno.test("what is told is what /resolve answers with raise_on_error: false", async () => {
-  using setup = await setUp("hooks.example", { RESOLVE_LINK_SECRET: OTHER_SECRET });
-  setup.standIn.add({
+  using setup = await setUp("hooks.example", { RESOLVE_LINK_SECRETS: OTHER_SECRET });
+  setup.platform.add({
     id: "t-1",
     status: "failed",
     error_code: "QUOTA",
@@ -125,12 +125,12 @@ Deno.test("what is told is what /resolve answers with raise_on_error: false", as
   const answer = await objectOf(await setup.app.request("/resolve", init));
   const [received] = setup.receiver.received;
   assertEquals([received?.event.type, received?.event.data], ["task.failed", answer]);
-  assert(v.parse(WatchEvent, received?.event).data.links?.watch);
+  assert(v.parse(WatchEvent, received?.event).data.links?.status);
 });
 
 Deno.test("the log has a line for the end of a task and for each delivery, with no text of the task", async () => {
   using setup = await setUp();
-  setup.standIn.add({ id: "t-1", name: "of the task", status: "success" });
+  setup.platform.add({ id: "t-1", name: "of the task", status: "success" });
   setup.respond = () => new Response(null, { status: setup.calls.length < 2 ? 500 : 204 });
   const { id } = await objectOf(await setup.create(ORDER));
   await setup.watches.sweep();
@@ -145,7 +145,7 @@ Deno.test("the log has a line for the end of a task and for each delivery, with 
 
 Deno.test("a watch whose task can't be followed is told of with a code", async () => {
   using setup = await setUp();
-  setup.standIn.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }));
+  setup.platform.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }));
   await setup.create(ORDER);
   await setup.watches.sweep();
   const event = v.parse(WatchEvent, setup.receiver.received[0]?.event);
@@ -181,14 +181,14 @@ Deno.test("every way of naming the same task and callback is the same watch, any
 
 Deno.test("DELETE ends a watch and not the task", async () => {
   using setup = await setUp();
-  setup.standIn.add({ id: "t-1", status: "success" });
+  setup.platform.add({ id: "t-1", status: "success" });
   const { location } = await objectOf(await setup.create(ORDER));
   for (const _ of [1, 2]) {
     const ended = await setup.ask("DELETE", String(location));
     assertEquals([ended.status, (await objectOf(ended)).state], [200, "cancelled"]);
   }
   await setup.watches.sweep();
-  assertEquals([setup.standIn.count(), setup.calls], [0, []]);
+  assertEquals([setup.platform.count(), setup.calls], [0, []]);
   assertMatch(String((await objectOf(await setup.create(ORDER))).id), /-1$/);
 });
 
@@ -257,8 +257,8 @@ Deno.test("without an engine the routes are 404, and the setting is refused", as
     const problem = await problemOf(await app.request(path, init));
     assertEquals([problem.status, problem.code], [404, "ROUTE_NOT_FOUND"]);
   }
-  const set = { ...env, RESOLVE_CALLBACKS: `hooks.example=${CALLBACK_SECRET}` };
-  const error = assertThrows(() => readConfig(set), ConfigError, "RESOLVE_CALLBACKS: ");
+  const set = { ...env, RESOLVE_CALLBACK_HOSTS: `hooks.example=${CALLBACK_SECRET}` };
+  const error = assertThrows(() => readConfig(set), ConfigError, "RESOLVE_CALLBACK_HOSTS: ");
   assert(!error.message.includes("whsec_"));
 });
 
@@ -296,7 +296,7 @@ Deno.test("what is not valid is 400 with a pointer to it, and nobody is asked or
   const wrapped = await setup.create({ type: "a", data: { ...ORDER, callback_url: "x" } });
   assertEquals((await problemOf(wrapped)).errors?.[0]?.pointer, "#/data/callback_url");
   await setup.watches.sweep();
-  assertEquals([setup.standIn.count(), setup.calls], [0, []]);
+  assertEquals([setup.platform.count(), setup.calls], [0, []]);
 });
 
 /** What is not the host of the setting, however much it looks like it or leads to this machine. */
@@ -345,7 +345,7 @@ Deno.test("a callback to any other host is 403, and nothing is sent", async () =
     assertEquals(answer.status, 403, url);
   }
   await setup.watches.sweep();
-  assertEquals([setup.standIn.count(), setup.calls], [0, []]);
+  assertEquals([setup.platform.count(), setup.calls], [0, []]);
 });
 
 Deno.test("http: is for loopback alone, with a loopback instance, and its port counts", async () => {
@@ -371,7 +371,7 @@ Deno.test("http: is for loopback alone, with a loopback instance, and its port c
 
 Deno.test("a redirect is not followed, and its body is not read", async () => {
   using setup = await setUp();
-  setup.standIn.add({ id: "t-1", status: "success" });
+  setup.platform.add({ id: "t-1", status: "success" });
   let cancelled = false;
   setup.respond = () =>
     new Response(new ReadableStream({ cancel: () => void (cancelled = true) }), {
@@ -387,7 +387,7 @@ Deno.test("a redirect is not followed, and its body is not read", async () => {
 
 Deno.test("no answer within 10 s, no connection and a host that is listed no more are no answer", async () => {
   using clock = new FakeClock();
-  const { callbacks = [] } = configWith("hooks.example");
+  const { callbackHosts: callbacks = [] } = configWith("hooks.example");
   const delivery = { url: HOOK, id: "id-0", event: {}, now: clock.now };
   const began = clock.now;
   let given: AbortSignal | undefined;
@@ -409,7 +409,7 @@ Deno.test("no answer within 10 s, no connection and a host that is listed no mor
 
 Deno.test("a host that is listed twice gets a signature by each of its secrets", async () => {
   using setup = await setUp(`hooks.example=${OTHER_SECRET},hooks.example`);
-  setup.standIn.add({ id: "t-1", status: "success" });
+  setup.platform.add({ id: "t-1", status: "success" });
   await setup.create(ORDER);
   await setup.watches.sweep();
   const [received] = setup.receiver.received;
@@ -469,17 +469,20 @@ const CALLBACKS: [wrong: string, setting: string][] = [
 ];
 
 for (const [wrong, setting] of CALLBACKS) {
-  Deno.test(`RESOLVE_CALLBACKS is refused with ${wrong}, and not quoted`, () => {
+  Deno.test(`RESOLVE_CALLBACK_HOSTS is refused with ${wrong}, and not quoted`, () => {
     const env = {
       DEEPINT_TOKEN: TOKEN,
       RESOLVE_API_KEYS: KEY,
       RESOLVE_WEBHOOK_SECRETS: SECRET,
-      RESOLVE_LINK_SECRET: OTHER_SECRET,
+      RESOLVE_LINK_SECRETS: OTHER_SECRET,
     };
     const error = assertThrows(
-      () => readConfig({ ...env, RESOLVE_CALLBACKS: setting }, { callbacks: readCallbacks }),
+      () =>
+        readConfig({ ...env, RESOLVE_CALLBACK_HOSTS: setting }, {
+          parseCallbackHosts,
+        }),
       ConfigError,
-      "RESOLVE_CALLBACKS: ",
+      "RESOLVE_CALLBACK_HOSTS: ",
     );
     assert(!/Y2Fu|canary|user/.test(Deno.inspect(error)), error.message);
   });

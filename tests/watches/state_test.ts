@@ -6,16 +6,16 @@ import {
   afterDelivery,
   afterPoll,
   cancelled,
-  isOpen,
+  isActive,
   newWatch,
-  type Outcome,
   pollInterval,
+  type PollOutcome,
   type Watch,
 } from "../../functions/watches/state.ts";
 import type { Finished, Running } from "../../functions/response_schemas.ts";
 import { Credentials, Task, TaskInfo } from "../../mod.ts";
-import { holds } from "../helpers/property.ts";
-import { seeded } from "../helpers/seeded_random.ts";
+import { checkProperty } from "../helpers/property.ts";
+import { seededRandom } from "../helpers/seeded_random.ts";
 
 const START = Date.UTC(2026, 0, 1);
 const SECOND = 1_000;
@@ -44,14 +44,14 @@ function ended(status: "success" | "failed"): { answer: Finished } {
 /** Polls when a poll is due, until there is something to tell. */
 function follow(
   watch: Watch,
-  outcome: (now: number) => Outcome,
+  outcome: (now: number) => PollOutcome,
   random: () => number = () => 0,
 ): { watch: Watch; waits: number[] } {
   const waits: number[] = [];
   while (!watch.event) {
-    const now = watch.due;
+    const now = watch.dueAt;
     watch = afterPoll(watch, outcome(now), { now, random: random() });
-    waits.push(watch.due - now);
+    waits.push(watch.dueAt - now);
   }
   return { watch, waits };
 }
@@ -59,9 +59,9 @@ function follow(
 /** Delivers when a delivery is due, until the watch has ended; gives when that was, after the event. */
 function deliverAll(watch: Watch, status: (attempt: number) => number, random = 0) {
   const times: number[] = [];
-  while (isOpen(watch)) {
-    const now = watch.due;
-    times.push(now - (watch.event?.at ?? 0));
+  while (isActive(watch)) {
+    const now = watch.dueAt;
+    times.push(now - (watch.event?.endedAt ?? 0));
     watch = afterDelivery(watch, status(watch.attempts + 1), { now, random });
   }
   return { watch, times };
@@ -71,12 +71,12 @@ const told = () => afterPoll(newWatch(ORDER, START), ended("success"), { now: ST
 
 Deno.test("a new watch is polled at once, and a finished task is told at once", () => {
   const watch = newWatch(ORDER, START);
-  assertEquals([watch.due, watch.polls, watch.state], [START, 0, "watching"]);
+  assertEquals([watch.dueAt, watch.polls, watch.state], [START, 0, "watching"]);
   for (const status of ["success", "failed"] as const) {
     const now = START + SECOND;
     const polled = afterPoll(watch, ended(status), { now, random: 0.5 });
-    assertEquals(polled.event, { type: `task.${status}`, at: now });
-    assertEquals([polled.due, polled.polls, polled.state], [now, 1, "watching"]);
+    assertEquals(polled.event, { type: `task.${status}`, endedAt: now });
+    assertEquals([polled.dueAt, polled.polls, polled.state], [now, 1, "watching"]);
   }
 });
 
@@ -84,8 +84,8 @@ Deno.test("a task that goes on is polled on the adaptive schedule", () => {
   let watch = newWatch(ORDER, START);
   const due: number[] = [];
   for (let poll = 0; poll < 4; poll++) {
-    watch = afterPoll(watch, running(START - 100 * SECOND), { now: watch.due, random: 0 });
-    due.push(watch.due - START);
+    watch = afterPoll(watch, running(START - 100 * SECOND), { now: watch.dueAt, random: 0 });
+    due.push(watch.dueAt - START);
   }
   assertEquals(due, [10_000, 21_000, 33_100, 46_410]);
 });
@@ -93,16 +93,16 @@ Deno.test("a task that goes on is polled on the adaptive schedule", () => {
 Deno.test("Retry-After delays the next poll, but not beyond the deadline", () => {
   const watch = newWatch(ORDER, START);
   const at = { now: START, random: 0 };
-  assertEquals(afterPoll(watch, { ...running(), retryAfter: HOUR }, at).due, START + HOUR);
+  assertEquals(afterPoll(watch, { ...running(), retryAfter: HOUR }, at).dueAt, START + HOUR);
   const limited = { problem: "rate-limited", retryAfter: HOUR } as const;
-  assertEquals(afterPoll(watch, limited, at).due, START + HOUR);
-  assertEquals(afterPoll(watch, { ...limited, retryAfter: 2 * DAY }, at).due, START + DAY);
+  assertEquals(afterPoll(watch, limited, at).dueAt, START + HOUR);
+  assertEquals(afterPoll(watch, { ...limited, retryAfter: 2 * DAY }, at).dueAt, START + DAY);
 });
 
 Deno.test("when the deadline has passed there is one more poll, and then task.expired is told", () => {
   for (const outcome of [running(), { problem: "upstream-timeout" } as const]) {
     const { watch } = follow(newWatch(ORDER, START), () => outcome);
-    assertEquals(watch.event, { type: "task.expired", at: START + DAY });
+    assertEquals(watch.event, { type: "task.expired", endedAt: START + DAY });
     const { watch: over } = deliverAll(watch, () => 204);
     assertEquals([over.state, over.attempts, over.lastStatus], ["expired", 1, 204]);
   }
@@ -114,7 +114,11 @@ Deno.test("when the deadline has passed there is one more poll, and then task.ex
 Deno.test("a refused token ends the watch at once", () => {
   const { watch } = follow(newWatch(ORDER, START), () => ({ problem: "upstream-credentials" }));
   assertEquals(watch.polls, 1);
-  assertEquals(watch.event, { type: "task.unresolved", code: "UPSTREAM_CREDENTIALS", at: START });
+  assertEquals(watch.event, {
+    type: "task.unresolved",
+    code: "UPSTREAM_CREDENTIALS",
+    endedAt: START,
+  });
 });
 
 Deno.test("no task or no known status, five times running, ends the watch, and not before", () => {
@@ -147,7 +151,7 @@ Deno.test("no task or no known status, five times running, ends the watch, and n
 Deno.test("a platform that can't be reached never ends a watch before its deadline", () => {
   for (const problem of ["upstream-unavailable", "rate-limited", "internal-error"] as const) {
     const { watch } = follow(newWatch(ORDER, START), () => ({ problem }));
-    assertEquals(watch.event, { type: "task.expired", at: START + DAY });
+    assertEquals(watch.event, { type: "task.expired", endedAt: START + DAY });
   }
 });
 
@@ -178,7 +182,7 @@ Deno.test("410 stops at once, and nothing else but a 2xx does", () => {
 
 Deno.test("a watch that is cancelled ends, and one that has ended stays as it is", () => {
   const watch = cancelled(newWatch(ORDER, START), START + SECOND);
-  assertEquals([watch.state, watch.changed], ["cancelled", START + SECOND]);
+  assertEquals([watch.state, watch.updatedAt], ["cancelled", START + SECOND]);
   const { watch: over } = deliverAll(told(), () => 200);
   assertEquals(cancelled(over, START + DAY), over);
 });
@@ -211,14 +215,14 @@ Deno.test("the interval is within its bounds, whatever the task and the time", a
       const deadline = seconds * SECOND;
       const { answer: last } = running(created === null ? null : START + created);
       const moment = { now: START + after, random };
-      const interval = pollInterval({ last, begun: START, deadline }, retryAfter, moment);
+      const interval = pollInterval({ last, startedAt: START, deadline }, retryAfter, moment);
       assert(interval >= Math.max(2_000, retryAfter ?? 0), `${interval}`);
       const most = 1.1 * Math.max(MINUTE, deadline / 800);
       assert(interval <= Math.max(most, retryAfter ?? 0) + 0.001, `${interval} of ${most}`);
       if (retryAfter === undefined && seconds <= 48_000) assert(interval <= 66_001);
     },
   );
-  await holds(t, property);
+  await checkProperty(t, property);
 });
 
 Deno.test("no watch takes 850 polls, however long it is and however old its task", async (t) => {
@@ -228,7 +232,7 @@ Deno.test("no watch takes 850 polls, however long it is and however old its task
     fc.option(fc.integer({ min: -8 * DAY, max: DAY })),
     fc.oneof(fc.constant(undefined), fc.integer()),
     (seconds, created, seed) => {
-      const random = seed === undefined ? () => 0 : seeded(seed);
+      const random = seed === undefined ? () => 0 : seededRandom(seed);
       const watch = newWatch({ ...ORDER, deadline: seconds * SECOND }, START);
       const outcome = running(created === null ? null : START + created);
       const { waits } = follow(watch, () => outcome, random);
@@ -236,6 +240,6 @@ Deno.test("no watch takes 850 polls, however long it is and however old its task
       assert(waits.length < 850, `${waits.length} polls`);
     },
   );
-  await holds(t, property, { cases: 150 });
+  await checkProperty(t, property, { cases: 150 });
   assert(most > 700, `only ${most}: the longest was not among them`);
 });

@@ -13,7 +13,7 @@ import {
 } from "../../functions/watches/workflows.ts";
 import { captureConsole, KEY, post, problemOf, TOKEN } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createStandIn, type StandInTask } from "../helpers/fake_platform.ts";
+import { createFakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
 import { CALLBACK_SECRET, configWith, createReceiver } from "../helpers/watches.ts";
 
 const HOOK = "https://hooks.example/end";
@@ -21,7 +21,7 @@ const DONE = { status: "success", result: "s-1", result_type: "source" } as cons
 
 /** Instances by their ids, each of which runs when it is told to. */
 function setUp(status: (id: string, before: number) => number = () => 204) {
-  const standIn = createStandIn({ token: TOKEN });
+  const platform = createFakePlatform({ token: TOKEN });
   const receiver = createReceiver(status);
   const config = configWith("hooks.example");
   const instances = new Map<string, { status: string; output?: Watch; params: Watch }>();
@@ -67,7 +67,7 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
     assert(instance);
     instance.status = "running";
     instance.output = await runWatch(config, instance.params, step, {
-      fetch: standIn.fetch,
+      fetch: platform.fetch,
       callbackFetch: (input, init) => receiver.answer(new Request(input, init)),
       random: () => 0,
       log: () => {},
@@ -76,12 +76,12 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
     return instance.output;
   }
   const watches = createWorkflowWatches(binding);
-  const begin = (task: StandInTask, deadline = 86_400_000) => {
-    const { organization, workspace, id } = standIn.add({ id: "t-1", ...task });
+  const begin = (task: FakeTask, deadline = 86_400_000) => {
+    const { organization, workspace, id } = platform.add({ id: "t-1", ...task });
     const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
     return watches.start({ key: "c".repeat(64), ids, callbackUrl: HOOK, deadline });
   };
-  const setup = { watches, begin, run, steps, receiver, standIn, instances, binding, stopAt: -1 };
+  const setup = { watches, begin, run, steps, receiver, platform, instances, binding, stopAt: -1 };
   return setup;
 }
 
@@ -110,7 +110,7 @@ Deno.test("an instance that is begun anew goes on where it was", async () => {
   setup.stopAt = -1;
   const watch = await clock.runUntil(setup.run(id));
   assertEquals([watch.state, watch.attempts, watch.polls], ["delivered", 1, 28]);
-  assertEquals([setup.standIn.count(), setup.steps.length], [28, 29]);
+  assertEquals([setup.platform.count(), setup.steps.length], [28, 29]);
 });
 
 Deno.test("a watch that ends by itself while it is cancelled is no failure", async () => {
@@ -189,7 +189,7 @@ Deno.test("cloudflare.ts with callbacks and without a Workflow is 503 misconfigu
   const bindings = {
     DEEPINT_TOKEN: TOKEN,
     RESOLVE_API_KEYS: KEY,
-    RESOLVE_CALLBACKS: `hooks.example=${CALLBACK_SECRET}`,
+    RESOLVE_CALLBACK_HOSTS: `hooks.example=${CALLBACK_SECRET}`,
   };
   using output = captureConsole();
   const authorized = post({}, { headers: { authorization: `Bearer ${KEY}` } });
@@ -197,7 +197,7 @@ Deno.test("cloudflare.ts with callbacks and without a Workflow is 503 misconfigu
   // a module of its own, since the first request decides
   const fresh: { default: typeof cloudflare } = await import("../../functions/cloudflare.ts?fresh");
   const answer = await fresh.default.fetch(request, bindings, { waitUntil() {} });
-  assertMatch((await problemOf(answer)).detail, /RESOLVE_CALLBACKS/);
+  assertMatch((await problemOf(answer)).detail, /RESOLVE_CALLBACK_HOSTS/);
   assertMatch(String(output.log), /bound as WATCHES/);
   assertEquals(typeof WatchWorkflow.prototype.run, "function");
 });
