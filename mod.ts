@@ -31,12 +31,11 @@ export {
   DeepintHTTPError,
   DeepintTimeoutError,
   type HTTPErrorOptions,
-  sanitizeText,
   type TimeoutErrorOptions,
 } from "./src/errors.ts";
-export { type Fetch, type RequestOptions, within } from "./src/request.ts";
+export { type Fetch, type RequestOptions } from "./src/request.ts";
 export { resolveAll, type ResolveAllOptions, type SettledTask } from "./src/resolve_all.ts";
-export { elapsedTime, pollDelay, type PollInterval, type PollState } from "./src/schedule.ts";
+export { pollDelay, type PollInterval, type PollState } from "./src/schedule.ts";
 export {
   type ConnectionOptions,
   DeepintTaskError,

@@ -26,7 +26,7 @@
  */
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
-import { Credentials, DeepintHTTPError, type Fetch, sanitizeText, type Task } from "../mod.ts";
+import { Credentials, DeepintHTTPError, type Fetch, type Task } from "../mod.ts";
 import { type TaskResponse, toTaskResponse, upstreamProblem } from "./task/response.ts";
 import { type AppEnv, type LogEntry, type RequestContext, writeLogEntry } from "./http/log.ts";
 import { bearerVerifier, webhookVerifier } from "./auth/webhook.ts";
@@ -40,6 +40,7 @@ import { parseJson, parseTaskRequest, type TaskRequest } from "./task/request.ts
 import { createResponse, getRequestId } from "./http/response.ts";
 import { conditionalResponse } from "./task/etag.ts";
 import type { Watches, WatchResponse } from "./watches/routes.ts";
+import { sanitizeText } from "../src/internal/text.ts";
 
 export type { LogEntry } from "./http/log.ts";
 export type { AuthKind } from "./auth/webhook.ts";

@@ -4,8 +4,9 @@
  * @module
  */
 import * as v from "valibot";
-import { Credentials, sanitizeText } from "../mod.ts";
+import { Credentials } from "../mod.ts";
 import { isWebhookSecret } from "./auth/webhook.ts";
+import { sanitizeText } from "../src/internal/text.ts";
 
 /** What the endpoint runs with; see the table of settings in the README. */
 export interface Config {

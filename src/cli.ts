@@ -18,7 +18,7 @@ import { buffer } from "node:stream/consumers";
 import { Command, Option } from "npm:commander@^15.1.0";
 import { Webhook } from "npm:standardwebhooks@^1.1.1";
 import config from "../deno.json" with { type: "json" };
-import { DeepintCredentialsError, sanitizeText, Task, type TaskListOptions } from "../mod.ts";
+import { DeepintCredentialsError, Task, type TaskListOptions } from "../mod.ts";
 import {
   type ConnectionFlags,
   findCredentials,
@@ -44,6 +44,7 @@ import {
   writeTable,
 } from "./cli/output.ts";
 import { type WaitFlags, waitFor } from "./cli/wait.ts";
+import { sanitizeText } from "./internal/text.ts";
 
 /** Options that every command takes. */
 interface Flags {

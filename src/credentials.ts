@@ -1,6 +1,7 @@
 /** Token and instance. The token never leaves by print or JSON: it is in a private field. */
-import { DeepintCredentialsError, redactCause } from "./errors.ts";
+import { DeepintCredentialsError } from "./errors.ts";
 import { DEFAULT_INSTANCE, parseInstance } from "./task_url.ts";
+import { redactCause } from "./internal/redact.ts";
 
 /** A token, or a function that gives one (called once for each attempt of a request). */
 export type Token = string | (() => string | Promise<string>);

@@ -1,6 +1,6 @@
 /**
- * The one place that calls `fetch`: headers, redirect, deadline, size cap, retry, error mapping; and
- * the one timer, {@linkcode within}.
+ * The one place that calls `fetch`: headers, redirect, deadline, size cap, retry, error
+ * mapping.
  */
 import { type Credentials, readToken } from "./credentials.ts";
 import {
@@ -8,13 +8,13 @@ import {
   DeepintHTTPError,
   DeepintTimeoutError,
   type HTTPErrorOptions,
-  outOfRange,
-  redactCause,
-  sanitizeText,
 } from "./errors.ts";
 import { MAX_WAIT_MS, parseRetryAfter } from "./schedule.ts";
 import type { TaskInfo } from "./task_info.ts";
 import { instanceOrigin } from "./task_url.ts";
+import { outOfRange, sanitizeText } from "./internal/text.ts";
+import { parseJsonRedacted, redactCause } from "./internal/redact.ts";
+import { checkDuration, sleep, withTimeout } from "./internal/deadline.ts";
 
 /** How a request is bounded. */
 export interface RequestOptions {
@@ -65,7 +65,6 @@ export interface ApiRequest<T> {
 }
 
 const MAX_RESPONSE_BYTES = 1_048_576;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Makes a request, and repeats it while that may help and the time lasts.
@@ -92,10 +91,10 @@ export async function request<T>(
   for (let attempt = 0;; attempt++) {
     const remainingBefore = remaining();
     try {
-      return await within(
-        Math.min(remainingBefore, requestTimeout),
+      return await withTimeout((signal) => send(connection, call, attempt, signal), {
+        ms: Math.min(remainingBefore, requestTimeout),
         signal,
-        () => {
+        onTimeout: () => {
           const elapsed = Date.now() - (call.started ?? begun);
           const message = `${call.method} ${call.path.replace(/\?.*/, "")} took over ${elapsed} ms`;
           throw new DeepintTimeoutError(message, {
@@ -104,8 +103,7 @@ export async function request<T>(
             retryable: remainingBefore > requestTimeout,
           });
         },
-        (signal) => send(connection, call, attempt, signal),
-      );
+      });
     } catch (error) {
       if (attempt >= retries || !isTransient(error) || signal?.aborted) throw error;
       const wait = Math.max(error.retryAfter ?? 0, Math.random() * 500 * 2 ** attempt);
@@ -119,70 +117,6 @@ export async function request<T>(
 export function isTransient(error: unknown): error is DeepintHTTPError | DeepintTimeoutError {
   return (error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError) &&
     error.retryable;
-}
-
-/**
- * Checks a number of milliseconds.
- *
- * @throws {RangeError} when it is negative or no number
- */
-export function checkDuration(name: string, ms: number): void {
-  if (typeof ms === "number" && ms >= 0) return;
-  throw outOfRange(name, ms, "a number of milliseconds, 0 or more");
-}
-
-/**
- * Runs `work` for at most `ms`; then, what `expire` gives or throws is the outcome. An abort of
- * `signal` ends it at once with the signal's reason. Either way the signal handed to `work` aborts,
- * the timer is cleared, and it does not matter whether `work` listens.
- *
- * @param ms milliseconds
- *
- * @example
- * ```ts
- * import { within } from "@deepint/task";
- *
- * const text = await within(1_000, undefined, () => "too late", () => Promise.resolve("in time"));
- * console.log(text); // in time
- * ```
- */
-export function within<T>(
-  ms: number,
-  signal: AbortSignal | undefined,
-  expire: () => T,
-  work?: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const controller = new AbortController();
-    // first: where it throws, there is nothing yet that would have to be cleared
-    const working = signal?.aborted ? undefined : work?.(controller.signal);
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
-    };
-    const stop = (reason?: unknown) => {
-      end();
-      reject(reason);
-      controller.abort(reason);
-    };
-    const abort = () => stop(signal?.reason);
-    const timer = setTimeout(() => {
-      try {
-        resolve(expire());
-        stop();
-      } catch (error) {
-        stop(error);
-      }
-    }, Math.min(ms, MAX_TIMER_MS));
-    signal?.addEventListener("abort", abort);
-    working?.then(resolve, reject).finally(end);
-    if (signal?.aborted) abort();
-  });
-}
-
-/** Waits. Rejects with the signal's reason when it aborts. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return within(ms, signal, () => undefined);
 }
 
 async function send<T>(
@@ -310,18 +244,6 @@ async function readText(response: Response, signal: AbortSignal): Promise<string
       return undefined;
     }
     text += decoder.decode(value, { stream: true });
-  }
-}
-
-function parseJsonRedacted(text: string | undefined, token: string): unknown {
-  try {
-    const plain = text?.includes("\\") ? JSON.stringify(JSON.parse(text)) : text ?? "";
-    // a server that echoes the token must not bring it into an error, a task or a log; a token too
-    // short to be a secret could be part of any word
-    const echo = JSON.stringify(token).slice(1, -1);
-    return JSON.parse(token.length < 8 ? plain : plain.replaceAll(echo, "[token]"));
-  } catch {
-    return undefined;
   }
 }
 

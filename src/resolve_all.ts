@@ -1,7 +1,7 @@
 /** Waiting for many tasks at once, by the list of their workspace where that takes fewer requests. */
-import { type DeepintBaseError, DeepintTimeoutError, outOfRange } from "./errors.ts";
-import { isTransient, within } from "./request.ts";
-import { elapsedTime, MAX_WAIT_MS, nextDelay } from "./schedule.ts";
+import { type DeepintBaseError, DeepintTimeoutError } from "./errors.ts";
+import { isTransient } from "./request.ts";
+import { MAX_WAIT_MS, nextDelay } from "./schedule.ts";
 import {
   abortableIterable,
   checkWatchOptions,
@@ -13,6 +13,9 @@ import {
 } from "./task.ts";
 import { TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
+import { outOfRange } from "./internal/text.ts";
+import { withTimeout } from "./internal/deadline.ts";
+import { elapsedTime } from "./internal/clock.ts";
 
 /** How {@linkcode resolveAll} waits. A poll makes one attempt: `retries` does not apply to it. */
 export interface ResolveAllOptions extends WatchOptions {
@@ -162,7 +165,7 @@ async function* settle(
     }
     if (open === 0 || settled.length > 0) continue;
     const woken = () => new Promise<void>((resolve) => wake = resolve);
-    await within(Math.min(due - now, left()), signal, () => {}, woken);
+    await withTimeout(woken, { ms: Math.min(due - now, left()), signal, onTimeout: () => {} });
   }
 
   /** Milliseconds until the next poll of a task. */

@@ -1,12 +1,12 @@
 /** When to poll next: fixed, adaptive, `Retry-After`. Pure; it holds no timers. */
-import { outOfRange } from "./errors.ts";
+import { outOfRange } from "./internal/text.ts";
 
 /** The longest single wait: timers overflow beyond 24.8 days, and nobody waits a day for a poll. */
 export const MAX_WAIT_MS = 86_400_000;
 
 /** What {@linkcode pollDelay} goes by. */
 export interface PollState {
-  /** Milliseconds since the task was created, or since the first poll; see {@linkcode elapsedTime}. */
+  /** Milliseconds since the task was created, or since the first poll; see `elapsedTime`. */
   elapsed: number;
   /** What the server asked for, in milliseconds. */
   retryAfter?: number | undefined;
@@ -37,29 +37,6 @@ export function pollDelay(state: PollState): number {
   const jitter = 1 + 0.1 * (typeof random === "number" ? random : random());
   // `|| 0`: what is no number must not become a timer that is none
   return Math.max(Math.min(Math.max(0.1 * elapsed || 0, 2_000), 60_000) * jitter, retryAfter || 0);
-}
-
-/**
- * How long a task has been going on, for {@linkcode pollDelay}: since its creation where that is
- * plausible (an age of 0 to 7 days), else since `firstPoll`.
- *
- * @returns milliseconds
- *
- * @example
- * ```ts
- * import { elapsedTime } from "@deepint/task";
- *
- * const now = Date.now();
- * console.log(elapsedTime(new Date(now - 5_000), now, now)); // 5000
- * ```
- */
-export function elapsedTime(
-  created: Date | null,
-  firstPoll: number,
-  now: number = Date.now(),
-): number {
-  const age = now - (created?.getTime() ?? NaN);
-  return age >= 0 && age < 604_800_000 ? age : now - firstPoll;
 }
 
 /** How often to ask: a fixed number of milliseconds, or the adaptive schedule. */

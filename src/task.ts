@@ -1,33 +1,21 @@
 /** `Task`: one task of Deep Intelligence, and waiting for it. */
 import { Credentials } from "./credentials.ts";
-import {
-  DeepintBaseError,
-  DeepintHTTPError,
-  DeepintTimeoutError,
-  outOfRange,
-  quote,
-  sanitizeText,
-} from "./errors.ts";
+import { DeepintBaseError, DeepintHTTPError, DeepintTimeoutError } from "./errors.ts";
 import {
   type ApiRequest,
-  checkDuration,
   type Connection,
   type Fetch,
   isTransient,
   request,
   type RequestOptions,
-  sleep,
 } from "./request.ts";
-import {
-  checkPollInterval,
-  elapsedTime,
-  MAX_WAIT_MS,
-  nextDelay,
-  type PollInterval,
-} from "./schedule.ts";
+import { checkPollInterval, MAX_WAIT_MS, nextDelay, type PollInterval } from "./schedule.ts";
 import { TaskInfo, type TaskInfoDict, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
 import { checkId, instanceOrigin, parseTaskUrl, webUrl } from "./task_url.ts";
+import { outOfRange, quote, sanitizeText } from "./internal/text.ts";
+import { checkDuration, sleep } from "./internal/deadline.ts";
+import { elapsedTime } from "./internal/clock.ts";
 
 /** Where a task's requests go. */
 export interface ConnectionOptions {

@@ -1,8 +1,8 @@
 /** Listing the tasks of a workspace page by page. */
-import { outOfRange } from "./errors.ts";
 import { type Connection, request, type RequestOptions } from "./request.ts";
 import { TaskInfo } from "./task_info.ts";
 import { checkId } from "./task_url.ts";
+import { outOfRange } from "./internal/text.ts";
 
 /** The most tasks that the server gives in a page. */
 const MAX_PAGE_SIZE = 500;

@@ -1,5 +1,5 @@
 /** Where a task is: its web and API addresses <-> instance, organization, workspace and task. Pure. */
-import { outOfRange, quote, quoteRedacted } from "./errors.ts";
+import { outOfRange, quote, quoteRedacted } from "./internal/text.ts";
 
 /** The instance that is meant when none is named. */
 export const DEFAULT_INSTANCE = "app.deepint.net";

@@ -1,7 +1,7 @@
 /** Reads a request's body: JSON alone, up to 20 kB, within a deadline. */
-import { within } from "../../mod.ts";
 import { HttpProblem } from "./problem.ts";
 import { invalidRequest } from "../task/request.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
 
 const MAX_REQUEST_BYTES = 20_000;
 
@@ -49,7 +49,7 @@ export async function readBody(
   { timeout, received }: ReadBodyOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { headers, signal } = request;
-  const late = () => {
+  const onTimeout = () => {
     throw new HttpProblem("request-timeout", `the body did not arrive within ${timeout} ms`);
   };
   const length = headers.get("content-length");
@@ -60,7 +60,7 @@ export async function readBody(
   if (!whole && !reader) return new Uint8Array();
   const read = async () => reader ? readAll(reader) : new Uint8Array(await request.arrayBuffer());
   try {
-    return await within(timeout, signal, late, read);
+    return await withTimeout(read, { ms: timeout, signal, onTimeout });
   } catch (error) {
     reader?.cancel().catch(() => {});
     if (error instanceof HttpProblem || signal.aborted) throw error;

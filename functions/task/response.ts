@@ -2,14 +2,14 @@
 import {
   DeepintHTTPError,
   DeepintTimeoutError,
-  elapsedTime,
   pollDelay,
-  sanitizeText,
   type Task,
   type TaskDict,
 } from "../../mod.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { Finished, Running } from "../response_schemas.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
+import { elapsedTime } from "../../src/internal/clock.ts";
 
 /** An answer about a task that is no problem. */
 export interface TaskResponse {

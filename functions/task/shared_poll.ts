@@ -7,8 +7,8 @@ import {
   TaskInfo,
   type TaskLocation,
   TaskStatus,
-  within,
 } from "../../mod.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
 
 /** Which task, within the one instance. */
 export type TaskIds = Omit<TaskLocation, "instance">;
@@ -120,11 +120,11 @@ export function createTaskPoller(
     if (!flight || !isShared) flight = start(key, ids, waitUntil);
     const { loaded, controller } = flight;
     flight.callers++;
-    const late = () => {
+    const onTimeout = () => {
       throw new DeepintTimeoutError("the poll took too long", { elapsed: now() - began });
     };
     try {
-      const task = await within(timeout, signal, late, () => loaded);
+      const task = await withTimeout(() => loaded, { ms: timeout, signal, onTimeout });
       return { task, source: isShared ? "shared" : "fetched" };
     } catch (error) {
       // not after a success: to abort what has ended costs an exception with its stack

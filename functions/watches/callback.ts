@@ -1,10 +1,11 @@
 /** Who may be called back, and the call: one signed event, to exactly the hosts that a setting names. */
-import { Credentials, within } from "../../mod.ts";
+import { Credentials } from "../../mod.ts";
 import { signWebhook } from "../auth/webhook.ts";
 import { type CallbackHost, type Config, ConfigError } from "../config.ts";
 import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem } from "../http/problem.ts";
 import { invalidRequest } from "../task/request.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
 
 const CALLBACK_TIMEOUT_MS = 10_000;
 const MAX_URL = 2_000;
@@ -109,11 +110,11 @@ export async function deliver(
     signatures.push(await signWebhook(callback.secret, id, seconds, body));
   }
   if (signatures.length === 0) return 0;
-  const late = () => {
+  const onTimeout = () => {
     throw new Error("there was no answer in time");
   };
   try {
-    return await within(CALLBACK_TIMEOUT_MS, undefined, late, async (signal) => {
+    return await withTimeout(async (signal) => {
       const response = await fetch(url, {
         method: "POST",
         headers: {
@@ -128,7 +129,7 @@ export async function deliver(
       });
       response.body?.cancel().catch(() => {});
       return response.status;
-    });
+    }, { ms: CALLBACK_TIMEOUT_MS, onTimeout });
   } catch {
     return 0;
   }

@@ -4,13 +4,14 @@
  * nobody else has touched it since: so several processes share a store, and one that dies leaves
  * nothing but a lease that runs out.
  */
-import { sanitizeText, within } from "../../mod.ts";
 import { writeLogEntry } from "../http/log.ts";
 import type { Config } from "../config.ts";
 import { HttpProblem } from "../http/problem.ts";
 import { cancelled, isActive, newWatch, type Watch } from "./state.ts";
 import { createStep, maxStepMs, type StepOptions } from "./step.ts";
 import type { NewWatch, WatchEngine } from "./routes.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
+import { sleep } from "../../src/internal/deadline.ts";
 
 /** Watches on a KV. Nothing is polled unless `run` or `sweep` is called. */
 export interface KvWatches extends WatchEngine {
@@ -256,7 +257,7 @@ export function createKvWatches(
           MAX_SLEEP_MS,
         );
         sleepsUntil = now() + wait;
-        await within(wait, AbortSignal.any([signal, wakeController.signal]), () => {}).catch(
+        await sleep(wait, AbortSignal.any([signal, wakeController.signal])).catch(
           () => {},
         );
         sleepsUntil = -Infinity;
@@ -336,6 +337,6 @@ async function retryWhileLocked<T>(work: () => Promise<T>): Promise<T> {
     }
     const wait = 1 + Math.random() * LOCK_RETRY_MS;
     waited += wait;
-    await within(wait, undefined, () => {});
+    await sleep(wait);
   }
 }

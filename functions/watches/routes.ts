@@ -2,7 +2,7 @@
  * Durable watches: who cannot come back is told of the end of a task. What waits is an engine that
  * outlives the process; this reads requests and answers them.
  */
-import { Credentials, sanitizeText } from "../../mod.ts";
+import { Credentials } from "../../mod.ts";
 import { checkCallbackUrl } from "./callback.ts";
 import type { Config } from "../config.ts";
 import type { TaskIds } from "../task/shared_poll.ts";
@@ -11,6 +11,7 @@ import { parseBody, parseTaskRequest } from "../task/request.ts";
 import type { WatchBody } from "../response_schemas.ts";
 import { DEFAULT_DEADLINE, WatchFields } from "./request_schema.ts";
 import type { Watch } from "./state.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
 
 /** A watch that is asked for. */
 export type NewWatch = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {

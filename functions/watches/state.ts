@@ -2,10 +2,11 @@
  * What becomes of a watch, step by step. Pure: no clock, no request, no store, so that every engine
  * goes through the same states.
  */
-import { elapsedTime, pollDelay } from "../../mod.ts";
+import { pollDelay } from "../../mod.ts";
 import type { TaskIds } from "../task/shared_poll.ts";
 import type { ProblemType } from "../http/problem.ts";
 import type { Finished, Running } from "../response_schemas.ts";
+import { elapsedTime } from "../../src/internal/clock.ts";
 
 /** How a watch stands. A watch whose event has not been taken yet is still `watching`. */
 export type WatchState = "watching" | "delivered" | "failed" | "expired" | "cancelled";

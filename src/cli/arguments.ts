@@ -6,11 +6,11 @@ import {
   DeepintCredentialsError,
   parseTaskUrl,
   type PollInterval,
-  sanitizeText,
   Task,
   type TaskLocation,
   TaskStatus,
 } from "../../mod.ts";
+import { sanitizeText } from "../internal/text.ts";
 
 /** Options of every command that asks the platform. */
 export interface ConnectionFlags {

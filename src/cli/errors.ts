@@ -8,9 +8,9 @@ import {
   DeepintHTTPError,
   DeepintTaskError,
   DeepintTimeoutError,
-  sanitizeText,
 } from "../../mod.ts";
 import { writeLine } from "./output.ts";
+import { sanitizeText } from "../internal/text.ts";
 
 /** A signal ended the command. */
 export class Interruption extends Error {

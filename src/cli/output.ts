@@ -4,7 +4,8 @@ import process from "node:process";
 import { styleText } from "node:util";
 import sliceAnsi from "npm:slice-ansi@^9.0.1";
 import stringWidth from "npm:string-width@^8.3.0";
-import { sanitizeText, type Task, type TaskDict, type TaskStatus, taskUrl } from "../../mod.ts";
+import { type Task, type TaskDict, type TaskStatus, taskUrl } from "../../mod.ts";
+import { sanitizeText } from "../internal/text.ts";
 
 /** One of the two outputs. */
 export type Output = typeof process.stdout | typeof process.stderr;

@@ -2,7 +2,7 @@
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
 import { createLogUpdate } from "npm:log-update@^8.0.0";
-import { elapsedTime, type Task, TaskStatus } from "../../mod.ts";
+import { type Task, TaskStatus } from "../../mod.ts";
 import {
   align,
   colorStatus,
@@ -15,6 +15,7 @@ import {
   truncate,
   writeLine,
 } from "./output.ts";
+import { elapsedTime } from "../internal/clock.ts";
 
 /** Shows how tasks go on. */
 export interface Progress {

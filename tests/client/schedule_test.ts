@@ -7,12 +7,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { Credentials, elapsedTime, pollDelay, Task, TaskInfo } from "../../mod.ts";
+import { Credentials, pollDelay, Task, TaskInfo } from "../../mod.ts";
 import { wait } from "../bench/study.ts";
 import { seededRandom } from "../helpers/seeded_random.ts";
 // the check and the header's reader are not for users
 import { checkPollInterval, nextDelay, parseRetryAfter } from "../../src/schedule.ts";
 import { checkProperty } from "../helpers/property.ts";
+import { elapsedTime } from "../../src/internal/clock.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

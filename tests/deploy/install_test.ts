@@ -144,7 +144,7 @@ Deno.test("mod.ts can be imported by URL, type-checked, in any kind of folder", 
 
   const paths = [...server.asked];
   assert(paths.includes("/mod.ts"));
-  for (const path of paths) assertMatch(path, /^\/(mod|src\/\w+)\.ts$/);
+  for (const path of paths) assertMatch(path, /^\/(mod|src\/(internal\/)?\w+)\.ts$/);
 });
 
 Deno.test("the built artefacts install, compile and run", async (t) => {
@@ -172,7 +172,7 @@ Deno.test("the built artefacts install, compile and run", async (t) => {
     const map = JSON.parse(await Deno.readTextFile(new URL("mod.js.map", dist)));
     assert(map.sources.length > 5);
     for (const [i, source] of map.sources.entries()) {
-      assertMatch(source, /^\.\.\/src\/\w+\.ts$/);
+      assertMatch(source, /^\.\.\/src\/(internal\/)?\w+\.ts$/);
       const original = await Deno.readTextFile(new URL(source, new URL("dist/", root)));
       assertEquals(map.sourcesContent[i], original);
     }

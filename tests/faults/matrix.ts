@@ -4,7 +4,7 @@
  */
 import { createServer, type Server, type Socket as Connection } from "node:net";
 import type { ProblemType } from "../../functions/http/problem.ts";
-import { within } from "../../mod.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
 
 /** What `load({ retries: 0 })` ends with. */
 export type ClientOutcome = "success" | {
@@ -372,7 +372,7 @@ async function trickle(socket: Socket, request: FaultRequest): Promise<Text> {
   await socket.send(head(200, { ...JSON_TYPE, "content-length": "1000000" }));
   for (const byte of ended(request).padEnd(1_000_000)) {
     await socket.send(byte);
-    await within(10, undefined, () => {}, () => socket.left);
+    await withTimeout(() => socket.left, { ms: 10, onTimeout: () => {} });
   }
   return undefined;
 }

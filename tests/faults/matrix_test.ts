@@ -8,13 +8,14 @@ import {
   assertLessOrEqual,
 } from "@std/assert";
 import { PROBLEMS } from "../../functions/http/problem.ts";
-import { DeepintHTTPError, DeepintTimeoutError, within } from "../../mod.ts";
+import { DeepintHTTPError, DeepintTimeoutError } from "../../mod.ts";
 import { allRenderings, TOKEN } from "../helpers/client.ts";
 import { outcomeOf, retryAfterOf, textOf } from "../helpers/endpoint.ts";
 import type { Growth } from "./memory.ts";
 import { faultTable, KEY, load, resolve, TABLE } from "./table.ts";
 import { type Fault, FAULTS, type FaultServer, startFaultServer } from "./matrix.ts";
 import { start } from "../helpers/process.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
 
 const DEADLINE = 400;
 const SLACK = 100;
@@ -22,7 +23,7 @@ const MEBIBYTE = 1 << 20;
 
 /** Checks that the client has left every socket; the patience is for a test that fails. */
 async function assertNoneOpen(server: FaultServer): Promise<void> {
-  await within(5_000, undefined, () => {}, () => server.idle());
+  await withTimeout(() => server.idle(), { ms: 5_000, onTimeout: () => {} });
   assertEquals(server.open, 0, "open sockets");
 }
 

@@ -6,13 +6,10 @@ export {
   DeepintHTTPError,
   DeepintTaskError,
   DeepintTimeoutError,
-  elapsedTime,
   parseTaskUrl,
   pollDelay,
-  sanitizeText,
   Task,
   TaskInfo,
   TaskStatus,
   taskUrl,
-  within,
 } from "../../mod.ts";

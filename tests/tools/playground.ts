@@ -56,7 +56,9 @@ const app = createApp(
 );
 const endpoint = listen((request) => {
   const { pathname } = new URL(request.url);
-  return /^\/(mod|src\/\w+)\.ts$/.test(pathname) ? module(pathname.slice(1)) : app.fetch(request);
+  return /^\/(mod|src\/(internal\/)?\w+)\.ts$/.test(pathname)
+    ? module(pathname.slice(1))
+    : app.fetch(request);
 });
 
 const { pathname, search } = new URL(training.webUrl);
