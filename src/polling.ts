@@ -13,8 +13,7 @@ import { quote, sanitizeText } from "./internal/text.ts";
 export const MAX_FAILURES = 5;
 
 /** The part of a task's private state that polling reads. */
-export interface PollTarget {
-  readonly task: Task;
+export interface TaskState {
   /** `true` if the information lacks what only a load returns. */
   readonly partial: boolean;
   /** Time of the last load (epoch ms); 0 without one. */
@@ -26,6 +25,8 @@ export interface PollTarget {
 /** Options of {@linkcode pollTask}. */
 export interface PollTaskOptions extends WatchOptions {
   signal: AbortSignal;
+  /** Returns the task's current private state. */
+  state: () => TaskState;
   /** Rejects when the status is unknown. */
   raiseOnUnknown: boolean;
 }
@@ -98,22 +99,27 @@ function assertKnown(task: Task, info: TaskInfo, raiseOnUnknown: boolean): TaskI
 
 /** Polls a task: yields its current information, then again on each change, until the wait ends. */
 export async function* pollTask(
-  target: PollTarget,
+  task: Task,
   options: PollTaskOptions,
 ): AsyncGenerator<TaskInfo, void, void> {
-  const { signal, pollInterval = 3_000, timeout = Infinity, requestTimeout, raiseOnUnknown } =
-    options;
-  const { task } = target;
+  const {
+    signal,
+    pollInterval = 3_000,
+    timeout = Infinity,
+    requestTimeout,
+    state,
+    raiseOnUnknown,
+  } = options;
   const startedAt = Date.now();
   const remaining = () => timeout - (Date.now() - startedAt);
   const delay = (retryAfter?: number) =>
     nextDelay(pollInterval, { elapsed: elapsedTime(task.info.created, startedAt), retryAfter });
   let retryAfter = task.retryAfter;
   let wait = delay(retryAfter);
-  const isOld = Date.now() - target.loadedAt > wait;
+  const isOld = Date.now() - state().loadedAt > wait;
   const { rawStatus, status } = task.info;
   let shown: TaskInfo | undefined;
-  if (!target.partial && rawStatus !== null && !(status === "unknown" && isOld)) shown = task.info;
+  if (!state().partial && rawStatus !== null && !(status === "unknown" && isOld)) shown = task.info;
   if (isOld || !shown) wait = 0;
   let failure: DeepintHTTPError | DeepintTimeoutError | undefined;
   let failures = 0;
@@ -130,10 +136,10 @@ export async function* pollTask(
     if (remaining() <= 0) throw timeoutError(task, startedAt);
     failure = undefined;
     // another call may have seen the end meanwhile
-    if (target.partial || !TaskStatus.isTerminal(task.info.status)) {
+    if (state().partial || !TaskStatus.isTerminal(task.info.status)) {
       try {
         const bounds = { signal, timeout: remaining(), requestTimeout, retries: 0 };
-        await target.poll(bounds, startedAt);
+        await state().poll(bounds, startedAt);
         failures = 0;
       } catch (error) {
         if (error instanceof DeepintTimeoutError && !error.retryable) {

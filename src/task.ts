@@ -5,10 +5,10 @@ import {
   checkWatchOptions,
   hasChanged,
   notifyProgress,
-  type PollTarget,
   pollTask,
   taskError,
   taskLabel,
+  type TaskState,
 } from "./polling.ts";
 import {
   type ApiRequest,
@@ -36,7 +36,7 @@ import { abortableIterable } from "./internal/abortable_iterable.ts";
 import { outOfRange, sanitizeText } from "./internal/text.ts";
 
 /** A task's private state, for polling. */
-interface TaskInternals extends PollTarget {
+interface TaskInternals extends TaskState {
   readonly connection: Connection;
 }
 
@@ -83,16 +83,9 @@ export class Task {
 
   static {
     internals = (task) => ({
-      task,
-      get connection() {
-        return task.#connection;
-      },
-      get loadedAt() {
-        return task.#loadedAt;
-      },
-      get partial() {
-        return task.#partial;
-      },
+      connection: task.#connection,
+      loadedAt: task.#loadedAt,
+      partial: task.#partial,
       poll: (options, startedAt) => task.#load(options, startedAt),
     });
   }
@@ -445,7 +438,8 @@ export class Task {
   #poll(options: WatchOptions, raiseOnUnknown: boolean): AsyncIterable<TaskInfo> {
     return abortableIterable(
       options.signal,
-      (signal) => pollTask(internals(this), { ...options, signal, raiseOnUnknown }),
+      (signal) =>
+        pollTask(this, { ...options, signal, state: () => internals(this), raiseOnUnknown }),
     );
   }
 
