@@ -1,7 +1,7 @@
 /** The server entries as processes, and connections that send them bytes as they are. */
 import { assertEquals } from "@std/assert";
 import { type Process, start } from "./process.ts";
-import { deno, root } from "./run_deno.ts";
+import { deno } from "./run_deno.ts";
 
 /** A server entry: `deno task start`, or the bundle of `functions/node.ts` or `functions/bun.ts`. */
 export type ServerName = "deno" | "node" | "bun";
