@@ -57,3 +57,25 @@ export function writeLogEntry(entry: object): void {
   // deno-lint-ignore no-console -- the log is standard output
   console.log(JSON.stringify(entry));
 }
+
+const ERROR_INTERVAL_MS = 60_000;
+
+/** Returns a function that logs an error of the server itself, at most once a minute. */
+export function createErrorLog(): (error: string) => void {
+  let loggedAt = -ERROR_INTERVAL_MS;
+  return (error) => {
+    const now = performance.now();
+    if (now - loggedAt < ERROR_INTERVAL_MS) return;
+    loggedAt = now;
+    writeLogEntry({ time: new Date().toISOString(), error });
+  };
+}
+
+/** Logs the URL of a server that listens, and returns it: `localhost` stands for all addresses. */
+export function logListening(hostname: string, port: number, basePath: string): string {
+  const isAny = hostname === "::" || hostname === "0.0.0.0";
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const listening = `http://${isAny ? "localhost" : host}:${port}${basePath}/`;
+  writeLogEntry({ time: new Date().toISOString(), listening });
+  return listening;
+}
