@@ -4,8 +4,8 @@ import { type AppOptions, createApp, type ExecutionContext } from "../../functio
 import { type Handler, type LogEntry, readConfig } from "../../functions/app.ts";
 import { signWebhook } from "../../functions/auth/webhook.ts";
 import { ProblemBody } from "../../functions/response_schemas.ts";
-// not @std/assert: `deno task openapi` loads this too, and JSR may be out of reach
-import { assert, assertEquals } from "./assert.ts";
+// Not @std/assert: `deno task openapi` loads this too, and JSR may be out of reach.
+import assert from "node:assert/strict";
 import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
 
 /** What must never be seen again: the server's token, a caller's key, a sender's secret. */
@@ -152,10 +152,10 @@ const Problem = v.strictObject(ProblemBody.entries);
 
 /** Reads a problem, having checked that it is one through and through. */
 export async function problemOf(response: Response): Promise<v.InferOutput<typeof Problem>> {
-  assertEquals(response.headers.get("content-type"), "application/problem+json");
+  assert.equal(response.headers.get("content-type"), "application/problem+json");
   const problem = v.parse(Problem, await response.json());
-  assertEquals(problem.status, response.status);
-  assertEquals(problem.request_id, response.headers.get("x-request-id"));
+  assert.equal(problem.status, response.status);
+  assert.equal(problem.request_id, response.headers.get("x-request-id"));
   return problem;
 }
 
