@@ -84,29 +84,6 @@ export function parseWorkspace(text: string): { organizationId: string; workspac
   throw new InvalidArgumentError("It must be organization/workspace");
 }
 
-/** Where a word says that a task is; without an instance, on that of the credentials. */
-function parseTaskArgument(
-  word: string,
-  ofApiUrl: string | undefined,
-): Omit<TaskLocation, "instance"> & { instance?: string } {
-  if (word.includes("://")) return locateUrl(word, ofApiUrl);
-  const [, organizationId = "", workspaceId = "", taskId] =
-    /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(word) ?? [];
-  if (taskId === undefined) {
-    throw new RangeError(
-      `Cannot tell which task "${sanitizeText(word)}" is: pass its web URL, its API URL with ` +
-        "--organization, or organization/workspace/task",
-    );
-  }
-  if (ofApiUrl !== undefined && ofApiUrl !== organizationId) {
-    throw new RangeError(
-      `Cannot use --organization "${sanitizeText(ofApiUrl)}": the task "${sanitizeText(word)}" ` +
-        "names another",
-    );
-  }
-  return { organizationId, workspaceId, taskId };
-}
-
 function locateUrl(url: string, organization: string | undefined): TaskLocation {
   try {
     return parseTaskUrl(url, { organizationId: organization });
@@ -115,6 +92,31 @@ function locateUrl(url: string, organization: string | undefined): TaskLocation 
     // the client speaks of its own option
     throw new RangeError(error.message.replace("the option organizationId", "--organization"));
   }
+}
+
+/** Where a word says that a task is; without an instance, on that of the credentials. */
+function parseTaskArgument(
+  argument: string,
+  organization: string | undefined,
+): Omit<TaskLocation, "instance"> & { instance?: string } {
+  if (argument.includes("://")) return locateUrl(argument, organization);
+  const [, organizationId = "", workspaceId = "", taskId] =
+    /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(argument) ?? [];
+  if (taskId === undefined) {
+    throw new RangeError(
+      `Cannot tell which task "${sanitizeText(argument)}" is: pass its web URL, its API URL with ` +
+        "--organization, or organization/workspace/task",
+    );
+  }
+  if (organization !== undefined && organization !== organizationId) {
+    throw new RangeError(
+      `Cannot use --organization "${sanitizeText(organization)}": the task "${
+        sanitizeText(argument)
+      }" ` +
+        "names another",
+    );
+  }
+  return { organizationId, workspaceId, taskId };
 }
 
 /**
@@ -142,8 +144,8 @@ export async function findCredentials({ instance }: ConnectionFlags): Promise<Cr
  * @throws {RangeError} when a word names no task, or one on another instance than the token's
  * @throws {DeepintCredentialsError} when there is no token
  */
-export async function openTasks(words: string[], flags: ConnectionFlags): Promise<Task[]> {
-  const locations = words.map((word) => parseTaskArgument(word, flags.organization));
+export async function openTasks(args: string[], flags: ConnectionFlags): Promise<Task[]> {
+  const locations = args.map((argument) => parseTaskArgument(argument, flags.organization));
   const credentials = await findCredentials(flags);
   const tasks = new Map<string, Task>();
   for (const { instance, organizationId, workspaceId, taskId } of locations) {
@@ -157,4 +159,11 @@ export async function openTasks(words: string[], flags: ConnectionFlags): Promis
     tasks.set(`${organizationId}/${workspaceId}/${taskId}`, Task.fromDict(dict, { credentials }));
   }
   return [...tasks.values()];
+}
+
+/** Returns the task that an argument names. See {@linkcode openTasks}. */
+export async function openTask(argument: string, flags: ConnectionFlags): Promise<Task> {
+  const [task] = await openTasks([argument], flags);
+  if (!task) throw new Error("no task"); // unreachable: an argument is a task, or an error
+  return task;
 }

@@ -24,28 +24,6 @@ export class Interruption extends Error {
   }
 }
 
-/** The exit code of a command that failed so. */
-export function exitCodeOf(error: unknown): number {
-  if (error instanceof Interruption) return error.exitCode;
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof RangeError) return 2; // an argument; the client throws it before any request
-  if (error instanceof DeepintTimeoutError) return 4;
-  if (isRefused(error)) return 5;
-  return error instanceof DeepintTaskError && error.info.status === "failed" ? 3 : 1;
-}
-
-/** Writes an error on one line: what failed, on what, what to do. */
-export async function reportError(error: unknown): Promise<void> {
-  if (error instanceof CommanderError) return; // has been written
-  const text = error instanceof DeepintBaseError
-    ? String(error)
-    : error instanceof Error
-    ? error.message
-    : String(error);
-  const advice = adviceFor(error);
-  await writeLine(sanitizeText(`error: ${text}${advice && `; ${advice}`}`, 4_000), process.stderr);
-}
-
 function isRefused(error: unknown): boolean {
   return error instanceof DeepintCredentialsError ||
     error instanceof DeepintHTTPError && error.status === 401;
@@ -72,4 +50,26 @@ function adviceFor(error: unknown): string {
     default:
       return error.retryable ? "try again later" : "";
   }
+}
+
+/** The exit code of a command that failed so. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Interruption) return error.exitCode;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof RangeError) return 2; // an argument; the client throws it before any request
+  if (error instanceof DeepintTimeoutError) return 4;
+  if (isRefused(error)) return 5;
+  return error instanceof DeepintTaskError && error.info.status === "failed" ? 3 : 1;
+}
+
+/** Writes an error on one line: what failed, on what, what to do. */
+export async function reportError(error: unknown): Promise<void> {
+  if (error instanceof CommanderError) return; // has been written
+  const text = error instanceof DeepintBaseError
+    ? String(error)
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  const advice = adviceFor(error);
+  await writeLine(sanitizeText(`error: ${text}${advice && `; ${advice}`}`, 4_000), process.stderr);
 }

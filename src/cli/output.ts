@@ -4,8 +4,8 @@ import process from "node:process";
 import { styleText } from "node:util";
 import sliceAnsi from "npm:slice-ansi@^9.0.1";
 import stringWidth from "npm:string-width@^8.3.0";
-import { type Task, type TaskDict, type TaskStatus, taskUrl } from "../../mod.ts";
-import { sanitizeText } from "../internal/text.ts";
+import type { Task, TaskDict, TaskStatus } from "../../mod.ts";
+import { formatDuration, sanitizeText } from "../internal/text.ts";
 
 /** One of the two outputs. */
 export type Output = typeof process.stdout | typeof process.stderr;
@@ -48,11 +48,6 @@ export function writeLine(text: string, output: Output = process.stdout): Promis
   });
 }
 
-/** Writes a JSON document on one line. */
-export function writeJson(value: unknown): Promise<void> {
-  return writeLine(JSON.stringify(value).replace(UNPRINTABLE, escape));
-}
-
 // within the strings of a JSON document these are the same escaped, and a terminal acts on none
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
@@ -61,20 +56,20 @@ function escape(character: string): string {
     .join("");
 }
 
+/** Writes a JSON document on one line. */
+export function writeJson(value: unknown): Promise<void> {
+  return writeLine(JSON.stringify(value).replace(UNPRINTABLE, escape));
+}
+
 /** A cell as text. */
 export function formatCell(cell: Cell): string {
   if (cell instanceof Date) return cell.toISOString().replace("T", " ").replace(/\.\d+Z/, "Z");
   return sanitizeText(String(cell ?? ""), 2_000).trim();
 }
 
-/** A duration as people read it: `45 s`, `3 min 05 s`, `2 h 07 min`. */
-export function formatDuration(ms: number | null): string {
-  if (ms === null) return "";
-  const seconds = Math.max(0, Math.floor(ms / 1_000));
-  const two = (value: number) => String(value).padStart(2, "0");
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3_600)} h ${two(Math.floor(seconds / 60) % 60)} min`;
+/** Formats the duration of a finished task; "" if it is unknown. */
+export function formatTaskDuration({ info: { duration } }: Task): string {
+  return duration === null ? "" : formatDuration(duration);
 }
 
 /** Text filled up with spaces to so many columns of a terminal. */
@@ -133,34 +128,4 @@ export function failureOf({ info }: Task): string {
   return `${formatCell(info.errorCode || "UNKNOWN")}: ${
     formatCell(info.errorDescription || "no description")
   }`;
-}
-
-/** All that is known of a task. */
-export function describe(task: Task): string[][] {
-  const { info, organizationId, workspaceId, taskId, credentials: { instance } } = task;
-  const { status } = info;
-  const cells: [string, Cell][] = [
-    ["task", taskId],
-    ["name", info.name],
-    ["description", info.description],
-    ["status", status === "unknown" ? `unknown (${formatCell(info.rawStatus)})` : status],
-    ["progress", info.progress === null ? null : `${info.progress} %`],
-    ["subtask", info.subtask],
-    ["result", resultOf(task)],
-    ["result at", resultOf(task) && task.resultUrl()?.href],
-    ["error", failureOf(task)],
-    ["created", info.created],
-    ["duration", formatDuration(info.duration)],
-    ["by", info.userName ?? info.userId],
-    ["organization", organizationId],
-    ["workspace", workspaceId],
-    ["task at", taskUrl({ instance, organizationId, workspaceId, taskId }).href],
-  ];
-  return cells
-    .map(([name, cell]) => [name, formatCell(cell)] as const)
-    .filter(([, text]) => text !== "")
-    .map(([name, text]) => [
-      style("dim", name, process.stdout),
-      name === "status" ? colorStatus(status, text, process.stdout) : text,
-    ]);
 }

@@ -8,7 +8,6 @@ import {
   colorStatus,
   failureOf,
   formatCell,
-  formatDuration,
   isInteractive,
   resultOf,
   style,
@@ -16,6 +15,7 @@ import {
   writeLine,
 } from "./output.ts";
 import { elapsedTime } from "../internal/clock.ts";
+import { formatDuration } from "../internal/text.ts";
 
 /** Shows how tasks go on. */
 export interface Progress {
@@ -29,11 +29,26 @@ export interface Progress {
 
 const { stderr } = process;
 
-/** The kind of progress that fits where standard error goes. */
-export function showProgress(tasks: Task[], { quiet = false } = {}): Progress {
-  if (quiet) return { update() {}, settle() {}, end() {} };
-  const started = Date.now();
-  return isInteractive(stderr) && stderr.columns > 0 ? bars(tasks, started) : lines(started);
+function renderBar({ info: { status, progress } }: Task, length: number): string {
+  const done = status === "success" ? 1 : Math.min(Math.max(progress ?? 0, 0), 100) / 100;
+  const full = Math.floor(done * length);
+  return colorStatus(status, "█".repeat(full), stderr) + "░".repeat(length - full);
+}
+
+function percent({ info: { status, progress } }: Task): string {
+  return status === "success" || progress === null ? "" : `${Math.floor(progress)} %`;
+}
+
+function outcome(task: Task): string {
+  const { status, rawStatus, subtask } = task.info;
+  if (rawStatus === null) return ""; // nothing is known yet
+  if (!TaskStatus.isTerminal(status)) return formatCell(subtask) || status;
+  return colorStatus(status, failureOf(task) || resultOf(task) || status, stderr);
+}
+
+function elapsed({ info }: Task, started: number): string {
+  const ended = TaskStatus.isTerminal(info.status) ? info.duration : null;
+  return formatDuration(ended ?? elapsedTime(info.created, started));
 }
 
 function lines(started: number): Progress {
@@ -55,26 +70,6 @@ function lines(started: number): Progress {
 interface TaskRow {
   time: string;
   reason: string | undefined;
-}
-
-function bars(tasks: Task[], started: number): Progress {
-  const screen = createLogUpdate(stderr);
-  const endings = new Map<Task, TaskRow>();
-  const draw = () => screen(renderBars(tasks, endings, started));
-  const timer = setInterval(draw, 1_000); // the time goes on where nothing else does
-  draw();
-  return {
-    update: draw,
-    settle(task, reason) {
-      endings.set(task, { time: elapsed(task, started), reason });
-      draw();
-    },
-    end() {
-      clearInterval(timer);
-      draw();
-      screen.done();
-    },
-  };
 }
 
 /** A line a task, as many as there is room for: those that go on come before those that ended. */
@@ -101,24 +96,29 @@ function renderBars(tasks: Task[], endings: Map<Task, TaskRow>, started: number)
   return text.join("\n");
 }
 
-function renderBar({ info: { status, progress } }: Task, length: number): string {
-  const done = status === "success" ? 1 : Math.min(Math.max(progress ?? 0, 0), 100) / 100;
-  const full = Math.floor(done * length);
-  return colorStatus(status, "█".repeat(full), stderr) + "░".repeat(length - full);
+function bars(tasks: Task[], started: number): Progress {
+  const screen = createLogUpdate(stderr);
+  const endings = new Map<Task, TaskRow>();
+  const draw = () => screen(renderBars(tasks, endings, started));
+  const timer = setInterval(draw, 1_000); // the time goes on where nothing else does
+  draw();
+  return {
+    update: draw,
+    settle(task, reason) {
+      endings.set(task, { time: elapsed(task, started), reason });
+      draw();
+    },
+    end() {
+      clearInterval(timer);
+      draw();
+      screen.done();
+    },
+  };
 }
 
-function percent({ info: { status, progress } }: Task): string {
-  return status === "success" || progress === null ? "" : `${Math.floor(progress)} %`;
-}
-
-function outcome(task: Task): string {
-  const { status, rawStatus, subtask } = task.info;
-  if (rawStatus === null) return ""; // nothing is known yet
-  if (!TaskStatus.isTerminal(status)) return formatCell(subtask) || status;
-  return colorStatus(status, failureOf(task) || resultOf(task) || status, stderr);
-}
-
-function elapsed({ info }: Task, started: number): string {
-  const ended = TaskStatus.isTerminal(info.status) ? info.duration : null;
-  return formatDuration(ended ?? elapsedTime(info.created, started));
+/** The kind of progress that fits where standard error goes. */
+export function showProgress(tasks: Task[], { quiet = false } = {}): Progress {
+  if (quiet) return { update() {}, settle() {}, end() {} };
+  const started = Date.now();
+  return isInteractive(stderr) && stderr.columns > 0 ? bars(tasks, started) : lines(started);
 }

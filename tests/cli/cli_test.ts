@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Webhook } from "standardwebhooks";
 import config from "../../deno.json" with { type: "json" };
-import { formatDuration } from "../../src/cli/output.ts";
 import { parseDuration } from "../../src/cli/arguments.ts";
+import { formatDuration } from "../../src/internal/text.ts";
 import { Credentials, Task } from "../../mod.ts";
 import { assertNoSecrets, TOKEN } from "../helpers/client.ts";
 import { HOSTILE, PLACE, platformWith, RESULT, RUN } from "../helpers/cli.ts";
@@ -409,6 +409,6 @@ Deno.test("a duration has units, and is more than nothing", () => {
     assertEquals(read(text), "refused", text);
   }
   assertEquals(read(`${"9".repeat(400)}d`), "refused");
-  const shown = [null, -1, 999, 59_999, 185_000, 7_620_000].map(formatDuration);
-  assertEquals(shown, ["", "0 s", "0 s", "59 s", "3 min 05 s", "2 h 07 min"]);
+  const shown = [-1, 999, 59_999, 185_000, 7_620_000, 97_200_000].map(formatDuration);
+  assertEquals(shown, ["0 s", "0 s", "59 s", "3 min 05 s", "2 h 07 min", "1 d 03 h"]);
 });
