@@ -1,178 +1,47 @@
 /** `Task`: one task of Deep Intelligence, and waiting for it. */
 import { Credentials } from "./credentials.ts";
-import { DeepintBaseError, DeepintHTTPError, DeepintTimeoutError } from "./errors.ts";
+import { DeepintHTTPError } from "./errors.ts";
+import {
+  checkWatchOptions,
+  hasChanged,
+  notifyProgress,
+  pollTask,
+  taskError,
+  taskLabel,
+  type TaskState,
+} from "./polling.ts";
 import {
   type ApiRequest,
   type Connection,
   type Fetch,
-  isTransient,
   request,
   type RequestOptions,
 } from "./request.ts";
-import { checkPollInterval, MAX_WAIT_MS, nextDelay, type PollInterval } from "./schedule.ts";
-import { TaskInfo, type TaskInfoDict, TaskStatus } from "./task_info.ts";
+import { TaskInfo, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
+import type {
+  ReadOptions,
+  ResolveOptions,
+  TaskBuildOptions,
+  TaskDict,
+  TaskFromDictOptions,
+  TaskFromUrlOptions,
+  TaskListOptions,
+  TaskOptions,
+  TaskResult,
+  WatchOptions,
+} from "./task_options.ts";
 import { checkId, instanceOrigin, parseTaskUrl, webUrl } from "./task_url.ts";
-import { outOfRange, quote, sanitizeText } from "./internal/text.ts";
-import { checkDuration, sleep } from "./internal/deadline.ts";
-import { elapsedTime } from "./internal/clock.ts";
+import { abortableIterable } from "./internal/abortable_iterable.ts";
+import { outOfRange, sanitizeText } from "./internal/text.ts";
 
-/** Where a task's requests go. */
-export interface ConnectionOptions {
-  /**
-   * Whose requests they are.
-   *
-   * @default Credentials.build()
-   */
-  credentials?: Credentials | undefined;
-  /**
-   * The function that requests go through.
-   *
-   * @default globalThis.fetch
-   */
-  fetch?: Fetch | undefined;
+/** A task's private state, for polling. */
+interface TaskInternals extends TaskState {
+  readonly connection: Connection;
 }
 
-/** What a {@linkcode Task} is made of. */
-export interface TaskOptions extends ConnectionOptions {
-  /** The organization's id. */
-  organizationId: string;
-  /** The workspace's id. */
-  workspaceId: string;
-  /** Whose requests they are. */
-  credentials: Credentials;
-  /** What is known of the task. */
-  info: TaskInfo;
-}
-
-/** Which task {@linkcode Task.build} loads. */
-export interface TaskBuildOptions extends ConnectionOptions, RequestOptions {
-  /** The organization's id. */
-  organizationId: string;
-  /** The workspace's id. */
-  workspaceId: string;
-  /** The task's id. */
-  taskId: string;
-}
-
-/** What {@linkcode Task.fromUrl} takes beside the URL. */
-export interface TaskFromUrlOptions extends ConnectionOptions, RequestOptions {
-  /** The organization's id: required for an API URL, which has none. */
-  organizationId?: string | undefined;
-}
-
-/** Whose requests the task of {@linkcode Task.fromDict} makes. */
-export interface TaskFromDictOptions extends ConnectionOptions {
-  /** Whose requests they are. */
-  credentials: Credentials;
-}
-
-/** Which tasks {@linkcode Task.list} lists. The deadlines of {@linkcode RequestOptions} are a page's. */
-export interface TaskListOptions extends ConnectionOptions, RequestOptions {
-  /** The organization's id. */
-  organizationId: string;
-  /** The workspace's id. */
-  workspaceId: string;
-  /**
-   * How many tasks to ask for at a time, 1 to 500.
-   *
-   * @default 500
-   */
-  pageSize?: number | undefined;
-  /**
-   * The statuses to keep.
-   *
-   * @default all
-   */
-  status?: TaskStatus | readonly TaskStatus[] | undefined;
-  /**
-   * A part of the name, in any case, of the tasks to keep.
-   *
-   * @default "", which is part of every name
-   */
-  name?: string | undefined;
-}
-
-/** How {@linkcode Task.watch} polls. A poll makes one attempt: `retries` does not apply to it. */
-export interface WatchOptions extends RequestOptions {
-  /**
-   * Milliseconds between polls, 250 or more, or `"adaptive"` (see `pollDelay`), the better choice for
-   * a long task.
-   *
-   * @default 3000
-   */
-  pollInterval?: PollInterval | undefined;
-  /**
-   * Milliseconds for the whole wait.
-   *
-   * @default Infinity
-   */
-  timeout?: number | undefined;
-}
-
-/** How {@linkcode Task.resolve} waits. */
-export interface ResolveOptions extends WatchOptions {
-  /**
-   * Whether a failed task, or an unknown status, rejects.
-   *
-   * @default true
-   */
-  raiseOnError?: boolean | undefined;
-  /** Called when status, progress or subtask changed. If it throws, the wait goes on. */
-  onProgress?: ((info: TaskInfo) => void) | undefined;
-}
-
-/** Options of what reads the task's information. */
-export interface ReadOptions extends RequestOptions {
-  /**
-   * Whether to load the information first.
-   *
-   * @default false
-   */
-  forceReload?: boolean | undefined;
-}
-
-/** What a task made: `{ source: "<id>" }`, `{ model: "<id>" }`, …; `{}` when it made nothing. */
-export type TaskResult = Record<string, string>;
-
-/** A task as {@linkcode Task.fromDict} takes it back. */
-export interface TaskDict {
-  /** The organization's id. */
-  organization_id: string;
-  /** The workspace's id. */
-  workspace_id: string;
-  /** The task's information, in the wire's form. */
-  info: TaskInfoDict;
-}
-
-/** A task failed, has a status that ends the wait, or has not ended. */
-export class DeepintTaskError extends DeepintBaseError {
-  static {
-    this.prototype.name = "DeepintTaskError";
-  }
-  /** The task. */
-  readonly task: Task;
-  /** The task's information when this was found. */
-  readonly info: TaskInfo;
-
-  /** Makes the error of a task. */
-  constructor(code: string, message: string, options: { task: Task; info: TaskInfo }) {
-    super(code, message);
-    this.task = options.task;
-    this.info = options.info;
-  }
-}
-
-/** What `resolveAll` needs of a task. Internal. */
-export let internals: (task: Task) => {
-  connection: Connection;
-  loadedAt: number;
-  partial: boolean;
-  poll(options: RequestOptions, started: number): Promise<void>;
-};
-
-// the sixth failed poll in a row ends a wait
-export const MAX_FAILURES = 5;
+/** Returns the private state of a task, for `resolveAll`. @internal */
+export let internals: (task: Task) => TaskInternals;
 
 /**
  * A task of Deep Intelligence: an import, a training, an export. Made by {@linkcode Task.build} or
@@ -217,7 +86,7 @@ export class Task {
       connection: task.#connection,
       loadedAt: task.#loadedAt,
       partial: task.#partial,
-      poll: (options, started) => task.#load(options, started),
+      poll: (options, startedAt) => task.#load(options, startedAt),
     });
   }
 
@@ -380,7 +249,7 @@ export class Task {
    */
   watch(options: WatchOptions = {}): AsyncIterable<TaskInfo> {
     checkWatchOptions(options);
-    return abortableIterable(options.signal, (stop) => this.#poll(options, stop, true));
+    return this.#poll(options, true);
   }
 
   /**
@@ -415,21 +284,16 @@ export class Task {
     checkWatchOptions(options);
     const { raiseOnError = true, onProgress } = options;
     let info = this.info;
-    const infos = abortableIterable(
-      options.signal,
-      (stop) => this.#poll(options, stop, raiseOnError),
-    );
-    for await (const next of infos) {
+    for await (const next of this.#poll(options, raiseOnError)) {
       if (onProgress && hasChanged(info, next)) notifyProgress(onProgress, next);
       info = next;
     }
     if (raiseOnError && info.status === "failed") {
       const description = info.errorDescription || "no description";
-      throw this.#error(
-        `TASK_${info.errorCode || "UNKNOWN"}`,
-        `failed with description: ${sanitizeText(description, 2_000)}`,
+      throw taskError(this, `TASK_${info.errorCode || "UNKNOWN"}`, {
+        problem: `failed with description: ${sanitizeText(description, 2_000)}`,
         info,
-      );
+      });
     }
     return info;
   }
@@ -447,7 +311,9 @@ export class Task {
     await this.#loadIfNeeded(options, this.#partial || this.info.rawStatus === null);
     const { status, result, resultType } = this.info;
     if (!TaskStatus.isTerminal(status)) {
-      throw this.#error("TASK_NOT_FINISHED", `has not finished: its status is ${status}`);
+      throw taskError(this, "TASK_NOT_FINISHED", {
+        problem: `has not finished: its status is ${status}`,
+      });
     }
     return status === "failed" || result === null ? {} : { [resultType ?? "unknown"]: result };
   }
@@ -516,7 +382,7 @@ export class Task {
 
   /** `Task (<id>) <name>: <status>` */
   toString(): string {
-    return `${this.#label()}: ${this.info.status}`;
+    return `${taskLabel(this)}: ${this.info.status}`;
   }
 
   get #connection(): Connection {
@@ -569,92 +435,12 @@ export class Task {
     if (needed || options.forceReload) await this.load(options);
   }
 
-  /** Yields the current information, then one for each change; ends with the wait. */
-  async *#poll(
-    options: WatchOptions,
-    signal: AbortSignal,
-    raiseOnUnknown: boolean,
-  ): AsyncGenerator<TaskInfo, void, void> {
-    const { pollInterval = 3_000, timeout = Infinity, requestTimeout } = options;
-    const started = Date.now();
-    const left = () => timeout - (Date.now() - started);
-    const delay = (retryAfter?: number) =>
-      nextDelay(pollInterval, {
-        elapsed: elapsedTime(this.info.created, started),
-        retryAfter,
-      });
-    let retryAfter = this.#retryAfter;
-    let wait = delay(retryAfter);
-    const old = Date.now() - this.#loadedAt > wait;
-    const { rawStatus, status } = this.info;
-    let shown: TaskInfo | undefined;
-    if (!this.#partial && rawStatus !== null && !(status === "unknown" && old)) shown = this.info;
-    if (old || !shown) wait = 0;
-    let failure: DeepintHTTPError | DeepintTimeoutError | undefined;
-    let failures = 0;
-    if (shown) yield this.#assertKnown(shown, raiseOnUnknown);
-    while (!shown || isInProgress(shown.status)) {
-      if (wait > 0) {
-        if (retryAfter !== undefined && retryAfter > Math.min(left(), MAX_WAIT_MS)) {
-          throw failure ?? this.#timeoutError(started, retryAfter);
-        }
-        const last = left() <= wait;
-        await sleep(Math.min(wait, left()), signal);
-        if (last) throw this.#timeoutError(started);
-      }
-      if (left() <= 0) throw this.#timeoutError(started);
-      failure = undefined;
-      // another call may have seen the end meanwhile
-      if (this.#partial || !TaskStatus.isTerminal(this.info.status)) {
-        try {
-          const bounds = { signal, timeout: left(), requestTimeout, retries: 0 };
-          await this.#load(bounds, started);
-          failures = 0;
-        } catch (error) {
-          if (error instanceof DeepintTimeoutError && !error.retryable) {
-            throw this.#timeoutError(started);
-          }
-          if (!isTransient(error) || ++failures > MAX_FAILURES) throw error;
-          failure = error;
-        }
-      }
-      if (!failure && this.info.rawStatus !== null && (!shown || hasChanged(shown, this.info))) {
-        shown = this.info;
-        yield this.#assertKnown(shown, raiseOnUnknown);
-      }
-      retryAfter = failure ? failure.retryAfter : this.#retryAfter;
-      wait = delay(retryAfter);
-    }
-  }
-
-  #assertKnown(info: TaskInfo, raiseOnUnknown: boolean): TaskInfo {
-    if (info.status !== "unknown" || !raiseOnUnknown) return info;
-    throw this.#error(
-      "TASK_STATUS_UNKNOWN",
-      `has the unknown status ${quote(info.rawStatus)}, so it cannot be told whether it goes on`,
-      info,
+  #poll(options: WatchOptions, raiseOnUnknown: boolean): AsyncIterable<TaskInfo> {
+    return abortableIterable(
+      options.signal,
+      (signal) =>
+        pollTask(this, { ...options, signal, state: () => internals(this), raiseOnUnknown }),
     );
-  }
-
-  #timeoutError(started: number, retryAfter?: number): DeepintTimeoutError {
-    const elapsed = Date.now() - started;
-    const asked = retryAfter === undefined ? "" : `, the server asks to wait ${retryAfter} ms`;
-    return new DeepintTimeoutError(
-      `${this.#label()} had not ended after ${elapsed} ms (status ${this.info.status}${asked}); ` +
-        "it goes on: wait again to see its end",
-      { elapsed, info: this.info, retryAfter },
-    );
-  }
-
-  #label(info = this.info): string {
-    return `Task (${this.taskId}) ${sanitizeText(info.name ?? "")}`.trim();
-  }
-
-  #error(code: string, what: string, info = this.info): DeepintTaskError {
-    return new DeepintTaskError(sanitizeText(code), `${this.#label(info)} ${what}`, {
-      task: this,
-      info,
-    });
   }
 
   #parse(body: unknown): TaskInfo {
@@ -666,66 +452,4 @@ export class Task {
     if (info.taskId !== this.taskId) throw new TypeError("Cannot read a task: it is another one");
     return info;
   }
-}
-
-/** Whether a task in this status may still change. Internal. */
-export function isInProgress(status: TaskStatus): boolean {
-  return status === "pending" || status === "running";
-}
-
-/**
- * What `make` yields. Its signal aborts with `signal`, and when the reader leaves, which the generator
- * alone would learn of only at its next `yield`. Internal.
- */
-export function abortableIterable<T>(
-  signal: AbortSignal | undefined,
-  make: (stop: AbortSignal) => AsyncGenerator<T, void, void>,
-): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const stop = new AbortController();
-      const items = run(stop);
-      return {
-        next: () => items.next(),
-        return: () => {
-          stop.abort();
-          return items.return();
-        },
-      };
-    },
-  };
-
-  async function* run(stop: AbortController): AsyncGenerator<T, void, void> {
-    signal?.throwIfAborted();
-    const abort = () => stop.abort(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    try {
-      yield* make(stop.signal);
-    } catch (error) {
-      // left by its reader: that is an end, not an error
-      if (signal?.aborted || !stop.signal.aborted) throw error;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-      stop.abort(); // what is still under way
-    }
-  }
-}
-
-function hasChanged(a: TaskInfo, b: TaskInfo): boolean {
-  return a.rawStatus !== b.rawStatus || a.progress !== b.progress || a.subtask !== b.subtask;
-}
-
-function notifyProgress(onProgress: (info: TaskInfo) => void, info: TaskInfo): void {
-  // async, so that a promise that it returns is caught as well; it still begins at once
-  (async () => await onProgress(info))().catch((error) => {
-    // deno-lint-ignore no-console -- `reportError` would end a Deno process
-    console.error("onProgress failed:", error);
-  });
-}
-
-export function checkWatchOptions(options: WatchOptions): void {
-  const { pollInterval = 3_000, timeout = Infinity, requestTimeout = 0 } = options;
-  checkPollInterval(pollInterval);
-  checkDuration("timeout", timeout);
-  checkDuration("requestTimeout", requestTimeout);
 }

@@ -1,16 +1,17 @@
 /** What the tests of the command line need. */
-import config from "../../deno.json" with { type: "json" };
 import { TOKEN } from "./client.ts";
 import { listenAs } from "./listen.ts";
 import { start } from "./process.ts";
 import { createFakePlatform, type FakeTask } from "./fake_platform.ts";
 
 /**
- * The arguments of Deno that run the command line, with the permissions of its task and no other. It
- * does not find the home of whoever runs the tests, where credentials may be.
+ * The arguments of Deno that run the command line with the permissions of its task, but without access
+ * to the home directory of whoever runs the tests, which may hold credentials.
  */
-export const RUN: readonly string[] = config.tasks.cli.replace(",HOME,USERPROFILE", "").split(" ")
-  .slice(1).flatMap((word) => word === "run" ? ["run", "--frozen", "--no-prompt"] : [word]);
+export const RUN: readonly string[] = [
+  ...["run", "--quiet", "--frozen", "--no-prompt", "-P=cli", "--deny-env=HOME,USERPROFILE"],
+  "src/cli.ts",
+];
 
 /** The organization and workspace of tasks. */
 export const PLACE = "organization-1/workspace-1";

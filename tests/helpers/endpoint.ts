@@ -5,8 +5,8 @@ import { type Handler, type LogEntry, readConfig } from "../../functions/app.ts"
 import { webhookVerifier } from "../../functions/auth/webhook.ts";
 import { TaskProblem } from "../../functions/task/response_schema.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
-// not @std/assert: `deno task openapi` loads this too, and JSR may be out of reach
-import { assert, assertEquals } from "./assert.ts";
+// Not @std/assert: `deno task openapi` loads this too, and JSR may be out of reach.
+import assert from "node:assert/strict";
 import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
 
 /** What must never be seen again: the server's token, a caller's key, a sender's secret. */
@@ -164,10 +164,10 @@ const Problem = v.strictObject(TaskProblem.entries);
 
 /** Reads a problem, having checked that it is one through and through. */
 export async function problemOf(response: Response): Promise<v.InferOutput<typeof Problem>> {
-  assertEquals(response.headers.get("content-type"), "application/problem+json");
+  assert.equal(response.headers.get("content-type"), "application/problem+json");
   const problem = v.parse(Problem, await response.json());
-  assertEquals(problem.status, response.status);
-  assertEquals(problem.request_id, response.headers.get("x-request-id"));
+  assert.equal(problem.status, response.status);
+  assert.equal(problem.request_id, response.headers.get("x-request-id"));
   return problem;
 }
 
