@@ -88,16 +88,12 @@ function routeNotFound(): HttpProblem {
   return new HttpProblem("not-found", undefined, { code: "ROUTE_NOT_FOUND" });
 }
 
-/** Converts an error to a problem and adds it to the log; rethrows if the caller disconnected. */
-function toProblem(error: unknown, c: Context<AppEnv>): HttpProblem {
+/** Converts an error to a problem and adds it to the log. */
+function toProblem(error: Error, c: Context<AppEnv>): HttpProblem {
   const entry = c.get("entry");
-  let problem = error instanceof HttpProblem ? error : undefined;
-  if (!problem && c.req.raw.signal.aborted) throw error;
-  problem ??= upstreamProblem(error);
-  // only the name of any other error: its message may contain anything
-  problem ??= new HttpProblem("internal-error", undefined, {
-    hint: error instanceof Error ? error.name : "unknown error",
-  });
+  const problem = error instanceof HttpProblem ? error : upstreamProblem(error) ??
+    // only the name of any other error: its message may contain anything
+    new HttpProblem("internal-error", undefined, { hint: error.name });
   entry.problem = problem.type;
   if (problem.options.hint) entry.hint = problem.options.hint;
   return problem;

@@ -1,10 +1,16 @@
 /** Task requests: parsed, validated and checked against the allow-lists. Sends nothing upstream. */
-import * as v from "valibot";
 import { parseTaskUrl, type TaskLocation } from "../../mod.ts";
 import type { Config } from "../config.ts";
 import { HttpProblem, invalidRequest } from "../http/problem.ts";
 import { type TaskIds, toWireIds } from "../http/task_ids.ts";
-import { ID_ERROR, ID_FORMAT, ResolveRequest } from "./request_schema.ts";
+import {
+  ID_ERROR,
+  ID_FORMAT,
+  ID_KEYS,
+  parseBody,
+  type ParsedBody,
+  ResolveRequest,
+} from "./request_schema.ts";
 
 /** A task, and the response options of the request. */
 export interface TaskRequest {
@@ -23,45 +29,10 @@ export interface RequestLimits
   readonly instance: string;
 }
 
-/** A validated body, and the JSON pointer to it. */
-export interface ParsedBody<Output> {
-  output: Output;
-  pointer: string;
-}
-
 type TaskFields = Pick<
   ResolveRequest,
   "url" | "organization_id" | "workspace_id" | "task_id"
 >;
-
-const ID_KEYS = ["organization_id", "workspace_id", "task_id"] as const;
-
-function isWebhookEvent(body: unknown): body is { data: unknown } {
-  if (typeof body !== "object" || body === null || "url" in body) return false;
-  return "type" in body && typeof body.type === "string" && "data" in body &&
-    !ID_KEYS.some((key) => key in body);
-}
-
-/**
- * Validates a body, plain or wrapped as an event, against its schema.
- *
- * @throws {HttpProblem} `invalid-request`
- */
-export function parseBody<Output>(
-  schema: v.GenericSchema<unknown, Output>,
-  body: unknown,
-): ParsedBody<Output> {
-  const isWrapped = isWebhookEvent(body);
-  const input = isWrapped ? body.data : body;
-  // valibot accepts an array as an object
-  const parsed = v.safeParse(schema, Array.isArray(input) ? null : input);
-  const pointer = isWrapped ? "#/data" : "#";
-  if (parsed.success) return { output: parsed.output, pointer };
-  throw invalidRequest(parsed.issues.map((issue) => ({
-    pointer: [pointer, ...(issue.path ?? []).map(({ key }) => key)].join("/"),
-    detail: issue.message,
-  })));
-}
 
 /**
  * Parses the body of `POST /resolve`, plain or wrapped as an event.
