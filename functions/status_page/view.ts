@@ -1,12 +1,12 @@
 /** What the page looks like. Each text in it is somebody else's: all is escaped and made sanitizeText. */
 import { html } from "hono/html";
 import type { TaskDict, TaskInfoDict } from "../../mod.ts";
-import type { ErrorBody, Finished, Running } from "../response_schemas.ts";
+import type { Finished, Running, TaskProblem } from "../task/response_schema.ts";
 import { type Html, layout, type PageContent } from "./layout.ts";
 import { formatDateTime, span } from "./format.ts";
 
 /** What a link answers as JSON. */
-export type LinkAnswer = Finished | Running | ErrorBody;
+export type LinkAnswer = Finished | Running | TaskProblem;
 
 /** How a page is made. */
 export interface PageOptions {
@@ -30,7 +30,7 @@ const WORDS = {
 export async function pageOf(answer: LinkAnswer, options: PageOptions): Promise<string> {
   const content = "task" in answer && answer.task
     ? contentOfTask(answer, answer.task, options)
-    : contentOfProblem(answer as ErrorBody, options);
+    : contentOfProblem(answer as TaskProblem, options);
   return String(await layout(content, options.refresh)).trim();
 }
 
@@ -68,7 +68,7 @@ function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions)
 }
 
 /** Says what a problem means to the person who waits, and nothing of what upstream said. */
-function contentOfProblem(problem: ErrorBody, { refresh }: PageOptions): PageContent {
+function contentOfProblem(problem: TaskProblem, { refresh }: PageOptions): PageContent {
   const { word, heading, text } = refresh
     ? {
       word: "Trying again",
