@@ -13,7 +13,7 @@ import { writeJson, writeLine } from "./output.ts";
 
 async function readBodyFile(file: string): Promise<string> {
   if (file === "-" && process.stdin.isTTY) {
-    throw new RangeError("Cannot sign nothing: name the body's file with --body, or pipe it in");
+    throw new RangeError("Cannot sign: there is no body; pass its file with --body, or pipe it in");
   }
   const bytes = await (file === "-" ? buffer(process.stdin) : readFile(file)).catch((cause) => {
     throw new Error(`Cannot read the body "${sanitizeText(file)}": ${cause.message}`, { cause });
@@ -32,8 +32,8 @@ function sign(body: string): Record<string, string> {
   if (secret !== `whsec_${key.toString("base64")}` || key.length < 24 || key.length > 64) {
     throw new DeepintCredentialsError(
       secret ? "CREDENTIALS_INVALID" : "CREDENTIALS_NOT_FOUND",
-      "Cannot sign: set RESOLVE_WEBHOOK_SECRETS, whose first must be whsec_ and base64 of 24 to 64 " +
-        "bytes",
+      "Cannot sign: the first secret of RESOLVE_WEBHOOK_SECRETS must be whsec_ and the base64 of 24 to " +
+        "64 bytes",
     );
   }
   const id = `msg_${crypto.randomUUID()}`;
@@ -48,15 +48,15 @@ function sign(body: string): Record<string, string> {
 /** Adds the command `sign`, which prints the headers of a signed webhook. */
 export function addSign(program: Command, _context: CommandContext): void {
   addCommand(program, "sign", {
-    description: "Sign a webhook: its three headers, as arguments of curl.",
+    description: "Sign a webhook body and print its headers as arguments of curl.",
     examples: [
       `${NAME} sign --body body.json |`,
       `  xargs curl http://localhost:8000/resolve --data-binary @body.json \\`,
       `    -H "Content-Type: application/json"`,
     ],
   })
-    .option("--body <file>", "the body, byte for byte as it is sent; - for standard input", "-")
-    .addHelpText("after", "\nThe secret is the first of RESOLVE_WEBHOOK_SECRETS.")
+    .option("--body <file>", "the body exactly as it is sent; - for standard input", "-")
+    .addHelpText("after", "\nThe first secret of RESOLVE_WEBHOOK_SECRETS signs the body.")
     .action(async (flags: Flags & { body: string }) => {
       const headers = sign(await readBodyFile(flags.body));
       if (flags.json) return await writeJson(headers);
