@@ -29,19 +29,20 @@ export {
   DeepintCredentialsError,
   type DeepintErrorCode,
   DeepintHTTPError,
+  DeepintTaskError,
   DeepintTimeoutError,
   type HTTPErrorOptions,
   type TimeoutErrorOptions,
 } from "./src/errors.ts";
 export { type Fetch, type RequestOptions } from "./src/request.ts";
-export { resolveAll, type ResolveAllOptions, type SettledTask } from "./src/resolve_all.ts";
+export { resolveAll, type ResolveAllOptions } from "./src/resolve_all.ts";
 export { pollDelay, type PollInterval, type PollState } from "./src/schedule.ts";
+export { Task } from "./src/task.ts";
+export { TaskInfo, type TaskInfoDict, TaskStatus } from "./src/task_info.ts";
 export {
   type ConnectionOptions,
-  DeepintTaskError,
   type ReadOptions,
   type ResolveOptions,
-  Task,
   type TaskBuildOptions,
   type TaskDict,
   type TaskFromDictOptions,
@@ -50,11 +51,12 @@ export {
   type TaskOptions,
   type TaskResult,
   type WatchOptions,
-} from "./src/task.ts";
-export { TaskInfo, type TaskInfoDict, TaskStatus } from "./src/task_info.ts";
+  type WorkspaceIds,
+} from "./src/task_options.ts";
 export {
   parseTaskUrl,
   type ParseTaskUrlOptions,
   type TaskLocation,
   taskUrl,
 } from "./src/task_url.ts";
+export { type SettledTask } from "./src/workspace_poller.ts";

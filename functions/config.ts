@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { Credentials } from "../mod.ts";
-import { isWebhookSecret } from "./auth/webhook.ts";
+import { isWebhookSecret } from "../src/internal/standard_webhooks.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 
 /** What the endpoint runs with; see the table of settings in the README. */
@@ -38,6 +38,8 @@ export interface Config {
   linkTtl?: number;
   /** `RESOLVE_ALLOW_UNAUTHENTICATED`: no authentication, for trying it out on loopback. @default false */
   allowUnauthenticated: boolean;
+  /** `HOST`: the address that a server listens on. @default all, IPv6 and IPv4 */
+  host?: string;
   /** `PORT`: 0 for any free one. @default 8000 */
   port: number;
   /** `RESOLVE_CALLBACK_HOSTS`: who may be told of the end of a watch. @default none: no watches */
@@ -187,6 +189,7 @@ const settingsSchema = (allowOpen: boolean) =>
     ),
     RESOLVE_KV_PATH: optionalText((path) => !/^(https?|:memory):/.test(path), "the path of a file"),
     RESOLVE_MAX_WATCHES: optionalInteger(1, 1_000_000, 10_000),
+    HOST: optionalText((host) => /^[\w.:-]+$/.test(host), "an IP address or a host name"),
     PORT: optionalInteger(0, 65_535, 8000),
   }, "must be an object");
 
@@ -246,6 +249,7 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
       linkTtl: output.RESOLVE_LINK_TTL_S * 1000,
     }),
     allowUnauthenticated,
+    ...(output.HOST && { host: output.HOST }),
     port: output.PORT,
   };
   const { RESOLVE_CALLBACK_HOSTS: entries, RESOLVE_KV_PATH: kvPath } = output;

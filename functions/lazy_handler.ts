@@ -14,8 +14,8 @@ import {
   type ReadConfigOptions,
   SETTING_NAMES,
 } from "./config.ts";
-import { HttpProblem, problemResponse } from "./http/problem.ts";
-import { getRequestId } from "./http/response.ts";
+import { HttpProblem, toProblemParts } from "./http/problem.ts";
+import { createResponse, getRequestId } from "./http/response.ts";
 
 /** What an entry has beside the settings: an engine for watches, where its platform has one. */
 export interface EntryOptions extends Pick<ReadConfigOptions, "parseCallbackHosts"> {
@@ -64,8 +64,8 @@ export function readConfigFrom(
   read: (name: string) => unknown,
   parseCallbackHosts: ReadConfigOptions["parseCallbackHosts"],
 ): Config {
-  // nothing here listens: a PORT is the platform's own affair
-  const names = SETTING_NAMES.filter((name) => name !== "PORT");
+  // HOST and PORT belong to the platform: nothing here listens
+  const names = SETTING_NAMES.filter((name) => name !== "HOST" && name !== "PORT");
   const environment: Environment = Object.fromEntries(names.map((name) => [name, read(name)]));
   return readConfig(environment, parseCallbackHosts && { parseCallbackHosts });
 }
@@ -85,6 +85,7 @@ function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
       problem: "misconfigured",
       hint: message,
     });
-    return problemResponse(new HttpProblem("misconfigured", detail), requestId, "");
+    const problem = new HttpProblem("misconfigured", detail);
+    return createResponse(requestId, toProblemParts(problem, { requestId, basePath: "" }));
   };
 }

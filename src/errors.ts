@@ -1,7 +1,5 @@
-/**
- * The error classes, their codes, and the two helpers that make text fit for a message.
- * `DeepintTaskError` lives in `task.ts`, beside the `Task` that it carries.
- */
+/** The error classes and their codes. */
+import type { Task } from "./task.ts";
 import type { TaskInfo } from "./task_info.ts";
 
 /**
@@ -133,5 +131,23 @@ export class DeepintTimeoutError extends DeepintBaseError {
     this.retryable = options.retryable ?? false;
     if (options.info) this.info = options.info;
     if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
+  }
+}
+
+/** Thrown when a task failed, its status ends the wait, or it has not finished. */
+export class DeepintTaskError extends DeepintBaseError {
+  static {
+    this.prototype.name = "DeepintTaskError";
+  }
+  /** The task. */
+  readonly task: Task;
+  /** The task's information when the error was found. */
+  readonly info: TaskInfo;
+
+  /** Creates the error of a task. */
+  constructor(code: DeepintErrorCode, message: string, options: { task: Task; info: TaskInfo }) {
+    super(code, message);
+    this.task = options.task;
+    this.info = options.info;
   }
 }

@@ -3,12 +3,7 @@
  * mapping.
  */
 import { type Credentials, readToken } from "./credentials.ts";
-import {
-  type DeepintErrorCode,
-  DeepintHTTPError,
-  DeepintTimeoutError,
-  type HTTPErrorOptions,
-} from "./errors.ts";
+import { type DeepintErrorCode, DeepintHTTPError, DeepintTimeoutError } from "./errors.ts";
 import { MAX_WAIT_MS, parseRetryAfter } from "./schedule.ts";
 import type { TaskInfo } from "./task_info.ts";
 import { instanceOrigin } from "./task_url.ts";
@@ -59,9 +54,17 @@ export interface ApiRequest<T> {
   /** Reads the body (undefined when there is none); throws TypeError when it is not as it must be. */
   parse(body: unknown, retryAfter: number | undefined): T;
   /** When the operation began, if before this request (epoch ms): for the error of a timeout. */
-  started?: number | undefined;
+  startedAt?: number | undefined;
   /** The task's information as last seen: for the error of a timeout. */
   info?: () => TaskInfo;
+}
+
+/** Options of {@linkcode failure}. */
+interface FailureOptions extends ErrorOptions {
+  code: DeepintErrorCode;
+  message: string;
+  retryable?: boolean;
+  retryAfter?: number | undefined;
 }
 
 const MAX_RESPONSE_BYTES = 1_048_576;
@@ -86,24 +89,29 @@ export async function request<T>(
     throw outOfRange("retries", retries, "an integer, 0 or more");
   }
   signal?.throwIfAborted();
-  const begun = Date.now();
-  const remaining = () => timeout - (Date.now() - begun);
+  const startedAt = Date.now();
+  const remaining = () => timeout - (Date.now() - startedAt);
   for (let attempt = 0;; attempt++) {
     const remainingBefore = remaining();
     try {
-      return await withTimeout((signal) => send(connection, call, attempt, signal), {
-        ms: Math.min(remainingBefore, requestTimeout),
-        signal,
-        onTimeout: () => {
-          const elapsed = Date.now() - (call.started ?? begun);
-          const message = `${call.method} ${call.path.replace(/\?.*/, "")} took over ${elapsed} ms`;
-          throw new DeepintTimeoutError(message, {
-            elapsed,
-            info: call.info?.(),
-            retryable: remainingBefore > requestTimeout,
-          });
+      return await withTimeout(
+        (signal) => send(connection, call, { isRepeated: attempt > 0, signal }),
+        {
+          ms: Math.min(remainingBefore, requestTimeout),
+          signal,
+          onTimeout: () => {
+            const elapsed = Date.now() - (call.startedAt ?? startedAt);
+            const message = `${call.method} ${
+              call.path.replace(/\?.*/, "")
+            } took over ${elapsed} ms`;
+            throw new DeepintTimeoutError(message, {
+              elapsed,
+              info: call.info?.(),
+              retryable: remainingBefore > requestTimeout,
+            });
+          },
         },
-      });
+      );
     } catch (error) {
       if (attempt >= retries || !isTransient(error) || signal?.aborted) throw error;
       const wait = Math.max(error.retryAfter ?? 0, Math.random() * 500 * 2 ** attempt);
@@ -119,31 +127,38 @@ export function isTransient(error: unknown): error is DeepintHTTPError | Deepint
     error.retryable;
 }
 
-async function send<T>(
-  { credentials, organizationId, fetch = globalThis.fetch }: Connection,
-  { method, path, parse }: ApiRequest<T>,
-  attempt: number,
-  signal: AbortSignal,
-): Promise<T> {
-  const token = await readToken(credentials);
-  signal.throwIfAborted();
-  const url = instanceOrigin(credentials.instance) + path;
-  let response: Response | undefined;
-  const fail = (
-    code: DeepintErrorCode,
-    message: string,
-    { cause, retryable = false, retryAfter }: Partial<HTTPErrorOptions> = {},
-  ) =>
-    new DeepintHTTPError(code, message, {
-      method,
-      url: url.replace(/\?.*/, ""),
-      status: response?.status ?? 0,
-      retryable,
-      retryAfter,
-      ...redactCause(cause, token),
-    });
+/** One attempt of a request. */
+interface Attempt {
+  readonly method: string;
+  readonly url: string;
+  readonly token: string;
+  readonly signal: AbortSignal;
+  /** The status of the response; 0 without one. */
+  status: number;
+}
 
-  let body: unknown;
+/** Creates the error of an attempt. */
+function failure(
+  { method, url, token, status }: Attempt,
+  { code, message, cause, retryable = false, retryAfter }: FailureOptions,
+): DeepintHTTPError {
+  return new DeepintHTTPError(code, message, {
+    method,
+    url: url.replace(/\?.*/, ""),
+    status,
+    retryable,
+    retryAfter,
+    ...redactCause(cause, token),
+  });
+}
+
+/** Sends the request. A redirect is an error. */
+async function fetchResponse(
+  { organizationId, fetch = globalThis.fetch }: Connection,
+  attempt: Attempt,
+): Promise<Response> {
+  const { method, url, token, signal } = attempt;
+  let response: Response;
   try {
     response = await fetch(url, {
       method,
@@ -152,52 +167,87 @@ async function send<T>(
         "x-auth-token": token,
         "x-deepint-organization": organizationId,
       },
-      // no runtime takes the token out when it follows a redirect to another origin
+      // every runtime forwards the token when it follows a redirect to another origin
       redirect: "manual",
       signal,
       ...noStore(),
     });
   } catch (cause) {
-    signal.throwIfAborted(); // the outcome is settled: no error that nobody sees
-    throw fail("NETWORK_ERROR", "there was no answer", { retryable: true, cause });
+    // the caller has already been rejected; do not create an unhandled rejection
+    signal.throwIfAborted();
+    const message = "there was no answer";
+    throw failure(attempt, { code: "NETWORK_ERROR", message, retryable: true, cause });
   }
   const { status } = response;
-  // status 0: how a browser shows a redirect that it was told not to follow
-  const redirects = response.redirected || status === 0 || (status >= 300 && status < 400);
-  if (redirects || signal.aborted) response.body?.cancel().catch(() => {});
+  attempt.status = status;
+  // status 0: an opaque redirect, which is how browsers show one that is not followed
+  const isRedirect = response.redirected || status === 0 || (status >= 300 && status < 400);
+  if (isRedirect || signal.aborted) response.body?.cancel().catch(() => {});
   signal.throwIfAborted();
-  if (redirects) {
-    throw fail("REDIRECT", "the server redirects, which is never followed");
-  }
-  const retryAfter = parseRetryAfter(response.headers.get("retry-after"));
-  try {
-    const text = await readText(response, signal);
-    if (text === undefined && response.ok) {
-      throw fail("BODY_TOO_LARGE", `the body is over ${MAX_RESPONSE_BYTES} bytes`);
-    }
-    body = parseJsonRedacted(text, token);
-  } catch (cause) {
-    if (cause instanceof DeepintHTTPError) throw cause;
-    // a status that is an error says more than the cut body behind it
-    if (response.ok) {
-      throw fail("NETWORK_ERROR", "the body broke off", { retryable: true, cause });
-    }
-  }
+  if (!isRedirect) return response;
+  const message = "the server redirects, which is never followed";
+  throw failure(attempt, { code: "REDIRECT", message });
+}
 
-  if (method === "DELETE" && (status === 204 || (attempt > 0 && status === 404))) {
-    body = { result: "success" }; // 404: an attempt before this one has deleted it
-  } else if (!response.ok || isErrorBody(body, method)) {
-    const { code, message } = parseErrorBody(body, status);
-    const retryable = code === "LIMIT" || [429, 502, 503, 504].includes(status) ||
-      status === 500 && method === "GET";
-    throw fail(code, message, { retryable, retryAfter });
+/** Reads the body as JSON; `undefined` if it is not JSON, or an error's body cannot be read. */
+async function readJson(response: Response, attempt: Attempt): Promise<unknown> {
+  let text: string | undefined;
+  try {
+    text = await readResponseText(response, attempt.signal);
+  } catch (cause) {
+    // the status of an error says more than its truncated body
+    if (!response.ok) return undefined;
+    const message = "the body broke off";
+    throw failure(attempt, { code: "NETWORK_ERROR", message, retryable: true, cause });
+  }
+  if (text === undefined && response.ok) {
+    const message = `the body is over ${MAX_RESPONSE_BYTES} bytes`;
+    throw failure(attempt, { code: "BODY_TOO_LARGE", message });
+  }
+  return parseJsonRedacted(text, attempt.token);
+}
+
+/** Returns what `call` makes of the body, or throws the error that the response stands for. */
+function interpret<T>(
+  { method, parse }: ApiRequest<T>,
+  { ok, status, headers }: Response,
+  { attempt, body }: { attempt: Attempt; body: unknown },
+): T {
+  const retryAfter = parseRetryAfter(headers.get("retry-after"));
+  if (!ok || isErrorBody(body, method)) {
+    const retryable = [429, 502, 503, 504].includes(status) || status === 500 && method === "GET";
+    const error = parseErrorBody(body, status);
+    throw failure(attempt, {
+      ...error,
+      retryable: retryable || error.code === "LIMIT",
+      retryAfter,
+    });
   }
   try {
     return parse(body, retryAfter);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : "the body is not as it must be";
-    throw fail("INVALID_RESPONSE", sanitizeText(message), { cause });
+    throw failure(attempt, { code: "INVALID_RESPONSE", message: sanitizeText(message), cause });
   }
+}
+
+async function send<T>(
+  connection: Connection,
+  call: ApiRequest<T>,
+  { isRepeated, signal }: { isRepeated: boolean; signal: AbortSignal },
+): Promise<T> {
+  const { method, path } = call;
+  const token = await readToken(connection.credentials);
+  signal.throwIfAborted();
+  const url = instanceOrigin(connection.credentials.instance) + path;
+  const attempt: Attempt = { method, url, token, signal, status: 0 };
+  const response = await fetchResponse(connection, attempt);
+  const { status } = response;
+  const body = await readJson(response, attempt);
+  // 404: an earlier attempt has deleted it
+  return method === "DELETE" && (status === 204 || (isRepeated && status === 404))
+    ? call.parse({ result: "success" }, undefined)
+    : interpret(call, response, { attempt, body });
 }
 
 let cacheOption: RequestInit | undefined;
@@ -217,7 +267,10 @@ function noStore(): RequestInit {
 }
 
 /** The body's text, or undefined when it is larger than the limit. */
-async function readText(response: Response, signal: AbortSignal): Promise<string | undefined> {
+async function readResponseText(
+  response: Response,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const { body, headers } = response;
   const length = headers.get("content-length");
   if (Number(length) > MAX_RESPONSE_BYTES) {

@@ -1,182 +1,51 @@
-/** `Task`: one task of Deep Intelligence, and waiting for it. */
+/** `Task`: a task of Deep Intelligence, and waiting for it. */
 import { Credentials } from "./credentials.ts";
-import { DeepintBaseError, DeepintHTTPError, DeepintTimeoutError } from "./errors.ts";
+import { DeepintHTTPError } from "./errors.ts";
+import {
+  checkWatchOptions,
+  hasChanged,
+  notifyProgress,
+  pollTask,
+  taskError,
+  taskLabel,
+  type TaskState,
+} from "./polling.ts";
 import {
   type ApiRequest,
   type Connection,
   type Fetch,
-  isTransient,
   request,
   type RequestOptions,
 } from "./request.ts";
-import { checkPollInterval, MAX_WAIT_MS, nextDelay, type PollInterval } from "./schedule.ts";
-import { TaskInfo, type TaskInfoDict, TaskStatus } from "./task_info.ts";
-import { listPages } from "./task_list.ts";
+import { parseTaskBody, TaskInfo, TaskStatus } from "./task_info.ts";
+import { createTaskFilter, listPages } from "./task_list.ts";
+import type {
+  ReadOptions,
+  ResolveOptions,
+  TaskBuildOptions,
+  TaskDict,
+  TaskFromDictOptions,
+  TaskFromUrlOptions,
+  TaskListOptions,
+  TaskOptions,
+  TaskResult,
+  WatchOptions,
+} from "./task_options.ts";
 import { checkId, instanceOrigin, parseTaskUrl, webUrl } from "./task_url.ts";
-import { outOfRange, quote, sanitizeText } from "./internal/text.ts";
-import { checkDuration, sleep } from "./internal/deadline.ts";
-import { elapsedTime } from "./internal/clock.ts";
+import { abortableIterable } from "./internal/abortable_iterable.ts";
+import { sanitizeText } from "./internal/text.ts";
 
-/** Where a task's requests go. */
-export interface ConnectionOptions {
-  /**
-   * Whose requests they are.
-   *
-   * @default Credentials.build()
-   */
-  credentials?: Credentials | undefined;
-  /**
-   * The function that requests go through.
-   *
-   * @default globalThis.fetch
-   */
-  fetch?: Fetch | undefined;
+/** A task's private state, for polling. */
+interface TaskInternals extends TaskState {
+  readonly connection: Connection;
 }
 
-/** What a {@linkcode Task} is made of. */
-export interface TaskOptions extends ConnectionOptions {
-  /** The organization's id. */
-  organizationId: string;
-  /** The workspace's id. */
-  workspaceId: string;
-  /** Whose requests they are. */
-  credentials: Credentials;
-  /** What is known of the task. */
-  info: TaskInfo;
-}
-
-/** Which task {@linkcode Task.build} loads. */
-export interface TaskBuildOptions extends ConnectionOptions, RequestOptions {
-  /** The organization's id. */
-  organizationId: string;
-  /** The workspace's id. */
-  workspaceId: string;
-  /** The task's id. */
-  taskId: string;
-}
-
-/** What {@linkcode Task.fromUrl} takes beside the URL. */
-export interface TaskFromUrlOptions extends ConnectionOptions, RequestOptions {
-  /** The organization's id: required for an API URL, which has none. */
-  organizationId?: string | undefined;
-}
-
-/** Whose requests the task of {@linkcode Task.fromDict} makes. */
-export interface TaskFromDictOptions extends ConnectionOptions {
-  /** Whose requests they are. */
-  credentials: Credentials;
-}
-
-/** Which tasks {@linkcode Task.list} lists. The deadlines of {@linkcode RequestOptions} are a page's. */
-export interface TaskListOptions extends ConnectionOptions, RequestOptions {
-  /** The organization's id. */
-  organizationId: string;
-  /** The workspace's id. */
-  workspaceId: string;
-  /**
-   * How many tasks to ask for at a time, 1 to 500.
-   *
-   * @default 500
-   */
-  pageSize?: number | undefined;
-  /**
-   * The statuses to keep.
-   *
-   * @default all
-   */
-  status?: TaskStatus | readonly TaskStatus[] | undefined;
-  /**
-   * A part of the name, in any case, of the tasks to keep.
-   *
-   * @default "", which is part of every name
-   */
-  name?: string | undefined;
-}
-
-/** How {@linkcode Task.watch} polls. A poll makes one attempt: `retries` does not apply to it. */
-export interface WatchOptions extends RequestOptions {
-  /**
-   * Milliseconds between polls, 250 or more, or `"adaptive"` (see `pollDelay`), the better choice for
-   * a long task.
-   *
-   * @default 3000
-   */
-  pollInterval?: PollInterval | undefined;
-  /**
-   * Milliseconds for the whole wait.
-   *
-   * @default Infinity
-   */
-  timeout?: number | undefined;
-}
-
-/** How {@linkcode Task.resolve} waits. */
-export interface ResolveOptions extends WatchOptions {
-  /**
-   * Whether a failed task, or an unknown status, rejects.
-   *
-   * @default true
-   */
-  raiseOnError?: boolean | undefined;
-  /** Called when status, progress or subtask changed. If it throws, the wait goes on. */
-  onProgress?: ((info: TaskInfo) => void) | undefined;
-}
-
-/** Options of what reads the task's information. */
-export interface ReadOptions extends RequestOptions {
-  /**
-   * Whether to load the information first.
-   *
-   * @default false
-   */
-  forceReload?: boolean | undefined;
-}
-
-/** What a task made: `{ source: "<id>" }`, `{ model: "<id>" }`, …; `{}` when it made nothing. */
-export type TaskResult = Record<string, string>;
-
-/** A task as {@linkcode Task.fromDict} takes it back. */
-export interface TaskDict {
-  /** The organization's id. */
-  organization_id: string;
-  /** The workspace's id. */
-  workspace_id: string;
-  /** The task's information, in the wire's form. */
-  info: TaskInfoDict;
-}
-
-/** A task failed, has a status that ends the wait, or has not ended. */
-export class DeepintTaskError extends DeepintBaseError {
-  static {
-    this.prototype.name = "DeepintTaskError";
-  }
-  /** The task. */
-  readonly task: Task;
-  /** The task's information when this was found. */
-  readonly info: TaskInfo;
-
-  /** Makes the error of a task. */
-  constructor(code: string, message: string, options: { task: Task; info: TaskInfo }) {
-    super(code, message);
-    this.task = options.task;
-    this.info = options.info;
-  }
-}
-
-/** What `resolveAll` needs of a task. Internal. */
-export let internals: (task: Task) => {
-  connection: Connection;
-  loadedAt: number;
-  partial: boolean;
-  poll(options: RequestOptions, started: number): Promise<void>;
-};
-
-// the sixth failed poll in a row ends a wait
-export const MAX_FAILURES = 5;
+/** Returns the private state of a task, for `resolveAll`. @internal */
+export let internals: (task: Task) => TaskInternals;
 
 /**
- * A task of Deep Intelligence: an import, a training, an export. Made by {@linkcode Task.build} or
- * {@linkcode Task.fromUrl}. Source: `deepint.core.Task`.
+ * A task of Deep Intelligence: an import, a training or an export. Create one with
+ * {@linkcode Task.build} or {@linkcode Task.fromUrl}. Equivalent of `deepint.core.Task`.
  *
  * @example
  * ```ts
@@ -198,17 +67,17 @@ export class Task {
   readonly workspaceId: string;
   /** The task's id. */
   readonly taskId: string;
-  /** Whose requests this task makes. */
+  /** The credentials that requests are sent with. */
   readonly credentials: Credentials;
-  /** What is known of the task; replaced by {@linkcode Task.load}. */
+  /** The known information of the task; replaced by {@linkcode Task.load}. */
   info: TaskInfo;
   readonly #fetch: Fetch | undefined;
-  /** Whether the information lacks what only a load brings. */
+  /** `true` if the information lacks the fields that only a load returns. */
   #partial = false;
-  /** When the information was loaded (epoch ms); 0: not by this object. */
+  /** Time of the last load (epoch ms); 0 without one. */
   #loadedAt = 0;
   #retryAfter: number | undefined;
-  // loads in the order in which they began: an older one never overwrites a newer one
+  // loads are numbered in the order of their start: an older one never overwrites a newer one
   #loadsStarted = 0;
   #lastApplied = 0;
 
@@ -217,22 +86,22 @@ export class Task {
       connection: task.#connection,
       loadedAt: task.#loadedAt,
       partial: task.#partial,
-      poll: (options, started) => task.#load(options, started),
+      poll: (options, startedAt) => task.#load(options, startedAt),
     });
   }
 
   /**
-   * Makes a task of what is known. No request.
+   * Creates a task from known information, without a request.
    *
-   * @throws {RangeError} when an id is not usable
-   * @throws {TypeError} when `credentials` are not of this module
+   * @throws {RangeError} when an id is invalid
+   * @throws {TypeError} when `credentials` is not an instance of this module's `Credentials`
    */
   constructor(options: TaskOptions) {
     this.organizationId = checkId("organizationId", options.organizationId);
     this.workspaceId = checkId("workspaceId", options.workspaceId);
     this.taskId = checkId("taskId", options.info.taskId);
     if (!(options.credentials instanceof Credentials)) {
-      throw new TypeError("Cannot make a task: credentials are not Credentials of this module");
+      throw new TypeError("Cannot create a task: credentials is not an instance of Credentials");
     }
     this.credentials = options.credentials;
     this.info = options.info;
@@ -240,12 +109,12 @@ export class Task {
   }
 
   /**
-   * Builds a task and loads it: one request.
+   * Creates a task and loads it (one request).
    *
-   * @throws {DeepintCredentialsError} when there is no token
+   * @throws {DeepintCredentialsError} when no token is found
    * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
-   * @throws {RangeError} when an id or an option is not usable
+   * @throws {RangeError} when an id or an option is invalid
    */
   static async build(options: TaskBuildOptions): Promise<Task> {
     const { organizationId, workspaceId, taskId, fetch } = options;
@@ -255,12 +124,12 @@ export class Task {
   }
 
   /**
-   * Builds a task of its web or API URL and loads it: one request. The URL's host must be the
-   * instance of the credentials, the only place that the token goes to.
+   * Creates a task from its web or API URL and loads it (one request). The URL's host must be the
+   * instance of the credentials, so that the token goes nowhere else.
    *
-   * @throws {RangeError} when it is no task URL, names another host, or is an API URL and
-   * `organizationId` is missing; no request was made
-   * @throws {DeepintCredentialsError} when there is no token
+   * @throws {RangeError} when the URL is not a task URL, has another host or organization, or is an
+   * API URL and `organizationId` is missing; no request is made
+   * @throws {DeepintCredentialsError} when no token is found
    * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
    */
@@ -269,21 +138,20 @@ export class Task {
     const credentials = options.credentials ?? await Credentials.build();
     if (instance !== credentials.instance) {
       throw new RangeError(
-        `Cannot load the task: its URL is at "${
-          sanitizeText(instance)
-        }", the credentials are for ` +
-          `"${credentials.instance}"`,
+        `Cannot load the task: its URL uses ${sanitizeText(instanceOrigin(instance))}, ` +
+          `the credentials are for ${instanceOrigin(credentials.instance)}. ` +
+          "Set DEEPINT_INSTANCE to the origin",
       );
     }
     return await Task.build({ ...options, ...ids, credentials });
   }
 
   /**
-   * Builds a task of a stored {@linkcode Task.toDict}, or of ids alone:
-   * `{ organization_id, workspace_id, task_id }`. No request.
+   * Creates a task, without a request, from a stored {@linkcode Task.toDict}, or from ids:
+   * `{ organization_id, workspace_id, task_id }`.
    *
-   * @throws {TypeError} when it is not of that form
-   * @throws {RangeError} when an id is not usable
+   * @throws {TypeError} when `dict` has another form
+   * @throws {RangeError} when an id is invalid
    */
   static fromDict(dict: unknown, options: TaskFromDictOptions): Task {
     if (typeof dict !== "object" || dict === null) {
@@ -296,7 +164,7 @@ export class Task {
       info: TaskInfo.fromDict(info),
       ...options,
     });
-    // stored off a list, an ended task lacks its outcome; with one, it is complete
+    // a finished task that was stored from a list lacks its outcome
     const { status, result, errorCode, errorDescription } = task.info;
     task.#partial = TaskStatus.isTerminal(status) &&
       (result ?? errorCode ?? errorDescription) === null;
@@ -304,12 +172,12 @@ export class Task {
   }
 
   /**
-   * Lists the tasks of a workspace, page by page as they are asked for. Each iteration starts anew.
-   * Their information is partial: the list has no subtask, progress, result or error; what needs
-   * these loads the task once.
+   * Lists the tasks of a workspace. Pages are requested as the loop reaches them; each iteration starts
+   * with the first one. The list has no progress, subtask, result or error, so a method that needs one
+   * of these loads the task once.
    *
-   * @throws {RangeError} when an id or an option is not usable
-   * @throws {DeepintCredentialsError} when there is no token (while iterating)
+   * @throws {RangeError} when an id or an option is invalid
+   * @throws {DeepintCredentialsError} when no token is found (while iterating)
    * @throws {DeepintHTTPError} when a request fails (while iterating)
    * @throws {DeepintTimeoutError} when a deadline passes (while iterating)
    *
@@ -329,18 +197,15 @@ export class Task {
   static list(options: TaskListOptions): AsyncIterable<Task> {
     const organizationId = checkId("organizationId", options.organizationId);
     const workspaceId = checkId("workspaceId", options.workspaceId);
-    const { fetch, name = "" } = options;
-    const statuses = [options.status ?? TaskStatus.all()].flat();
-    const stray = statuses.find((status) => !TaskStatus.all().includes(status));
-    if (stray !== undefined) throw outOfRange("status", stray, `one of ${TaskStatus.all()}`);
+    const { fetch } = options;
+    const matches = createTaskFilter(options);
     return {
       async *[Symbol.asyncIterator]() {
         const credentials = options.credentials ?? await Credentials.build();
         const connection = { organizationId, credentials, fetch };
         for await (const { items } of listPages(connection, workspaceId, options)) {
           for (const info of items) {
-            const named = (info.name ?? "").toLowerCase().includes(name.toLowerCase());
-            if (!named || !statuses.includes(info.status)) continue;
+            if (!matches(info)) continue;
             const task = new Task({ ...connection, workspaceId, info });
             task.#partial = true;
             yield task;
@@ -350,17 +215,17 @@ export class Task {
     };
   }
 
-  /** What the server asked to wait before the next load, in milliseconds, with the last one. */
+  /** The delay before the next load that the platform asked for in the last one, in milliseconds. */
   get retryAfter(): number | undefined {
     return this.#retryAfter;
   }
 
   /**
-   * Loads the task's information: one bounded request.
+   * Loads the task's information (one request).
    *
-   * @throws {DeepintHTTPError} when it fails
-   * @throws {DeepintTimeoutError} when a deadline passes; it has the information as last seen
-   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {DeepintHTTPError} when the request fails
+   * @throws {DeepintTimeoutError} when a deadline passes
+   * @throws {DeepintCredentialsError} when the token function fails
    * @throws {RangeError} when an option is out of range
    */
   async load(options: RequestOptions = {}): Promise<this> {
@@ -369,31 +234,30 @@ export class Task {
   }
 
   /**
-   * Follows the task: yields its current information, then one for each change of status, progress or
-   * subtask, and ends after a terminal one. Leaving the loop ends the polling.
+   * Yields the current information, then again on every change of status, progress or subtask. Returns
+   * after a terminal status. Breaking out of the loop stops polling.
    *
    * @throws {RangeError} when an option is out of range
-   * @throws {DeepintTaskError} `TASK_STATUS_UNKNOWN` for a status that is unknown (while iterating)
-   * @throws {DeepintHTTPError} when a poll fails for good, or the sixth in a row does
+   * @throws {DeepintTaskError} `TASK_STATUS_UNKNOWN` when the status is unknown (while iterating)
+   * @throws {DeepintHTTPError} when a poll fails for good, or polls have failed for too long
    * @throws {DeepintTimeoutError} when `timeout` passes
-   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {DeepintCredentialsError} when the token function fails
    */
   watch(options: WatchOptions = {}): AsyncIterable<TaskInfo> {
     checkWatchOptions(options);
-    return abortableIterable(options.signal, (stop) => this.#poll(options, stop, true));
+    return this.#poll(options, true);
   }
 
   /**
-   * Waits until the task has ended. It loads at once when its information is older than one poll
-   * interval, else sleeps first. A task that has ended already costs no request. A timeout or an
-   * abort ends the wait, not the task: call it again to go on waiting, any number of times, also side
-   * by side.
+   * Waits until the task has finished. Loads it immediately if its information is older than one poll
+   * interval, otherwise after that interval; a finished task costs no request. A timeout or an abort
+   * ends the wait, but not the task. Calls can be repeated, and can overlap.
    *
    * @throws {DeepintTaskError} `TASK_<error_code>` when the task failed, `TASK_STATUS_UNKNOWN` when its
    * status is unknown; not with `raiseOnError: false`
    * @throws {DeepintTimeoutError} when `timeout` passes
-   * @throws {DeepintHTTPError} when a poll fails for good, or the sixth in a row does
-   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {DeepintHTTPError} when a poll fails for good, or polls have failed for too long
+   * @throws {DeepintCredentialsError} when the token function fails
    * @throws {RangeError} when an option is out of range
    *
    * @example
@@ -415,48 +279,44 @@ export class Task {
     checkWatchOptions(options);
     const { raiseOnError = true, onProgress } = options;
     let info = this.info;
-    const infos = abortableIterable(
-      options.signal,
-      (stop) => this.#poll(options, stop, raiseOnError),
-    );
-    for await (const next of infos) {
+    for await (const next of this.#poll(options, raiseOnError)) {
       if (onProgress && hasChanged(info, next)) notifyProgress(onProgress, next);
       info = next;
     }
     if (raiseOnError && info.status === "failed") {
       const description = info.errorDescription || "no description";
-      throw this.#error(
-        `TASK_${info.errorCode || "UNKNOWN"}`,
-        `failed with description: ${sanitizeText(description, 2_000)}`,
+      throw taskError(this, `TASK_${info.errorCode || "UNKNOWN"}`, {
+        problem: `failed with description: ${sanitizeText(description, 2_000)}`,
         info,
-      );
+      });
     }
     return info;
   }
 
   /**
-   * What the task made. It does not wait.
+   * Returns the result of a finished task. It does not wait.
    *
-   * @returns `{ source: "<id>" }`, `{ model: "<id>" }`, …; `{}` when the ended task made nothing, or
-   * failed
-   * @throws {DeepintTaskError} `TASK_NOT_FINISHED` when it has not ended
+   * @returns `{ source: "<id>" }`, `{ model: "<id>" }`, …; `{}` if the task has no result or failed
+   * @throws {DeepintTaskError} `TASK_NOT_FINISHED` when the task is still running
    * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline of a load passes
+   * @throws {DeepintTimeoutError} when a deadline passes
    */
   async fetchResult(options: ReadOptions = {}): Promise<TaskResult> {
     await this.#loadIfNeeded(options, this.#partial || this.info.rawStatus === null);
     const { status, result, resultType } = this.info;
     if (!TaskStatus.isTerminal(status)) {
-      throw this.#error("TASK_NOT_FINISHED", `has not finished: its status is ${status}`);
+      throw taskError(this, "TASK_NOT_FINISHED", {
+        problem: `has not finished: its status is ${status}`,
+      });
     }
     return status === "failed" || result === null ? {} : { [resultType ?? "unknown"]: result };
   }
 
   /**
-   * Whether the task has failed.
+   * Returns `true` if the task failed.
    *
    * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline of a load passes
+   * @throws {DeepintTimeoutError} when a deadline passes
    */
   async isErrored(options: ReadOptions = {}): Promise<boolean> {
     await this.#loadIfNeeded(options, this.info.rawStatus === null);
@@ -464,10 +324,10 @@ export class Task {
   }
 
   /**
-   * Whether the task has ended, successfully or not.
+   * Returns `true` if the task succeeded or failed.
    *
    * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline of a load passes
+   * @throws {DeepintTimeoutError} when a deadline passes
    */
   async isFinished(options: ReadOptions = {}): Promise<boolean> {
     await this.#loadIfNeeded(options, this.info.rawStatus === null);
@@ -475,32 +335,29 @@ export class Task {
   }
 
   /**
-   * Deletes the task; a running one is stopped by it.
+   * Stops the task if it is running. It remains on the platform and then reads `failed`.
    *
-   * @throws {DeepintHTTPError} when it fails
+   * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
-   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {DeepintCredentialsError} when the token function fails
    * @throws {RangeError} when an option is out of range
    */
   async delete(options: RequestOptions = {}): Promise<void> {
     const parse = (body: unknown) => {
       if ((body as { result?: unknown } | undefined)?.result === "success") return;
-      throw new TypeError('Cannot read the answer: it is not {"result":"success"}');
+      throw new TypeError('Cannot read the response: it is not {"result":"success"}');
     };
-    await request(this.#connection, this.#requestFor("DELETE", parse), options);
+    await request(this.#connection, this.#requestFor({ method: "DELETE", parse }), options);
   }
 
-  /**
-   * The address in Deep Intelligence of what the task made: a source or a model; null when it made
-   * neither, or that is not known yet.
-   */
+  /** Returns the web address of the source or model that the task created, otherwise null. */
   resultUrl(): URL | null {
     const { result, resultType } = this.info;
     if (result === null || (resultType !== "source" && resultType !== "model")) return null;
     return webUrl({ ...this, instance: this.credentials.instance }, resultType, result);
   }
 
-  /** The task as {@linkcode Task.fromDict} takes it back, without credentials. */
+  /** Returns the stored form that {@linkcode Task.fromDict} reads, without credentials. */
   toDict(): TaskDict {
     return {
       organization_id: this.organizationId,
@@ -509,14 +366,14 @@ export class Task {
     };
   }
 
-  /** The same as {@linkcode Task.toDict}, for `JSON.stringify`. */
+  /** Returns {@linkcode Task.toDict}, for `JSON.stringify`. */
   toJSON(): TaskDict {
     return this.toDict();
   }
 
-  /** `Task (<id>) <name>: <status>` */
+  /** Returns `Task (<id>) <name>: <status>`. */
   toString(): string {
-    return `${this.#label()}: ${this.info.status}`;
+    return `${taskLabel(this)}: ${this.info.status}`;
   }
 
   get #connection(): Connection {
@@ -528,27 +385,19 @@ export class Task {
     return `/api/v1/workspace/${this.workspaceId}/task/${this.taskId}`;
   }
 
-  #requestFor<T>(
-    method: "GET" | "DELETE",
-    parse: ApiRequest<T>["parse"],
-    started?: number,
-  ): ApiRequest<T> {
-    return { method, path: this.#path, parse, info: () => this.info, started };
+  #requestFor<T>(call: Pick<ApiRequest<T>, "method" | "parse" | "startedAt">): ApiRequest<T> {
+    return { path: this.#path, info: () => this.info, ...call };
   }
 
-  /** Loads; as a poll of a wait that began at `started`, a missing status is a failure. */
-  async #load(options: RequestOptions, started?: number): Promise<void> {
+  /** Loads the task. In a wait that began at `startedAt`, a missing status is a failed poll. */
+  async #load(options: RequestOptions, startedAt?: number): Promise<void> {
     const sequence = ++this.#loadsStarted;
-    const read = await request(
-      this.#connection,
-      this.#requestFor(
-        "GET",
-        (body, retryAfter) => ({ info: this.#parse(body), retryAfter }),
-        started,
-      ),
-      options,
+    const parse = (body: unknown, retryAfter?: number) => (
+      { info: parseTaskBody(body, this.taskId), retryAfter }
     );
-    if (started !== undefined && read.info.rawStatus === null) {
+    const call = this.#requestFor({ method: "GET", parse, startedAt });
+    const read = await request(this.#connection, call, options);
+    if (startedAt !== undefined && read.info.rawStatus === null) {
       throw new DeepintHTTPError("INVALID_RESPONSE", "the task has no status", {
         method: "GET",
         url: instanceOrigin(this.credentials.instance) + this.#path,
@@ -569,163 +418,11 @@ export class Task {
     if (needed || options.forceReload) await this.load(options);
   }
 
-  /** Yields the current information, then one for each change; ends with the wait. */
-  async *#poll(
-    options: WatchOptions,
-    signal: AbortSignal,
-    raiseOnUnknown: boolean,
-  ): AsyncGenerator<TaskInfo, void, void> {
-    const { pollInterval = 3_000, timeout = Infinity, requestTimeout } = options;
-    const started = Date.now();
-    const left = () => timeout - (Date.now() - started);
-    const delay = (retryAfter?: number) =>
-      nextDelay(pollInterval, {
-        elapsed: elapsedTime(this.info.created, started),
-        retryAfter,
-      });
-    let retryAfter = this.#retryAfter;
-    let wait = delay(retryAfter);
-    const old = Date.now() - this.#loadedAt > wait;
-    const { rawStatus, status } = this.info;
-    let shown: TaskInfo | undefined;
-    if (!this.#partial && rawStatus !== null && !(status === "unknown" && old)) shown = this.info;
-    if (old || !shown) wait = 0;
-    let failure: DeepintHTTPError | DeepintTimeoutError | undefined;
-    let failures = 0;
-    if (shown) yield this.#assertKnown(shown, raiseOnUnknown);
-    while (!shown || isInProgress(shown.status)) {
-      if (wait > 0) {
-        if (retryAfter !== undefined && retryAfter > Math.min(left(), MAX_WAIT_MS)) {
-          throw failure ?? this.#timeoutError(started, retryAfter);
-        }
-        const last = left() <= wait;
-        await sleep(Math.min(wait, left()), signal);
-        if (last) throw this.#timeoutError(started);
-      }
-      if (left() <= 0) throw this.#timeoutError(started);
-      failure = undefined;
-      // another call may have seen the end meanwhile
-      if (this.#partial || !TaskStatus.isTerminal(this.info.status)) {
-        try {
-          const bounds = { signal, timeout: left(), requestTimeout, retries: 0 };
-          await this.#load(bounds, started);
-          failures = 0;
-        } catch (error) {
-          if (error instanceof DeepintTimeoutError && !error.retryable) {
-            throw this.#timeoutError(started);
-          }
-          if (!isTransient(error) || ++failures > MAX_FAILURES) throw error;
-          failure = error;
-        }
-      }
-      if (!failure && this.info.rawStatus !== null && (!shown || hasChanged(shown, this.info))) {
-        shown = this.info;
-        yield this.#assertKnown(shown, raiseOnUnknown);
-      }
-      retryAfter = failure ? failure.retryAfter : this.#retryAfter;
-      wait = delay(retryAfter);
-    }
-  }
-
-  #assertKnown(info: TaskInfo, raiseOnUnknown: boolean): TaskInfo {
-    if (info.status !== "unknown" || !raiseOnUnknown) return info;
-    throw this.#error(
-      "TASK_STATUS_UNKNOWN",
-      `has the unknown status ${quote(info.rawStatus)}, so it cannot be told whether it goes on`,
-      info,
+  #poll(options: WatchOptions, raiseOnUnknown: boolean): AsyncIterable<TaskInfo> {
+    return abortableIterable(
+      options.signal,
+      (signal) =>
+        pollTask(this, { ...options, signal, state: () => internals(this), raiseOnUnknown }),
     );
   }
-
-  #timeoutError(started: number, retryAfter?: number): DeepintTimeoutError {
-    const elapsed = Date.now() - started;
-    const asked = retryAfter === undefined ? "" : `, the server asks to wait ${retryAfter} ms`;
-    return new DeepintTimeoutError(
-      `${this.#label()} had not ended after ${elapsed} ms (status ${this.info.status}${asked}); ` +
-        "it goes on: wait again to see its end",
-      { elapsed, info: this.info, retryAfter },
-    );
-  }
-
-  #label(info = this.info): string {
-    return `Task (${this.taskId}) ${sanitizeText(info.name ?? "")}`.trim();
-  }
-
-  #error(code: string, what: string, info = this.info): DeepintTaskError {
-    return new DeepintTaskError(sanitizeText(code), `${this.#label(info)} ${what}`, {
-      task: this,
-      info,
-    });
-  }
-
-  #parse(body: unknown): TaskInfo {
-    const { id, status } = Object(body) as Record<string, unknown>;
-    const nameless = (id ?? null) === null;
-    const info = TaskInfo.fromDict(
-      nameless && (status ?? null) !== null ? { ...Object(body), id: this.taskId } : body,
-    );
-    if (info.taskId !== this.taskId) throw new TypeError("Cannot read a task: it is another one");
-    return info;
-  }
-}
-
-/** Whether a task in this status may still change. Internal. */
-export function isInProgress(status: TaskStatus): boolean {
-  return status === "pending" || status === "running";
-}
-
-/**
- * What `make` yields. Its signal aborts with `signal`, and when the reader leaves, which the generator
- * alone would learn of only at its next `yield`. Internal.
- */
-export function abortableIterable<T>(
-  signal: AbortSignal | undefined,
-  make: (stop: AbortSignal) => AsyncGenerator<T, void, void>,
-): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const stop = new AbortController();
-      const items = run(stop);
-      return {
-        next: () => items.next(),
-        return: () => {
-          stop.abort();
-          return items.return();
-        },
-      };
-    },
-  };
-
-  async function* run(stop: AbortController): AsyncGenerator<T, void, void> {
-    signal?.throwIfAborted();
-    const abort = () => stop.abort(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    try {
-      yield* make(stop.signal);
-    } catch (error) {
-      // left by its reader: that is an end, not an error
-      if (signal?.aborted || !stop.signal.aborted) throw error;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-      stop.abort(); // what is still under way
-    }
-  }
-}
-
-function hasChanged(a: TaskInfo, b: TaskInfo): boolean {
-  return a.rawStatus !== b.rawStatus || a.progress !== b.progress || a.subtask !== b.subtask;
-}
-
-function notifyProgress(onProgress: (info: TaskInfo) => void, info: TaskInfo): void {
-  // async, so that a promise that it returns is caught as well; it still begins at once
-  (async () => await onProgress(info))().catch((error) => {
-    // deno-lint-ignore no-console -- `reportError` would end a Deno process
-    console.error("onProgress failed:", error);
-  });
-}
-
-export function checkWatchOptions(options: WatchOptions): void {
-  const { pollInterval = 3_000, timeout = Infinity, requestTimeout = 0 } = options;
-  checkPollInterval(pollInterval);
-  checkDuration("timeout", timeout);
-  checkDuration("requestTimeout", requestTimeout);
 }

@@ -65,3 +65,20 @@ export function withTimeout<T>(
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return withTimeout<void>(() => new Promise(() => {}), { ms, signal, onTimeout: () => {} });
 }
+
+/** A wake-up call between asynchronous functions. */
+export interface WakeUp {
+  /** Resolves at the next {@linkcode WakeUp.notify}. */
+  wait(): Promise<void>;
+  /** Resolves the pending {@linkcode WakeUp.wait}, if there is one. */
+  notify(): void;
+}
+
+/** Creates a wake-up call for one waiting function. */
+export function createWakeUp(): WakeUp {
+  let wake = () => {};
+  return {
+    wait: () => new Promise<void>((resolve) => wake = resolve),
+    notify: () => wake(),
+  };
+}

@@ -26,7 +26,7 @@ export const location: fc.Arbitrary<TaskLocation> = fc.record({
   organizationId: id,
   workspaceId: id,
   taskId: id,
-});
+}, { noNullPrototype: true }); // a plain object, to compare with what `parseTaskUrl()` returns
 
 /** The API URL of a task. */
 export function apiUrl({ instance, workspaceId, taskId }: TaskLocation, tasks = "task"): string {

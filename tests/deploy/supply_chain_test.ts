@@ -7,64 +7,74 @@ import { root } from "../helpers/run_deno.ts";
 import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
 
-const TASKS: [name: string, command: string][] = Object.entries(config.tasks);
+type Limits = string[] | undefined;
+type PermissionSet = Record<string, boolean | string[]>;
 
-/** The permissions of a command: what each is limited to, or nothing when it is not. */
-function permissionsOf(command: string): Map<string, string[] | undefined> {
-  const flags = command.split(" ").filter((word) => /^(-[A-Z]|--allow-)/.test(word));
-  return new Map(flags.map((flag) => {
-    const [name = "", limits] = flag.split("=");
-    return [name, limits?.split(",")];
-  }));
+const SETS: Record<string, PermissionSet> = config.permissions;
+
+/** The limits of each permission of a command; `undefined` for a permission without limits. */
+function permissionsOf(command: string): Map<string, Limits> {
+  const permissions = new Map<string, Limits>();
+  for (const [flag = "", value] of command.split(" ").map((word) => word.split("="))) {
+    if (flag === "-P") {
+      for (const [name, limits] of Object.entries(SETS[value ?? ""] ?? {})) {
+        permissions.set(name, Array.isArray(limits) ? limits : undefined);
+      }
+    } else if (flag.startsWith("--allow-")) {
+      permissions.set(flag.slice("--allow-".length), value?.split(","));
+    }
+  }
+  return permissions;
 }
 
-/** The permissions without limits that a task has, each for a reason. */
+/** The permissions without limits of each task, with the reason. */
 const UNLIMITED: Record<string, string[]> = {
-  start: ["--allow-net"], // who listens, and the platform, are settings
-  cli: ["--allow-net", "--allow-read"], // the platform, and the file of a body, are arguments
-  demo: ["--allow-run"], // one server is a process, to be killed
-  playground: [],
-  // they start Deno and other programs, which find their way by the environment, and read the project
-  test: ["--allow-read", "--allow-run", "--allow-env"],
-  ok: ["--allow-read", "--allow-run", "--allow-env"],
-  page: ["--allow-all"], // Playwright looks at all of the machine that it starts a browser on
-  runtimes: ["--allow-read", "--allow-run", "--allow-env"],
-  soak: ["--allow-read", "--allow-run", "--allow-env"],
-  docs: [],
-  // esbuild is a program too, and hands the whole environment to it
-  build: ["--allow-read", "--allow-run", "--allow-env"],
-  sizes: ["--allow-read", "--allow-run", "--allow-env"],
-  openapi: [],
-  faults: [],
-  simulate: ["--allow-read"],
-  bench: ["--allow-read", "--allow-run", "--allow-env"],
+  start: ["net"], // the address to listen on and the platform are settings
+  cli: ["net", "read"], // the platform and the file of a body are arguments
+  demo: ["run"], // one server is a process, so that the demo can kill it
+  // they start Deno and other programs, which need the environment, and read the project
+  test: ["read", "run", "env"],
+  ok: ["read", "run", "env"],
+  page: ["all"], // Playwright inspects the machine on which it starts a browser
+  runtimes: ["read", "run", "env"],
+  slow: ["read", "run", "env"],
+  soak: ["read", "run", "env"],
+  // esbuild is a program too and gets the whole environment
+  build: ["read", "run", "env"],
+  sizes: ["read", "run", "env"],
+  simulate: ["read"],
+  bench: ["read", "run", "env"],
 };
 
-for (const [name, command] of TASKS) {
-  Deno.test(`deno task ${name} has the permissions that it needs, and no other`, () => {
+for (const [name, { command }] of Object.entries(config.tasks)) {
+  Deno.test(`deno task ${name} has only the permissions it needs`, () => {
     const permissions = permissionsOf(command);
     const unlimited = [...permissions].filter(([, limits]) => !limits).map(([name]) => name);
     assertEquals(unlimited, UNLIMITED[name] ?? []);
-    for (const host of permissions.get("--allow-net") ?? []) {
+    for (const host of permissions.get("net") ?? []) {
       assertMatch(host, /^(127\.0\.0\.1|localhost|\[::1\])$/, "loopback");
     }
-    for (const path of permissions.get("--allow-write") ?? []) {
+    if (name === "start") return; // writes the file of a setting, checked below
+    for (const path of permissions.get("write") ?? []) {
       assertMatch(
         path,
         /^(dist|functions\/openapi\.json|\.github\/(FAULTS\.md|polls\.svg))$/,
-        "made by it",
+        "generated",
       );
     }
   });
 }
 
-Deno.test("deno task start may read the settings, and use the file that one of them names", () => {
-  const file = `$(deno eval -p "Deno.env.get('RESOLVE_KV_PATH')||'dist/watches.kv'")`;
-  const files = ` "--allow-read=${file}" "--allow-write=${file}" `;
-  assertEquals(config.tasks.start.split(files).length, 2);
-  const permissions = permissionsOf(config.tasks.start.replace(files, " "));
-  assertEquals([...permissions.keys()], ["--allow-net", "--allow-env"]);
-  assertEquals(permissions.get("--allow-env"), [...SETTING_NAMES]);
+Deno.test("every task has a description", () => {
+  for (const [name, { description }] of Object.entries(config.tasks)) {
+    assertMatch(description, /^[A-Z].{10,80}$/, name);
+  }
+});
+
+Deno.test("deno task start may read the settings and use the file of RESOLVE_KV_PATH", () => {
+  const files = ' "--allow-read=$KV" "--allow-write=$KV" ';
+  assertEquals(config.tasks.start.command.split(files).length, 2);
+  assertEquals(config.permissions.start, { net: true, env: [...SETTING_NAMES] });
 });
 
 /** A file of the project. */

@@ -1,26 +1,27 @@
-/** What the tests of the command line need. */
-import config from "../../deno.json" with { type: "json" };
+/** Fixtures of the command line tests. */
 import { TOKEN } from "./client.ts";
 import { listenAs } from "./listen.ts";
 import { start } from "./process.ts";
 import { createFakePlatform, type FakeTask } from "./fake_platform.ts";
 
 /**
- * The arguments of Deno that run the command line, with the permissions of its task and no other. It
- * does not find the home of whoever runs the tests, where credentials may be.
+ * The arguments of Deno that run the command line with the permissions of its task, but without access
+ * to the home directory of whoever runs the tests, which may hold credentials.
  */
-export const RUN: readonly string[] = config.tasks.cli.replace(",HOME,USERPROFILE", "").split(" ")
-  .slice(1).flatMap((word) => word === "run" ? ["run", "--frozen", "--no-prompt"] : [word]);
+export const RUN: readonly string[] = [
+  ...["run", "--quiet", "--frozen", "--no-prompt", "-P=cli", "--deny-env=HOME,USERPROFILE"],
+  "src/cli.ts",
+];
 
-/** The organization and workspace of tasks. */
+/** The organization and workspace of the tasks. */
 export const PLACE = "organization-1/workspace-1";
 
-/** A task that ended well. */
+/** Fields of a successful task. */
 export const RESULT = { status: "success", result: "s-1", result_type: "source" };
 
 const EVIL = "\x1b[2J\x1b]0;t\x07\u009b31m\u202eevil\u2066\u2028\u200f\r\n\x00\x7fend\ud800";
 
-/** A task that failed, each text of which would do something to a terminal. */
+/** Fields of a failed task whose texts all contain control characters. */
 export const HOSTILE = {
   status: "failed",
   name: EVIL,
@@ -33,7 +34,7 @@ export const HOSTILE = {
   error_description: EVIL,
 };
 
-/** A stand-in that listens, with tasks, and commands that ask it. */
+/** Starts a fake platform with tasks, and runs commands against it. */
 export function platformWith(...tasks: FakeTask[]) {
   const platform = createFakePlatform({ token: TOKEN });
   const server = listenAs(platform);
