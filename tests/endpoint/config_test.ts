@@ -269,9 +269,9 @@ Deno.test("readConfig() says what is wrong, and quotes what is no secret", () =>
       'RESOLVE_ALLOWED_WORKSPACES: must be an id: 1 to 128 characters of A-Z a-z 0-9 _ -, not "b c"',
     ],
     ["RESOLVE_PENDING", 'a"\n\x1b[1mé', 'not "a"  [1mé"'],
-    ["RESOLVE_CORS_ORIGINS", "*", "RESOLVE_CORS_ORIGINS: * is refused: name each origin"],
+    ["RESOLVE_CORS_ORIGINS", "*", "RESOLVE_CORS_ORIGINS: * is refused; list each origin"],
     ["DEEPINT_INSTANCE", "http://example.com", '(http for loopback only), not "http://exa'],
-    ["RESOLVE_ALLOW_UNAUTHENTICATED", "1", "only functions/main.ts takes it"],
+    ["RESOLVE_ALLOW_UNAUTHENTICATED", "1", "only functions/main.ts and deno task start accept it"],
   ];
   for (const [name, value, message] of messages) {
     assertStringIncludes(refused({ [name]: value }).message, message);
@@ -293,7 +293,7 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED=1 needs an entry that allows it, and th
   assertThrows(
     () => readConfig(env),
     ConfigError,
-    "RESOLVE_ALLOW_UNAUTHENTICATED: only functions/main.ts takes it",
+    "RESOLVE_ALLOW_UNAUTHENTICATED: only functions/main.ts and deno task start accept it",
   );
   assertThrows(
     () => readConfig(env, { allowUnauthenticated: false }),

@@ -176,7 +176,11 @@ Deno.test("the page of a finished task leads to its result, and is refreshed no 
 
 Deno.test("the page of a finished task without a result, or of a strange kind, has no address", async () => {
   for (
-    const [result, result_type, says] of [[null, null, "nothing"], ["x-1", "dashboard", "x-1"]]
+    const [result, result_type, says] of [[null, null, "without a result"], [
+      "x-1",
+      "dashboard",
+      "x-1",
+    ]]
   ) {
     const { page, text } = await pageOf({ ...SUCCESS, result, result_type });
     assert(!page.includes("href="), "no link");
@@ -191,7 +195,7 @@ Deno.test("the page of a failed task gives its code and description", async () =
   assertStringIncludes(failed.text, "Failed");
   assertStringIncludes(failed.text, "QUOTA The quota is used up");
   const silent = await pageOf({ ...RUNNING, status: "failed" });
-  assertStringIncludes(silent.text, "UNKNOWN Deep Intelligence gives no reason.");
+  assertStringIncludes(silent.text, "UNKNOWN Deep Intelligence gave no reason.");
 });
 
 Deno.test("the page of a task with an unknown status says so, and is refreshed no more", async () => {
@@ -260,7 +264,7 @@ Deno.test("a tampered, foreign or expired link is not found, without a poll", as
     assertEquals([response.status, response.headers.get("refresh")], [404, null], name);
     assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
     const page = await response.text();
-    assertStringIncludes(readable(page), "This link leads nowhere");
+    assertStringIncludes(readable(page), "This link is not valid");
     pages.add(page);
   }
   assertEquals(pages.size, 1, "nobody can tell one from another");
@@ -421,7 +425,7 @@ for (const [name, answer, status, refresh] of AWAY) {
     assertMatch(header("content-security-policy"), POLICY);
     const page = await response.text();
     assert(!page.includes("secret words") && !page.includes(TOKEN));
-    assertMatch(page, /<h1 [^>]*>(Deep Intelligence cannot be reached|This task is not there)/);
+    assertMatch(page, /<h1 [^>]*>(Deep Intelligence is unavailable|This task no longer exists)/);
     assertEquals(log.map(({ status }) => status), [status]);
     assertNotEquals(log[0]?.problem, undefined, "the log says what");
   });
