@@ -80,7 +80,7 @@ const CLASSES: Record<string, [make: () => unknown, fields: string[]]> = {
 };
 
 for (const [name, [make, fields]] of Object.entries(CLASSES)) {
-  Deno.test(`a ${name} holds no secret, and one in any of its fields would be seen`, async () => {
+  Deno.test(`a ${name} contains no secret in any of its fields`, async () => {
     const error = await make();
     assert(error instanceof Error && error.name === name);
     assertNoSecrets(error, ...SECRETS);
@@ -101,7 +101,7 @@ for (const [name, [make, fields]] of Object.entries(CLASSES)) {
   });
 }
 
-Deno.test("what upstream says of the token is in no problem made of it", async () => {
+Deno.test("a problem never contains upstream's text about the token", async () => {
   const echo = { code: "X", message: `the token ${TOKEN} of ${KEY}` };
   const named: string[] = [];
   for (const status of [200, 301, 400, 401, 404, 429, 500, 503, 504]) {
@@ -115,7 +115,7 @@ Deno.test("what upstream says of the token is in no problem made of it", async (
   assertEquals(new Set(named).size, 4, named.join());
 });
 
-Deno.test("a problem of a request holds nothing of a URL that may be a credential", () => {
+Deno.test("a problem never quotes credentials in a URL", () => {
   const web = "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1";
   const urls = [
     web.replace("://", `://${KEY}@`),
@@ -135,7 +135,7 @@ Deno.test("a problem of a request holds nothing of a URL that may be a credentia
   assertNoSecrets(assertThrows(() => parseJson(bytes), HttpProblem), KEY);
 });
 
-Deno.test("an endpoint prints and serialises without token, keys and secrets", () => {
+Deno.test("an endpoint prints without token, keys and secrets", () => {
   const environment = {
     DEEPINT_TOKEN: TOKEN,
     RESOLVE_API_KEYS: KEY,
@@ -151,7 +151,7 @@ Deno.test("an endpoint prints and serialises without token, keys and secrets", (
   }
 });
 
-Deno.test("a signature that is refused is in no answer and no log line, whatever is wrong with it", async () => {
+Deno.test("a refused signature is in no response and no log line", async () => {
   const seconds = Math.floor(Date.now() / 1_000);
   const good = new Headers((await signed(post(IDS), { timestamp: seconds })).headers);
   const signature = good.get("webhook-signature") ?? "";
@@ -181,7 +181,7 @@ Deno.test("a signature that is refused is in no answer and no log line, whatever
   assertEquals([...output.log, ...output.error], []);
 });
 
-Deno.test("a callback's error that holds the task reaches the console without the token", async () => {
+Deno.test("the error of a callback is printed without the token", async () => {
   using output = captureConsole();
   const task = taskOf(
     { status: "running" },
@@ -198,7 +198,7 @@ Deno.test("a callback's error that holds the task reaches the console without th
   }
 });
 
-Deno.test("a key that is sent elsewhere than in Authorization proves nothing and is in no log line", async () => {
+Deno.test("a key outside Authorization does not authenticate and is not logged", async () => {
   const { send, log, platform } = setUp();
   const query = `?key=${KEY}&token=${TOKEN}`;
   const headers = { "x-api-key": KEY, "cookie": `key=${KEY}`, "x-request-id": `${KEY} ${TOKEN}` };
@@ -211,7 +211,7 @@ Deno.test("a key that is sent elsewhere than in Authorization proves nothing and
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a defect of the endpoint is 500 internal-error, with nothing of its error but the name", async () => {
+Deno.test("a defect of the endpoint is 500 internal-error with only the error's name", async () => {
   let calls = 0;
   const now = () => {
     // the second time is within the handler
