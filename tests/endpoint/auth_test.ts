@@ -346,7 +346,7 @@ Deno.test("a mismatch is explained at most once a second", async () => {
 
 // ---- the same verdict as the npm package ----
 
-/** What the package says, at a time: the verdict of any secret, since it takes one at a time. */
+/** Verdict of the package at a time, for any of the secrets: it takes one at a time. */
 function oracle(secrets: string[], headers: Headers, body: string, now: number): boolean {
   const real = Date.now;
   Date.now = () => now;

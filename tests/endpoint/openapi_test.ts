@@ -40,7 +40,7 @@ const bodies = operations.flatMap((operation) =>
   })
 );
 
-/** What needs no example: this document, and pages, of which the JSON beside them says the same. */
+/** Responses without an example: this document, and pages, which equal their JSON. */
 const UNSHOWN = ({ name, type }: typeof bodies[number]) =>
   name === "openapi 200" || type === "text/html";
 

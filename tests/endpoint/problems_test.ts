@@ -25,11 +25,11 @@ import { FakeClock } from "../helpers/fake_clock.ts";
 import type { Responder } from "../helpers/fake_platform.ts";
 
 interface Case {
-  /** What happens, the end of the test's name. */
+  /** Cause, the end of the test's name. */
   when: string;
   expect: [status: number, problem: string, code?: string];
   settings?: Settings;
-  /** What upstream answers; without it there must be no upstream request. */
+  /** Upstream response; without it there must be no upstream request. */
   upstream?: Responder;
   /** @default {POST /resolve of IDS by a bearer} */
   ask?: (endpoint: Endpoint) => Promise<Response>;

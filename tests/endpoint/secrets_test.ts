@@ -1,6 +1,5 @@
-// Token, key, webhook secret and signature: in no error of any class, however it is printed. The answers
-// and log lines of every problem are looked at in problems_test.ts, those of hostile requests in
-// hostile_test.ts.
+// Token, key, webhook secret and signature are in no rendering of an error. problems_test.ts checks the
+// responses and log lines of every problem, hostile_test.ts those of hostile requests.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { upstreamProblem } from "../../functions/task/response.ts";
 import { createApp, readConfig } from "../../functions/app.ts";
@@ -101,39 +100,50 @@ for (const [name, [make, fields]] of Object.entries(CLASSES)) {
   });
 }
 
-Deno.test("a problem never contains upstream's text about the token", async () => {
-  const echo = { code: "X", message: `the token ${TOKEN} of ${KEY}` };
-  const named: string[] = [];
-  for (const status of [200, 301, 400, 401, 404, 429, 500, 503, 504]) {
-    const task = taskOf({}, () => Promise.resolve(Response.json(echo, { status })));
-    const error = await assertRejects(() => task.load({ retries: 0 }), DeepintHTTPError);
-    const problem = upstreamProblem(error);
-    assert(problem !== undefined, `${status}`);
-    named.push(problem.type);
-    assertNoSecrets(problem, ...SECRETS, "the token");
-  }
-  assertEquals(new Set(named).size, 4, named.join());
-});
+const WEB_URL = "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1";
 
-Deno.test("a problem never quotes credentials in a URL", () => {
-  const web = "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1";
-  const urls = [
-    web.replace("://", `://${KEY}@`),
-    web.replace("://", `://user:${KEY}@`),
-    web.replace("s=task", `token=${KEY}`),
-    `${web}&ws=w-2&key=${KEY}`,
-    `${web}&i=t-2#${KEY}`,
-    `ftp://user:${KEY}@app.deepint.net/`,
-    `https://${KEY}@[`,
-  ];
-  const allowed = { allowedOrganizations: [], allowedWorkspaces: [] };
-  for (const url of urls) {
-    const read = () => parseTaskRequest({ url }, { ...allowed, instance: "app.deepint.net" });
-    assertNoSecrets(assertThrows(read, HttpProblem, undefined, url), KEY);
-  }
-  const bytes = new TextEncoder().encode(`{"key":"${KEY}"`);
-  assertNoSecrets(assertThrows(() => parseJson(bytes), HttpProblem), KEY);
-});
+function errorOf(run: () => unknown): Error {
+  return assertThrows(run, Error);
+}
+
+/** The problem of a request with such a URL. */
+function urlProblem(url: string): Error {
+  const limits = { allowedOrganizations: [], allowedWorkspaces: [], instance: "app.deepint.net" };
+  return errorOf(() => parseTaskRequest({ url }, limits));
+}
+
+/** The problem of an upstream response that echoes secrets. */
+async function upstreamEcho(status: number): Promise<unknown> {
+  const echo = { code: "X", message: `the token ${TOKEN} of ${KEY}` };
+  const task = taskOf({}, () => Promise.resolve(Response.json(echo, { status })));
+  const error = await assertRejects(() => task.load({ retries: 0 }), DeepintHTTPError);
+  return upstreamProblem(error);
+}
+
+/** Operations whose outcome must not show a secret, however it is printed. */
+const OPERATIONS: Record<string, () => unknown> = {
+  ...Object.fromEntries([200, 301, 400, 401, 404, 429, 500, 503, 504].map((status) => [
+    `the problem of an upstream ${status}`,
+    () => upstreamEcho(status),
+  ])),
+  "a URL with a user": () => urlProblem(WEB_URL.replace("://", `://${KEY}@`)),
+  "a URL with a password": () => urlProblem(WEB_URL.replace("://", `://user:${KEY}@`)),
+  "a URL with a token": () => urlProblem(WEB_URL.replace("s=task", `token=${KEY}`)),
+  "a URL with a repeated parameter": () => urlProblem(`${WEB_URL}&ws=w-2&key=${KEY}`),
+  "a URL with a fragment": () => urlProblem(`${WEB_URL}&i=t-2#${KEY}`),
+  "a URL of another scheme": () => urlProblem(`ftp://user:${KEY}@app.deepint.net/`),
+  "an unparsable URL": () => urlProblem(`https://${KEY}@[`),
+  "a body that is not JSON": () =>
+    errorOf(() => parseJson(new TextEncoder().encode(`{"key":"${KEY}"`))),
+};
+
+for (const [name, run] of Object.entries(OPERATIONS)) {
+  Deno.test(`no rendering shows a secret: ${name}`, async () => {
+    const problem = await run();
+    assert(problem instanceof HttpProblem);
+    assertNoSecrets(problem, ...SECRETS, "the token");
+  });
+}
 
 Deno.test("an endpoint prints without token, keys and secrets", () => {
   const environment = {

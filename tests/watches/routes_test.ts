@@ -29,11 +29,11 @@ interface Setup extends Disposable {
   readonly platform: FakePlatform;
   readonly receiver: Receiver;
   readonly log: LogEntry[];
-  /** What the log was told of the watches. */
+  /** Log entries of the watches. */
   readonly told: WatchLogEntry[];
-  /** How often somebody was called back. */
+  /** Number of callbacks. */
   readonly calls: string[];
-  /** What the next callbacks answer, before the receiver's turn. */
+  /** Responses of the next callbacks, before those of the receiver. */
   respond: ((request: Request) => Response) | undefined;
   /** `POST /watches`, with the key. */
   create(body: unknown): Promise<Response>;
@@ -299,7 +299,7 @@ Deno.test("an invalid watch is refused with 400 and a JSON pointer, without a re
   assertEquals([setup.platform.count(), setup.calls], [0, []]);
 });
 
-/** What is not the host of the setting, however much it looks like it or leads to this machine. */
+/** Hosts that only resemble the host of the setting, or lead to this machine. */
 const ELSEWHERE = [
   "https://evil.example/",
   "https://hooks.example.evil.example/",
