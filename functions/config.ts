@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import { Credentials } from "../mod.ts";
-import { isWebhookSecret } from "./auth/webhook.ts";
+import { isWebhookSecret } from "../src/internal/standard_webhooks.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 
 /** What the endpoint runs with; see the table of settings in the README. */

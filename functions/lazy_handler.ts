@@ -14,8 +14,8 @@ import {
   type ReadConfigOptions,
   SETTING_NAMES,
 } from "./config.ts";
-import { HttpProblem, problemResponse } from "./http/problem.ts";
-import { getRequestId } from "./http/response.ts";
+import { HttpProblem, toProblemParts } from "./http/problem.ts";
+import { createResponse, getRequestId } from "./http/response.ts";
 
 /** What an entry has beside the settings: an engine for watches, where its platform has one. */
 export interface EntryOptions extends Pick<ReadConfigOptions, "parseCallbackHosts"> {
@@ -85,6 +85,7 @@ function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
       problem: "misconfigured",
       hint: message,
     });
-    return problemResponse(new HttpProblem("misconfigured", detail), requestId, "");
+    const problem = new HttpProblem("misconfigured", detail);
+    return createResponse(requestId, toProblemParts(problem, { requestId, basePath: "" }));
   };
 }

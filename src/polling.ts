@@ -1,5 +1,5 @@
 /** The poll loop of `watch()` and `resolve()`, and which failures it tolerates. */
-import { DeepintHTTPError, DeepintTaskError, DeepintTimeoutError } from "./errors.ts";
+import { type DeepintHTTPError, DeepintTaskError, DeepintTimeoutError } from "./errors.ts";
 import { isTransient, type RequestOptions } from "./request.ts";
 import { checkPollInterval, MAX_WAIT_MS, nextDelay } from "./schedule.ts";
 import type { Task } from "./task.ts";

@@ -1,9 +1,10 @@
-/** Reads a request's body: JSON alone, up to 20 kB, within a deadline. */
-import { HttpProblem } from "./problem.ts";
-import { invalidRequest } from "../task/request.ts";
+// Not hono/body-limit: trusts content-length, rebuilds the Request, has no deadline.
+/** Request bodies: JSON of up to 20 kB, read within a deadline. */
+import { HttpProblem, invalidRequest } from "./problem.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 
 const MAX_REQUEST_BYTES = 20_000;
+const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Refuses a body that is not declared as plain JSON. Reads nothing.
@@ -26,7 +27,33 @@ export function checkContentType(headers: Headers): void {
   }
 }
 
-/** How {@linkcode readBodyFile} reads. */
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.byteLength;
+    if (size > MAX_REQUEST_BYTES) throw tooLarge();
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function tooLarge(body?: ReadableStream | null): HttpProblem {
+  body?.cancel().catch(() => {});
+  return new HttpProblem("content-too-large", `the body is over ${MAX_REQUEST_BYTES} bytes`);
+}
+
+/** How {@linkcode readBody} reads. */
 export interface ReadBodyOptions {
   /** Milliseconds in which the body must have arrived. */
   timeout: number;
@@ -68,28 +95,15 @@ export async function readBody(
   }
 }
 
-async function readAll(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.byteLength;
-    if (size > MAX_REQUEST_BYTES) throw tooLarge();
-    chunks.push(value);
+/**
+ * Parses JSON.
+ *
+ * @throws {HttpProblem} `invalid-request`
+ */
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    throw invalidRequest([{ pointer: "#", detail: "is not JSON in UTF-8" }]);
   }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
-}
-
-function tooLarge(body?: ReadableStream | null): HttpProblem {
-  body?.cancel().catch(() => {});
-  return new HttpProblem("content-too-large", `the body is over ${MAX_REQUEST_BYTES} bytes`);
 }

@@ -1,5 +1,6 @@
 /** Problems (RFC 9457): every kind of error answer, and the one function that makes one. */
-import { createResponse } from "./response.ts";
+import type { ProblemBody } from "./problem_schema.ts";
+import type { ResponseParts } from "./response.ts";
 
 /** A problem type: the status of the answer, and what it is, in short. */
 export interface ProblemKind {
@@ -68,26 +69,39 @@ export class HttpProblem extends Error {
   }
 }
 
-/** Makes the answer of a problem. `basePath` precedes the path of the page that explains its type. */
-export function problemResponse(
+/** Creates the problem of an invalid body. Pointers are JSON pointers as URI fragments. */
+export function invalidRequest(errors: { pointer: string; detail: string }[]): HttpProblem {
+  const [first] = errors;
+  return new HttpProblem("invalid-request", `${first?.pointer} ${first?.detail}`, { errors });
+}
+
+/** Options of {@linkcode toProblemParts}. */
+export interface ProblemPartsOptions {
+  /** Id of the request. */
+  requestId: string;
+  /** Prefix of the path that explains the problem type. */
+  basePath: string;
+}
+
+/** Converts a problem to the parts of its response. */
+export function toProblemParts(
   problem: HttpProblem,
-  requestId: string,
-  basePath: string,
-): Response {
+  { requestId, basePath }: ProblemPartsOptions,
+): ResponseParts & { body: ProblemBody } {
   const { status, title } = PROBLEMS[problem.type];
   const { code, errors, extra, headers } = problem.options;
-  const body = {
-    type: `${basePath}/problems/${problem.type}`,
-    title,
+  return {
     status,
-    detail: problem.message,
-    code: code ?? problem.type.toUpperCase().replaceAll("-", "_"),
-    request_id: requestId,
-    ...(errors && { errors }),
-    ...extra,
+    body: {
+      type: `${basePath}/problems/${problem.type}`,
+      title,
+      status,
+      detail: problem.message,
+      code: code ?? problem.type.toUpperCase().replaceAll("-", "_"),
+      request_id: requestId,
+      ...(errors && { errors: [...errors] }),
+      ...extra,
+    },
+    headers: { "content-type": "application/problem+json", ...headers },
   };
-  return createResponse(requestId, status, body, {
-    "content-type": "application/problem+json",
-    ...headers,
-  });
 }

@@ -1,17 +1,16 @@
 /** What the page looks like. Each text in it is somebody else's: all is escaped and made sanitizeText. */
 import { html } from "hono/html";
 import type { TaskDict, TaskInfoDict } from "../../mod.ts";
-import type { ErrorBody, Finished, Running } from "../response_schemas.ts";
+import type { Finished, Running, TaskProblem } from "../task/response_schema.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
 import { type Html, layout, type PageContent } from "./layout.ts";
 import { formatDateTime, span } from "./format.ts";
 
 /** What a link answers as JSON. */
-export type LinkAnswer = Finished | Running | ErrorBody;
+export type LinkAnswer = Finished | Running | TaskProblem;
 
 /** How a page is made. */
 export interface PageOptions {
-  /** The client's own function of that name. */
-  sanitizeText: (text: string, max?: number) => string;
   /** The time, in ms since 1970. */
   now: number;
   /** Seconds until the page is out of date; undefined when it stays as it is. */
@@ -30,7 +29,7 @@ const WORDS = {
 export async function pageOf(answer: LinkAnswer, options: PageOptions): Promise<string> {
   const content = "task" in answer && answer.task
     ? contentOfTask(answer, answer.task, options)
-    : contentOfProblem(answer as ErrorBody, options);
+    : contentOfProblem(answer as TaskProblem, options);
   return String(await layout(content, options.refresh)).trim();
 }
 
@@ -38,21 +37,19 @@ function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions)
   const { info } = task;
   const icon = info.status ?? "unknown";
   const statusText = WORDS[icon];
-  const { sanitizeText } = options;
   const heading = sanitizeText(info.name ?? "").trim() || `Task ${info.id}`;
   const subtask = sanitizeText(info.subtask ?? "").trim();
   const inProgress = icon === "pending" || icon === "running";
   const main = inProgress
     ? progressBar(info.progress, subtask)
     : icon === "success"
-    ? result(info, "links" in answer ? answer.links?.result : undefined, options)
+    ? result(info, "links" in answer ? answer.links?.result : undefined)
     : icon === "failed"
-    ? failureBox(info, options)
+    ? failureBox(info)
     : html`
       <div class="box">
         <p>Deep Intelligence calls the status of this task “${untrusted(
           "raw_status" in answer ? answer.raw_status : "",
-          options,
         )}”, which this page does not know. Please look at it there.</p>
       </div>
     `;
@@ -68,7 +65,7 @@ function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions)
 }
 
 /** Says what a problem means to the person who waits, and nothing of what upstream said. */
-function contentOfProblem(problem: ErrorBody, { refresh }: PageOptions): PageContent {
+function contentOfProblem(problem: TaskProblem, { refresh }: PageOptions): PageContent {
   const { word, heading, text } = refresh
     ? {
       word: "Trying again",
@@ -132,7 +129,6 @@ function progressBar(progress: number | null, subtask: string): Html {
 function result(
   { result, result_type }: TaskInfoDict,
   url: string | undefined,
-  options: PageOptions,
 ): Html {
   if (result === null) {
     return html`
@@ -144,17 +140,17 @@ function result(
   return html`
     <div class="box">
       <p><b>Result</b></p>
-      <p>${untrusted(result_type, options)} <code>${untrusted(result, options)}</code></p>
+      <p>${untrusted(result_type)} <code>${untrusted(result)}</code></p>
     </div>
     ${url && html`<p><a class="button" href="${url}">Open in Deep Intelligence</a></p>`}
   `;
 }
 
-function failureBox({ error_code, error_description }: TaskInfoDict, options: PageOptions): Html {
+function failureBox({ error_code, error_description }: TaskInfoDict): Html {
   return html`
     <div class="box">
-      <p><b><code>${untrusted(error_code || "UNKNOWN", options)}</code></b></p>
-      <p>${untrusted(error_description || "Deep Intelligence gives no reason.", options, 1_000)}</p>
+      <p><b><code>${untrusted(error_code || "UNKNOWN")}</code></b></p>
+      <p>${untrusted(error_description || "Deep Intelligence gives no reason.", 1_000)}</p>
     </div>
   `;
 }
@@ -173,7 +169,7 @@ function detailsList(info: TaskInfoDict, inProgress: boolean, options: PageOptio
       `} ${user_name && html`
         <div>
           <dt>Started by</dt>
-          <dd>${untrusted(user_name, options)}</dd>
+          <dd>${untrusted(user_name)}</dd>
         </div>
       `} ${created !== null && html`
         <div>
@@ -186,10 +182,6 @@ function detailsList(info: TaskInfoDict, inProgress: boolean, options: PageOptio
 }
 
 /** Somebody else's text: on one line, in whichever direction it is written. */
-function untrusted(
-  text: string | null | undefined,
-  { sanitizeText }: PageOptions,
-  max?: number,
-): Html {
+function untrusted(text: string | null | undefined, max?: number): Html {
   return html`<bdi>${sanitizeText(text ?? "", max)}</bdi>`;
 }

@@ -5,15 +5,12 @@ import {
   type Fetch,
   Task,
   TaskInfo,
-  type TaskLocation,
   TaskStatus,
 } from "../../mod.ts";
+import type { TaskIds } from "../http/task_ids.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 
-/** Which task, within the one instance. */
-export type TaskIds = Omit<TaskLocation, "instance">;
-
-/** Who asks. */
+/** The caller of a poll. */
 export interface PollCaller {
   /** Aborts when the caller goes away. */
   signal: AbortSignal;
@@ -32,7 +29,10 @@ export interface PollResult {
   source: "fetched" | "shared" | "cached";
 }
 
-/** What {@linkcode createTaskPoller} takes. */
+/** Polls a task once; throws what `Task.load` throws, or the reason of the caller's signal. */
+export type TaskPoller = (ids: TaskIds, caller: PollCaller) => Promise<PollResult>;
+
+/** Options of {@linkcode createTaskPoller}. */
 export interface TaskPollerOptions {
   /** Whose requests they are. */
   credentials: Credentials;
@@ -67,9 +67,7 @@ export function unloadedTask(
  *
  * @throws (the function) what `Task.load` throws, or the reason of the caller's signal
  */
-export function createTaskPoller(
-  options: TaskPollerOptions,
-): (ids: TaskIds, caller: PollCaller) => Promise<PollResult> {
+export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   const { timeout, now } = options;
   const inFlight = new Map<string, InFlightPoll>();
   const cache = new Map<string, { task: Task; at: number }>();

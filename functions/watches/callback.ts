@@ -1,10 +1,9 @@
 /** Who may be called back, and the call: one signed event, to exactly the hosts that a setting names. */
 import { Credentials } from "../../mod.ts";
-import { signWebhook } from "../auth/webhook.ts";
 import { type CallbackHost, type Config, ConfigError } from "../config.ts";
 import { isLoopback } from "../http/loopback.ts";
-import { HttpProblem } from "../http/problem.ts";
-import { invalidRequest } from "../task/request.ts";
+import { HttpProblem, invalidRequest } from "../http/problem.ts";
+import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 
 const CALLBACK_TIMEOUT_MS = 10_000;
@@ -107,7 +106,7 @@ export async function deliver(
   const signatures: string[] = [];
   for (const callback of callbacks) {
     if (callback.host !== host) continue;
-    signatures.push(await signWebhook(callback.secret, id, seconds, body));
+    signatures.push(await signWebhook(callback.secret, { id, timestamp: seconds, body }));
   }
   if (signatures.length === 0) return 0;
   const onTimeout = () => {

@@ -5,11 +5,12 @@
 import { Credentials } from "../../mod.ts";
 import { checkCallbackUrl } from "./callback.ts";
 import type { Config } from "../config.ts";
-import type { TaskIds } from "../task/shared_poll.ts";
 import { HttpProblem } from "../http/problem.ts";
-import { parseBody, parseTaskRequest } from "../task/request.ts";
-import type { WatchBody } from "../response_schemas.ts";
-import { DEFAULT_DEADLINE, WatchFields } from "./request_schema.ts";
+import { toWireIds } from "../http/task_ids.ts";
+import { toTaskIds } from "../task/request.ts";
+import { parseBody } from "../task/request_schema.ts";
+import { DEFAULT_DEADLINE, WatchRequest } from "./request_schema.ts";
+import type { WatchBody } from "./response_schema.ts";
 import type { Watch } from "./state.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
 
@@ -84,9 +85,10 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
 
   return {
     async create(body) {
-      const { ids } = parseTaskRequest(body, instance, config);
-      const { output, base } = parseBody(WatchFields, body);
-      const callbackUrl = checkCallbackUrl(output.callback_url, `${base}/callback_url`, config);
+      const parsed = parseBody(WatchRequest, body);
+      const { output, pointer } = parsed;
+      const ids = toTaskIds(parsed, { ...config, instance });
+      const callbackUrl = checkCallbackUrl(output.callback_url, `${pointer}/callback_url`, config);
       const deadline = (output.deadline ?? DEFAULT_DEADLINE) * 1_000;
       const key = await hashWatch([
         instance,
@@ -115,10 +117,6 @@ async function callEngine<T>(ask: () => Promise<T>): Promise<T> {
       headers: { "retry-after": "60" },
     });
   }
-}
-
-function toWireIds({ organizationId, workspaceId, taskId }: TaskIds) {
-  return { organization_id: organizationId, workspace_id: workspaceId, task_id: taskId };
 }
 
 async function hashWatch(parts: readonly string[]): Promise<string> {

@@ -3,7 +3,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { createApp, readConfig } from "../../functions/app.ts";
 import { PROBLEMS } from "../../functions/http/problem.ts";
-import { WatchRequest } from "../../functions/response_schemas.ts";
+import { WatchRequest } from "../../functions/watches/request_schema.ts";
 import * as v from "valibot";
 import { setUp } from "../helpers/endpoint.ts";
 import { openapi } from "../tools/openapi.ts";

@@ -1,7 +1,7 @@
 // POST /resolve: what may be asked, and what is answered about a task.
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
 import * as v from "valibot";
-import { Finished, Running } from "../../functions/response_schemas.ts";
+import { Finished, Running } from "../../functions/task/response_schema.ts";
 import { IDS, objectOf, outcomeOf, problemOf, retryAfterOf, setUp } from "../helpers/endpoint.ts";
 import { RUNNING, type Settings, TASK_PATH } from "../helpers/endpoint.ts";
 

@@ -5,7 +5,8 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { upstreamProblem } from "../../functions/task/response.ts";
 import { createApp, readConfig } from "../../functions/app.ts";
 import { HttpProblem } from "../../functions/http/problem.ts";
-import { parseJson, parseTaskRequest } from "../../functions/task/request.ts";
+import { parseJson } from "../../functions/http/body.ts";
+import { parseTaskRequest } from "../../functions/task/request.ts";
 import {
   Credentials,
   DeepintBaseError,
@@ -127,7 +128,7 @@ Deno.test("a problem of a request holds nothing of a URL that may be a credentia
   ];
   const allowed = { allowedOrganizations: [], allowedWorkspaces: [] };
   for (const url of urls) {
-    const read = () => parseTaskRequest({ url }, "app.deepint.net", allowed);
+    const read = () => parseTaskRequest({ url }, { ...allowed, instance: "app.deepint.net" });
     assertNoSecrets(assertThrows(read, HttpProblem, undefined, url), KEY);
   }
   const bytes = new TextEncoder().encode(`{"key":"${KEY}"`);

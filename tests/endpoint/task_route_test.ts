@@ -7,7 +7,7 @@ import {
   assertNotEquals,
 } from "@std/assert";
 import * as v from "valibot";
-import { Finished, Running } from "../../functions/response_schemas.ts";
+import { Finished, Running } from "../../functions/task/response_schema.ts";
 import {
   type Endpoint,
   outcomeOf,

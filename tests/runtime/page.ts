@@ -68,7 +68,7 @@ async function linkTo(task: FakeTask, ttl = 3_600_000): Promise<string> {
     created: new Date(Date.now() - 95_000).toISOString(),
     ...task,
   });
-  const links = createLinkSigner([SECRET], ttl, Date.now);
+  const links = createLinkSigner({ secrets: [SECRET], ttl, now: Date.now });
   const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
   return `/status/${await links.createToken(ids)}`;
 }

@@ -39,7 +39,8 @@ async function linkOf({ bearer }: Endpoint, id = "t-1"): Promise<string> {
 async function linkWith(secret: string, at = Date.now(), ids = IDS): Promise<string> {
   const { organization_id, workspace_id, task_id } = ids;
   const named = { organizationId: organization_id, workspaceId: workspace_id, taskId: task_id };
-  return `/status/${await createLinkSigner([secret], DAY, () => at).createToken(named)}`;
+  return `/status/${await createLinkSigner({ secrets: [secret], ttl: DAY, now: () => at })
+    .createToken(named)}`;
 }
 
 /** A page as it is read: without style, script and markup. */

@@ -3,36 +3,33 @@
  * openapi`. The endpoint serves the file as it is; a test checks that it is current.
  */
 import { toJsonSchemaDefs } from "@valibot/to-json-schema";
+import * as v from "valibot";
 import config from "../../deno.json" with { type: "json" };
 import { PROBLEMS } from "../../functions/http/problem.ts";
-import {
-  Finished,
-  Health,
-  ProblemBody,
-  ResolveEvent,
-  ResolveRequest,
-  Running,
-  TaskBody,
-  WatchBody,
-  WatchEvent,
-  WatchRequest,
-  WatchRequestEvent,
-} from "../../functions/response_schemas.ts";
+import { Health } from "../../functions/http/problem_schema.ts";
+import { ResolveRequest } from "../../functions/task/request_schema.ts";
+import { Finished, Running, TaskBody, TaskProblem } from "../../functions/task/response_schema.ts";
+import { WatchRequest } from "../../functions/watches/request_schema.ts";
+import { WatchBody, WatchEvent } from "../../functions/watches/response_schema.ts";
 import { answers } from "./openapi_examples.ts";
 
 type Json = Record<string, unknown>;
 
 const TASK_ROUTE = "/organizations/{organization}/workspaces/{workspace}/tasks/{task}";
 
+function webhookEventSchema<T extends v.GenericSchema>(data: T) {
+  return v.object({ type: v.string(), timestamp: v.optional(v.string()), data });
+}
+
 const schemas = toJsonSchemaDefs(
   {
-    ...{ Task: TaskBody, Finished, Running, Health, Problem: ProblemBody },
+    ...{ Task: TaskBody, Finished, Running, Health, Problem: TaskProblem },
     ...{
       ResolveRequest,
-      ResolveEvent,
+      ResolveEvent: webhookEventSchema(ResolveRequest),
       Watch: WatchBody,
       WatchRequest,
-      WatchRequestEvent,
+      WatchRequestEvent: webhookEventSchema(WatchRequest),
       WatchEvent,
     },
   },

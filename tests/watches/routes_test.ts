@@ -9,7 +9,7 @@ import {
   readConfig,
 } from "../../functions/app.ts";
 import { deliver, parseCallbackHosts } from "../../functions/watches/callback.ts";
-import { WatchBody, WatchEvent } from "../../functions/response_schemas.ts";
+import { WatchBody, WatchEvent } from "../../functions/watches/response_schema.ts";
 import type { WatchLogEntry } from "../../functions/watches/step.ts";
 import { createWatches } from "../../functions/watches/routes.ts";
 import { createKvWatches, type KvWatches } from "../../functions/watches/kv_store.ts";
