@@ -12,7 +12,7 @@ import { sanitizeText } from "../src/internal/text.ts";
 export interface Config {
   /** `DEEPINT_TOKEN`: the endpoint's token for Deep Intelligence. */
   token: string;
-  /** `DEEPINT_INSTANCE` `host[:port]` or an origin. @default "app.deepint.net" */
+  /** `DEEPINT_INSTANCE`: `host[:port]` or an origin. @default "app.deepint.net" */
   instance: string;
   /** `DEEPINT_ORGANIZATION`: organization of requests that do not name one. @default none */
   organization?: string;
@@ -32,12 +32,14 @@ export interface Config {
   basePath: string;
   /** `RESOLVE_CORS_ORIGINS`: exact origins that may call from a browser. @default [] */
   corsOrigins: readonly string[];
-  /** `RESOLVE_LINK_SECRETS`: secrets of links to the status page; the first signs, all verify. @default no status page */
+  /** `RESOLVE_LINK_SECRETS`: secrets of the status page; the first signs. @default no status page */
   linkSecrets?: readonly string[];
   /** `RESOLVE_LINK_TTL_S`: lifetime of a link, in ms. @default 86_400_000 */
   linkTtl?: number;
   /** `RESOLVE_ALLOW_UNAUTHENTICATED`: serves loopback without authentication. @default false */
   allowUnauthenticated: boolean;
+  /** `HOST`: address that a server listens on. @default all addresses, IPv6 and IPv4 */
+  host?: string;
   /** `PORT`: port to listen on; 0 for any free one. @default 8000 */
   port: number;
   /** `RESOLVE_CALLBACK_HOSTS`: receivers of the events of watches. @default no watches */
@@ -187,6 +189,7 @@ const settingsSchema = (allowOpen: boolean) =>
     ),
     RESOLVE_KV_PATH: optionalText((path) => !/^(https?|:memory):/.test(path), "the path of a file"),
     RESOLVE_MAX_WATCHES: optionalInteger(1, 1_000_000, 10_000),
+    HOST: optionalText((host) => /^[\w.:-]+$/.test(host), "an IP address or a host name"),
     PORT: optionalInteger(0, 65_535, 8000),
   }, "must be an object");
 
@@ -246,6 +249,7 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
       linkTtl: output.RESOLVE_LINK_TTL_S * 1000,
     }),
     allowUnauthenticated,
+    ...(output.HOST && { host: output.HOST }),
     port: output.PORT,
   };
   const { RESOLVE_CALLBACK_HOSTS: entries, RESOLVE_KV_PATH: kvPath } = output;

@@ -64,8 +64,8 @@ export function readConfigFrom(
   read: (name: string) => unknown,
   parseCallbackHosts: ReadConfigOptions["parseCallbackHosts"],
 ): Config {
-  // nothing here listens: a PORT is the platform's own affair
-  const names = SETTING_NAMES.filter((name) => name !== "PORT");
+  // HOST and PORT belong to the platform: nothing here listens
+  const names = SETTING_NAMES.filter((name) => name !== "HOST" && name !== "PORT");
   const environment: Environment = Object.fromEntries(names.map((name) => [name, read(name)]));
   return readConfig(environment, parseCallbackHosts && { parseCallbackHosts });
 }

@@ -54,7 +54,7 @@ export interface ApiRequest<T> {
   /** Reads the body (undefined when there is none); throws TypeError when it is not as it must be. */
   parse(body: unknown, retryAfter: number | undefined): T;
   /** When the operation began, if before this request (epoch ms): for the error of a timeout. */
-  started?: number | undefined;
+  startedAt?: number | undefined;
   /** The task's information as last seen: for the error of a timeout. */
   info?: () => TaskInfo;
 }
@@ -89,8 +89,8 @@ export async function request<T>(
     throw outOfRange("retries", retries, "an integer, 0 or more");
   }
   signal?.throwIfAborted();
-  const begun = Date.now();
-  const remaining = () => timeout - (Date.now() - begun);
+  const startedAt = Date.now();
+  const remaining = () => timeout - (Date.now() - startedAt);
   for (let attempt = 0;; attempt++) {
     const remainingBefore = remaining();
     try {
@@ -100,7 +100,7 @@ export async function request<T>(
           ms: Math.min(remainingBefore, requestTimeout),
           signal,
           onTimeout: () => {
-            const elapsed = Date.now() - (call.started ?? begun);
+            const elapsed = Date.now() - (call.startedAt ?? startedAt);
             const message = `${call.method} ${
               call.path.replace(/\?.*/, "")
             } took over ${elapsed} ms`;

@@ -1,4 +1,4 @@
-/** `Task`: one task of Deep Intelligence, and waiting for it. */
+/** `Task`: a task of Deep Intelligence, and waiting for it. */
 import { Credentials } from "./credentials.ts";
 import { DeepintHTTPError } from "./errors.ts";
 import {
@@ -17,8 +17,8 @@ import {
   request,
   type RequestOptions,
 } from "./request.ts";
-import { TaskInfo, TaskStatus } from "./task_info.ts";
-import { listPages } from "./task_list.ts";
+import { parseTaskBody, TaskInfo, TaskStatus } from "./task_info.ts";
+import { createTaskFilter, listPages } from "./task_list.ts";
 import type {
   ReadOptions,
   ResolveOptions,
@@ -33,7 +33,7 @@ import type {
 } from "./task_options.ts";
 import { checkId, instanceOrigin, parseTaskUrl, webUrl } from "./task_url.ts";
 import { abortableIterable } from "./internal/abortable_iterable.ts";
-import { outOfRange, sanitizeText } from "./internal/text.ts";
+import { sanitizeText } from "./internal/text.ts";
 
 /** A task's private state, for polling. */
 interface TaskInternals extends TaskState {
@@ -44,8 +44,8 @@ interface TaskInternals extends TaskState {
 export let internals: (task: Task) => TaskInternals;
 
 /**
- * A task of Deep Intelligence: an import, a training, an export. Made by {@linkcode Task.build} or
- * {@linkcode Task.fromUrl}. Source: `deepint.core.Task`.
+ * A task of Deep Intelligence: an import, a training or an export. Create one with
+ * {@linkcode Task.build} or {@linkcode Task.fromUrl}. Equivalent of `deepint.core.Task`.
  *
  * @example
  * ```ts
@@ -67,17 +67,17 @@ export class Task {
   readonly workspaceId: string;
   /** The task's id. */
   readonly taskId: string;
-  /** Whose requests this task makes. */
+  /** The credentials that requests are sent with. */
   readonly credentials: Credentials;
-  /** What is known of the task; replaced by {@linkcode Task.load}. */
+  /** The known information of the task; replaced by {@linkcode Task.load}. */
   info: TaskInfo;
   readonly #fetch: Fetch | undefined;
-  /** Whether the information lacks what only a load brings. */
+  /** `true` if the information lacks the fields that only a load returns. */
   #partial = false;
-  /** When the information was loaded (epoch ms); 0: not by this object. */
+  /** Time of the last load (epoch ms); 0 without one. */
   #loadedAt = 0;
   #retryAfter: number | undefined;
-  // loads in the order in which they began: an older one never overwrites a newer one
+  // loads are numbered in the order of their start: an older one never overwrites a newer one
   #loadsStarted = 0;
   #lastApplied = 0;
 
@@ -91,17 +91,17 @@ export class Task {
   }
 
   /**
-   * Makes a task of what is known. No request.
+   * Creates a task from known information, without a request.
    *
-   * @throws {RangeError} when an id is not usable
-   * @throws {TypeError} when `credentials` are not of this module
+   * @throws {RangeError} when an id is invalid
+   * @throws {TypeError} when `credentials` is not an instance of this module's `Credentials`
    */
   constructor(options: TaskOptions) {
     this.organizationId = checkId("organizationId", options.organizationId);
     this.workspaceId = checkId("workspaceId", options.workspaceId);
     this.taskId = checkId("taskId", options.info.taskId);
     if (!(options.credentials instanceof Credentials)) {
-      throw new TypeError("Cannot make a task: credentials are not Credentials of this module");
+      throw new TypeError("Cannot create a task: credentials is not an instance of Credentials");
     }
     this.credentials = options.credentials;
     this.info = options.info;
@@ -109,12 +109,12 @@ export class Task {
   }
 
   /**
-   * Builds a task and loads it: one request.
+   * Creates a task and loads it (one request).
    *
-   * @throws {DeepintCredentialsError} when there is no token
+   * @throws {DeepintCredentialsError} when no token is found
    * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
-   * @throws {RangeError} when an id or an option is not usable
+   * @throws {RangeError} when an id or an option is invalid
    */
   static async build(options: TaskBuildOptions): Promise<Task> {
     const { organizationId, workspaceId, taskId, fetch } = options;
@@ -124,12 +124,12 @@ export class Task {
   }
 
   /**
-   * Builds a task of its web or API URL and loads it: one request. The URL's host must be the
-   * instance of the credentials, the only place that the token goes to.
+   * Creates a task from its web or API URL and loads it (one request). The URL's host must be the
+   * instance of the credentials, so that the token goes nowhere else.
    *
-   * @throws {RangeError} when it is no task URL, names another host, or is an API URL and
-   * `organizationId` is missing; no request was made
-   * @throws {DeepintCredentialsError} when there is no token
+   * @throws {RangeError} when the URL is not a task URL, has another host or organization, or is an
+   * API URL and `organizationId` is missing; no request is made
+   * @throws {DeepintCredentialsError} when no token is found
    * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
    */
@@ -138,21 +138,20 @@ export class Task {
     const credentials = options.credentials ?? await Credentials.build();
     if (instance !== credentials.instance) {
       throw new RangeError(
-        `Cannot load the task: its URL is at "${
-          sanitizeText(instance)
-        }", the credentials are for ` +
-          `"${credentials.instance}"`,
+        `Cannot load the task: its URL uses ${sanitizeText(instanceOrigin(instance))}, ` +
+          `the credentials are for ${instanceOrigin(credentials.instance)}. ` +
+          "Set DEEPINT_INSTANCE to the origin",
       );
     }
     return await Task.build({ ...options, ...ids, credentials });
   }
 
   /**
-   * Builds a task of a stored {@linkcode Task.toDict}, or of ids alone:
-   * `{ organization_id, workspace_id, task_id }`. No request.
+   * Creates a task, without a request, from a stored {@linkcode Task.toDict}, or from ids:
+   * `{ organization_id, workspace_id, task_id }`.
    *
-   * @throws {TypeError} when it is not of that form
-   * @throws {RangeError} when an id is not usable
+   * @throws {TypeError} when `dict` has another form
+   * @throws {RangeError} when an id is invalid
    */
   static fromDict(dict: unknown, options: TaskFromDictOptions): Task {
     if (typeof dict !== "object" || dict === null) {
@@ -165,7 +164,7 @@ export class Task {
       info: TaskInfo.fromDict(info),
       ...options,
     });
-    // stored off a list, an ended task lacks its outcome; with one, it is complete
+    // a finished task that was stored from a list lacks its outcome
     const { status, result, errorCode, errorDescription } = task.info;
     task.#partial = TaskStatus.isTerminal(status) &&
       (result ?? errorCode ?? errorDescription) === null;
@@ -173,12 +172,12 @@ export class Task {
   }
 
   /**
-   * Lists the tasks of a workspace, page by page as they are asked for. Each iteration starts anew.
-   * Their information is partial: the list has no subtask, progress, result or error; what needs
-   * these loads the task once.
+   * Lists the tasks of a workspace. Pages are requested as the loop reaches them; each iteration starts
+   * with the first one. The list has no progress, subtask, result or error, so a method that needs one
+   * of these loads the task once.
    *
-   * @throws {RangeError} when an id or an option is not usable
-   * @throws {DeepintCredentialsError} when there is no token (while iterating)
+   * @throws {RangeError} when an id or an option is invalid
+   * @throws {DeepintCredentialsError} when no token is found (while iterating)
    * @throws {DeepintHTTPError} when a request fails (while iterating)
    * @throws {DeepintTimeoutError} when a deadline passes (while iterating)
    *
@@ -198,18 +197,15 @@ export class Task {
   static list(options: TaskListOptions): AsyncIterable<Task> {
     const organizationId = checkId("organizationId", options.organizationId);
     const workspaceId = checkId("workspaceId", options.workspaceId);
-    const { fetch, name = "" } = options;
-    const statuses = [options.status ?? TaskStatus.all()].flat();
-    const stray = statuses.find((status) => !TaskStatus.all().includes(status));
-    if (stray !== undefined) throw outOfRange("status", stray, `one of ${TaskStatus.all()}`);
+    const { fetch } = options;
+    const matches = createTaskFilter(options);
     return {
       async *[Symbol.asyncIterator]() {
         const credentials = options.credentials ?? await Credentials.build();
         const connection = { organizationId, credentials, fetch };
         for await (const { items } of listPages(connection, workspaceId, options)) {
           for (const info of items) {
-            const named = (info.name ?? "").toLowerCase().includes(name.toLowerCase());
-            if (!named || !statuses.includes(info.status)) continue;
+            if (!matches(info)) continue;
             const task = new Task({ ...connection, workspaceId, info });
             task.#partial = true;
             yield task;
@@ -219,17 +215,17 @@ export class Task {
     };
   }
 
-  /** What the server asked to wait before the next load, in milliseconds, with the last one. */
+  /** The delay before the next load that the platform asked for in the last one, in milliseconds. */
   get retryAfter(): number | undefined {
     return this.#retryAfter;
   }
 
   /**
-   * Loads the task's information: one bounded request.
+   * Loads the task's information (one request).
    *
-   * @throws {DeepintHTTPError} when it fails
-   * @throws {DeepintTimeoutError} when a deadline passes; it has the information as last seen
-   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {DeepintHTTPError} when the request fails
+   * @throws {DeepintTimeoutError} when a deadline passes
+   * @throws {DeepintCredentialsError} when the token function fails
    * @throws {RangeError} when an option is out of range
    */
   async load(options: RequestOptions = {}): Promise<this> {
@@ -238,14 +234,14 @@ export class Task {
   }
 
   /**
-   * Follows the task: yields its current information, then one for each change of status, progress or
-   * subtask, and ends after a terminal one. Leaving the loop ends the polling.
+   * Yields the current information, then again on every change of status, progress or subtask. Returns
+   * after a terminal status. Breaking out of the loop stops polling.
    *
    * @throws {RangeError} when an option is out of range
-   * @throws {DeepintTaskError} `TASK_STATUS_UNKNOWN` for a status that is unknown (while iterating)
-   * @throws {DeepintHTTPError} when a poll fails for good, or the sixth in a row does
+   * @throws {DeepintTaskError} `TASK_STATUS_UNKNOWN` when the status is unknown (while iterating)
+   * @throws {DeepintHTTPError} when a poll fails for good, or polls have failed for too long
    * @throws {DeepintTimeoutError} when `timeout` passes
-   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {DeepintCredentialsError} when the token function fails
    */
   watch(options: WatchOptions = {}): AsyncIterable<TaskInfo> {
     checkWatchOptions(options);
@@ -253,16 +249,15 @@ export class Task {
   }
 
   /**
-   * Waits until the task has ended. It loads at once when its information is older than one poll
-   * interval, else sleeps first. A task that has ended already costs no request. A timeout or an
-   * abort ends the wait, not the task: call it again to go on waiting, any number of times, also side
-   * by side.
+   * Waits until the task has finished. Loads it immediately if its information is older than one poll
+   * interval, otherwise after that interval; a finished task costs no request. A timeout or an abort
+   * ends the wait, but not the task. Calls can be repeated, and can overlap.
    *
    * @throws {DeepintTaskError} `TASK_<error_code>` when the task failed, `TASK_STATUS_UNKNOWN` when its
    * status is unknown; not with `raiseOnError: false`
    * @throws {DeepintTimeoutError} when `timeout` passes
-   * @throws {DeepintHTTPError} when a poll fails for good, or the sixth in a row does
-   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {DeepintHTTPError} when a poll fails for good, or polls have failed for too long
+   * @throws {DeepintCredentialsError} when the token function fails
    * @throws {RangeError} when an option is out of range
    *
    * @example
@@ -299,13 +294,12 @@ export class Task {
   }
 
   /**
-   * What the task made. It does not wait.
+   * Returns the result of a finished task. It does not wait.
    *
-   * @returns `{ source: "<id>" }`, `{ model: "<id>" }`, …; `{}` when the ended task made nothing, or
-   * failed
-   * @throws {DeepintTaskError} `TASK_NOT_FINISHED` when it has not ended
+   * @returns `{ source: "<id>" }`, `{ model: "<id>" }`, …; `{}` if the task has no result or failed
+   * @throws {DeepintTaskError} `TASK_NOT_FINISHED` when the task is still running
    * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline of a load passes
+   * @throws {DeepintTimeoutError} when a deadline passes
    */
   async fetchResult(options: ReadOptions = {}): Promise<TaskResult> {
     await this.#loadIfNeeded(options, this.#partial || this.info.rawStatus === null);
@@ -319,10 +313,10 @@ export class Task {
   }
 
   /**
-   * Whether the task has failed.
+   * Returns `true` if the task failed.
    *
    * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline of a load passes
+   * @throws {DeepintTimeoutError} when a deadline passes
    */
   async isErrored(options: ReadOptions = {}): Promise<boolean> {
     await this.#loadIfNeeded(options, this.info.rawStatus === null);
@@ -330,10 +324,10 @@ export class Task {
   }
 
   /**
-   * Whether the task has ended, successfully or not.
+   * Returns `true` if the task succeeded or failed.
    *
    * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline of a load passes
+   * @throws {DeepintTimeoutError} when a deadline passes
    */
   async isFinished(options: ReadOptions = {}): Promise<boolean> {
     await this.#loadIfNeeded(options, this.info.rawStatus === null);
@@ -341,32 +335,29 @@ export class Task {
   }
 
   /**
-   * Deletes the task; a running one is stopped by it.
+   * Stops the task if it is running. It remains on the platform and then reads `failed`.
    *
-   * @throws {DeepintHTTPError} when it fails
+   * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
-   * @throws {DeepintCredentialsError} when the function that gives the token fails
+   * @throws {DeepintCredentialsError} when the token function fails
    * @throws {RangeError} when an option is out of range
    */
   async delete(options: RequestOptions = {}): Promise<void> {
     const parse = (body: unknown) => {
       if ((body as { result?: unknown } | undefined)?.result === "success") return;
-      throw new TypeError('Cannot read the answer: it is not {"result":"success"}');
+      throw new TypeError('Cannot read the response: it is not {"result":"success"}');
     };
-    await request(this.#connection, this.#requestFor("DELETE", parse), options);
+    await request(this.#connection, this.#requestFor({ method: "DELETE", parse }), options);
   }
 
-  /**
-   * The address in Deep Intelligence of what the task made: a source or a model; null when it made
-   * neither, or that is not known yet.
-   */
+  /** Returns the web address of the source or model that the task created, otherwise null. */
   resultUrl(): URL | null {
     const { result, resultType } = this.info;
     if (result === null || (resultType !== "source" && resultType !== "model")) return null;
     return webUrl({ ...this, instance: this.credentials.instance }, resultType, result);
   }
 
-  /** The task as {@linkcode Task.fromDict} takes it back, without credentials. */
+  /** Returns the stored form that {@linkcode Task.fromDict} reads, without credentials. */
   toDict(): TaskDict {
     return {
       organization_id: this.organizationId,
@@ -375,12 +366,12 @@ export class Task {
     };
   }
 
-  /** The same as {@linkcode Task.toDict}, for `JSON.stringify`. */
+  /** Returns {@linkcode Task.toDict}, for `JSON.stringify`. */
   toJSON(): TaskDict {
     return this.toDict();
   }
 
-  /** `Task (<id>) <name>: <status>` */
+  /** Returns `Task (<id>) <name>: <status>`. */
   toString(): string {
     return `${taskLabel(this)}: ${this.info.status}`;
   }
@@ -394,27 +385,19 @@ export class Task {
     return `/api/v1/workspace/${this.workspaceId}/task/${this.taskId}`;
   }
 
-  #requestFor<T>(
-    method: "GET" | "DELETE",
-    parse: ApiRequest<T>["parse"],
-    started?: number,
-  ): ApiRequest<T> {
-    return { method, path: this.#path, parse, info: () => this.info, started };
+  #requestFor<T>(call: Pick<ApiRequest<T>, "method" | "parse" | "startedAt">): ApiRequest<T> {
+    return { path: this.#path, info: () => this.info, ...call };
   }
 
-  /** Loads; as a poll of a wait that began at `started`, a missing status is a failure. */
-  async #load(options: RequestOptions, started?: number): Promise<void> {
+  /** Loads the task. In a wait that began at `startedAt`, a missing status is a failed poll. */
+  async #load(options: RequestOptions, startedAt?: number): Promise<void> {
     const sequence = ++this.#loadsStarted;
-    const read = await request(
-      this.#connection,
-      this.#requestFor(
-        "GET",
-        (body, retryAfter) => ({ info: this.#parse(body), retryAfter }),
-        started,
-      ),
-      options,
+    const parse = (body: unknown, retryAfter?: number) => (
+      { info: parseTaskBody(body, this.taskId), retryAfter }
     );
-    if (started !== undefined && read.info.rawStatus === null) {
+    const call = this.#requestFor({ method: "GET", parse, startedAt });
+    const read = await request(this.#connection, call, options);
+    if (startedAt !== undefined && read.info.rawStatus === null) {
       throw new DeepintHTTPError("INVALID_RESPONSE", "the task has no status", {
         method: "GET",
         url: instanceOrigin(this.credentials.instance) + this.#path,
@@ -441,15 +424,5 @@ export class Task {
       (signal) =>
         pollTask(this, { ...options, signal, state: () => internals(this), raiseOnUnknown }),
     );
-  }
-
-  #parse(body: unknown): TaskInfo {
-    const { id, status } = Object(body) as Record<string, unknown>;
-    const nameless = (id ?? null) === null;
-    const info = TaskInfo.fromDict(
-      nameless && (status ?? null) !== null ? { ...Object(body), id: this.taskId } : body,
-    );
-    if (info.taskId !== this.taskId) throw new TypeError("Cannot read a task: it is another one");
-    return info;
   }
 }

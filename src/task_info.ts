@@ -232,3 +232,16 @@ const FIELDS = [
   keyof TaskInfo,
   (value: unknown, key: string) => unknown,
 ][];
+
+/**
+ * Reads the body of a response about one task. A missing id means the requested task.
+ *
+ * @throws {TypeError} when the body is not a task, or another task
+ */
+export function parseTaskBody(body: unknown, taskId: string): TaskInfo {
+  const { id, status } = Object(body) as Record<string, unknown>;
+  const isNameless = (id ?? null) === null && (status ?? null) !== null;
+  const info = TaskInfo.fromDict(isNameless ? { ...Object(body), id: taskId } : body);
+  if (info.taskId === taskId) return info;
+  throw new TypeError("Cannot read the task: the response is about another task");
+}

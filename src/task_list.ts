@@ -1,6 +1,7 @@
 /** Listing the tasks of a workspace page by page. */
 import { type Connection, request, type RequestOptions } from "./request.ts";
-import { TaskInfo } from "./task_info.ts";
+import { TaskInfo, TaskStatus } from "./task_info.ts";
+import type { TaskListOptions } from "./task_options.ts";
 import { checkId } from "./task_url.ts";
 import { outOfRange } from "./internal/text.ts";
 
@@ -57,4 +58,19 @@ function parseItem(item: unknown): TaskInfo {
   const info = TaskInfo.fromDict(item);
   checkId("id", info.taskId); // it becomes part of a path
   return info;
+}
+
+/**
+ * Creates the filter of `Task.list`: by status, and by a part of the name in any case.
+ *
+ * @throws {RangeError} when a status does not exist
+ */
+export function createTaskFilter(
+  { name = "", status }: Pick<TaskListOptions, "name" | "status">,
+): (info: TaskInfo) => boolean {
+  const statuses = [status ?? TaskStatus.all()].flat();
+  const invalid = statuses.find((status) => !TaskStatus.all().includes(status));
+  if (invalid !== undefined) throw outOfRange("status", invalid, `one of ${TaskStatus.all()}`);
+  return (info) =>
+    (info.name ?? "").toLowerCase().includes(name.toLowerCase()) && statuses.includes(info.status);
 }

@@ -1,6 +1,6 @@
 /** The log: one JSON line per request. */
 
-/** How a request was authenticated; `none` also when authentication failed. */
+/** Kind of authentication of a request; `none` also after a failed one. */
 export type AuthKind = "bearer" | "webhook" | "link" | "unauthenticated" | "none";
 
 /** The log entry of a request. It never contains a token, key, signature, body or query. */
@@ -17,9 +17,9 @@ export interface LogEntry {
   status: number;
   /** Time to the response in ms. */
   ms: number;
-  /** How the request was authenticated. */
+  /** Kind of authentication. */
   auth: AuthKind;
-  /** Where the task's information came from. */
+  /** Origin of the task's information. */
   upstream?: "fetched" | "shared" | "cached";
   /** Time of the upstream request in ms. */
   upstream_ms?: number;
@@ -56,4 +56,26 @@ export interface AppEnv {
 export function writeLogEntry(entry: object): void {
   // deno-lint-ignore no-console -- the log is standard output
   console.log(JSON.stringify(entry));
+}
+
+const ERROR_INTERVAL_MS = 60_000;
+
+/** Returns a function that logs an error of the server itself, at most once a minute. */
+export function createErrorLog(): (error: string) => void {
+  let loggedAt = -ERROR_INTERVAL_MS;
+  return (error) => {
+    const now = performance.now();
+    if (now - loggedAt < ERROR_INTERVAL_MS) return;
+    loggedAt = now;
+    writeLogEntry({ time: new Date().toISOString(), error });
+  };
+}
+
+/** Logs the URL of a server that listens, and returns it: `localhost` stands for all addresses. */
+export function logListening(hostname: string, port: number, basePath: string): string {
+  const isAny = hostname === "::" || hostname === "0.0.0.0";
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const listening = `http://${isAny ? "localhost" : host}:${port}${basePath}/`;
+  writeLogEntry({ time: new Date().toISOString(), listening });
+  return listening;
 }

@@ -108,7 +108,7 @@ export async function toTaskResponse(
   return { status: 202, body, headers: { ...retryAfter, "location": basePath + taskPath(task) } };
 }
 
-/** What a caller is told when the poll failed: nothing that upstream said. */
+/** Maps the error of a poll to a problem without any text from upstream. */
 export function upstreamProblem(error: unknown): HttpProblem | undefined {
   if (error instanceof DeepintTimeoutError) {
     return new HttpProblem("upstream-timeout");

@@ -213,6 +213,8 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["RESOLVE_WEBHOOK_SECRETS", { RESOLVE_WEBHOOK_SECRETS: `${SECRET.slice(6)}` }],
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "http://deepint.example" }],
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "https://canary@deepint.example" }],
+  ["HOST", { HOST: "http://0.0.0.0" }],
+  ["HOST", { HOST: "192.0.2.1" }],
   ["PORT", { PORT: "abc" }],
   ["RESOLVE_ALLOW_UNAUTHENTICATED", { RESOLVE_ALLOW_UNAUTHENTICATED: "yes" }],
   ["DEEPINT_ORGANIZATION", { DEEPINT_ORGANIZATION: "a b" }],

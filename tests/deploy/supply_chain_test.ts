@@ -37,6 +37,7 @@ const UNLIMITED: Record<string, string[]> = {
   ok: ["read", "run", "env"],
   page: ["all"], // Playwright inspects the machine on which it starts a browser
   runtimes: ["read", "run", "env"],
+  slow: ["read", "run", "env"],
   soak: ["read", "run", "env"],
   // esbuild is a program too and gets the whole environment
   build: ["read", "run", "env"],

@@ -100,6 +100,7 @@ Deno.test("SETTING_NAMES lists the documented settings in order", () => {
     "RESOLVE_CALLBACK_HOSTS",
     "RESOLVE_KV_PATH",
     "RESOLVE_MAX_WATCHES",
+    "HOST",
     "PORT",
   ]);
 });
@@ -123,6 +124,7 @@ const GOOD: Record<string, string[]> = {
   RESOLVE_ALLOW_UNAUTHENTICATED: ["0"],
   RESOLVE_KV_PATH: ["watches.kv", "/var/lib/a b/watches.kv", "C:\\watches.kv"],
   RESOLVE_MAX_WATCHES: ["1", "1000000"],
+  HOST: ["", "::", "::1", "0.0.0.0", "localhost", "host-1.example"],
   PORT: ["0", "1", "65535"],
 };
 
@@ -231,6 +233,7 @@ const BAD: Record<string, string[]> = {
   ],
   RESOLVE_KV_PATH: [":memory:", "https://kv.example", "http://127.0.0.1:4512"],
   RESOLVE_MAX_WATCHES: [...integers, "0", "1000001"],
+  HOST: ["http://0.0.0.0", "[::1]", "a b", "/tmp/socket", "a,b"],
   PORT: [...integers, "65536", "-1"],
 };
 
