@@ -12,7 +12,7 @@ import { sanitizeText } from "../src/internal/text.ts";
 export interface Config {
   /** `DEEPINT_TOKEN`: the endpoint's token for Deep Intelligence. */
   token: string;
-  /** `DEEPINT_INSTANCE` `host[:port]` or an origin. @default "app.deepint.net" */
+  /** `DEEPINT_INSTANCE`: `host[:port]` or an origin. @default "app.deepint.net" */
   instance: string;
   /** `DEEPINT_ORGANIZATION`: organization of requests that do not name one. @default none */
   organization?: string;
@@ -32,13 +32,13 @@ export interface Config {
   basePath: string;
   /** `RESOLVE_CORS_ORIGINS`: exact origins that may call from a browser. @default [] */
   corsOrigins: readonly string[];
-  /** `RESOLVE_LINK_SECRETS`: secrets of links to the status page; the first signs, all verify. @default no status page */
+  /** `RESOLVE_LINK_SECRETS`: secrets of the status page; the first signs. @default no status page */
   linkSecrets?: readonly string[];
   /** `RESOLVE_LINK_TTL_S`: lifetime of a link, in ms. @default 86_400_000 */
   linkTtl?: number;
   /** `RESOLVE_ALLOW_UNAUTHENTICATED`: serves loopback without authentication. @default false */
   allowUnauthenticated: boolean;
-  /** `HOST`: address to listen on. @default all addresses, IPv6 and IPv4 */
+  /** `HOST`: address that a server listens on. @default all addresses, IPv6 and IPv4 */
   host?: string;
   /** `PORT`: port to listen on; 0 for any free one. @default 8000 */
   port: number;
@@ -92,6 +92,10 @@ function doesNotThrow(check: () => boolean): boolean {
 const isCredentials = (token: string, instance?: string) =>
   doesNotThrow(() => !!new Credentials({ token, instance }));
 
+// by the same rule as http: instances
+const isLoopback = (host: string) =>
+  isCredentials("-", `http://${host.includes(":") ? `[${host}]` : host}`);
+
 const isOrigin = (text: string) =>
   doesNotThrow(() => /^https?:/.test(text) && new URL(text).origin === text);
 
@@ -104,7 +108,14 @@ const quoted = (text: string) => /@|whsec_/.test(text) ? "" : `, not "${sanitize
 const checkFormat = (valid: (text: string) => boolean, wanted: string) =>
   v.check(valid, (issue: v.CheckIssue<string>) => `must be ${wanted}${quoted(issue.input)}`);
 
-const emptyAsUnset = v.optional(v.string("must be text"), ""); // an empty variable counts as unset
+// An empty variable counts as unset. `docker run --env-file` keeps the quotes around a value.
+const emptyAsUnset = v.pipe(
+  v.optional(v.string("must be text"), ""),
+  v.check(
+    (text) => !/^(["'])[^]*\1$/.test(text),
+    "the value is in quotes; remove them (docker run --env-file keeps quotes)",
+  ),
+);
 
 const optionalText = (valid: (text: string) => boolean, wanted: string) =>
   v.pipe(emptyAsUnset, checkFormat((text) => text === "" || valid(text), wanted));
@@ -231,6 +242,9 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
       "RESOLVE_API_KEYS",
       "set this or RESOLVE_WEBHOOK_SECRETS; otherwise no request can be authenticated",
     );
+  }
+  if (allowUnauthenticated && output.HOST && !isLoopback(output.HOST)) {
+    throw new ConfigError("HOST", "must be a loopback address with RESOLVE_ALLOW_UNAUTHENTICATED");
   }
   const config: Config = {
     token: output.DEEPINT_TOKEN,

@@ -65,7 +65,7 @@ export function createLinkSigner(
       let token = tokenCache.get(payload);
       if (token === undefined) {
         const [key] = await importKeys();
-        if (!key) throw new RangeError("Cannot create a link: there is no secret");
+        if (!key) throw new RangeError("Cannot create a link: no secret is configured");
         const signed = `v1.${encodeBase64Url(encoder.encode(payload))}`;
         token = `${signed}.${encodeBase64Url(await signHmac(key, encoder.encode(signed)))}`;
         if (tokenCache.size >= MAX_CACHED_TOKENS) tokenCache.clear();

@@ -1,6 +1,9 @@
 /** The log: one JSON line per request. */
 
-/** How a request was authenticated; `none` also when authentication failed. */
+/** Longer methods are cut in the log. */
+export const MAX_METHOD_LENGTH = 20;
+
+/** Kind of authentication of a request; `none` also after a failed one. */
 export type AuthKind = "bearer" | "webhook" | "link" | "unauthenticated" | "none";
 
 /** The log entry of a request. It never contains a token, key, signature, body or query. */
@@ -9,7 +12,7 @@ export interface LogEntry {
   time: string;
   /** Id of the request, also in `X-Request-Id`. */
   request_id: string;
-  /** Method of the request. */
+  /** Method of the request, cut to 20 characters. */
   method: string;
   /** Pattern of the route, not the path; `null` if no route matches. */
   route: string | null;
@@ -17,9 +20,9 @@ export interface LogEntry {
   status: number;
   /** Time to the response in ms. */
   ms: number;
-  /** How the request was authenticated. */
+  /** Kind of authentication. */
   auth: AuthKind;
-  /** Where the task's information came from. */
+  /** Origin of the task's information. */
   upstream?: "fetched" | "shared" | "cached";
   /** Time of the upstream request in ms. */
   upstream_ms?: number;

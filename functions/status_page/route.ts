@@ -26,7 +26,11 @@ export function statusRoute(
   /** Resolves the task of the link. The body has no new link: otherwise access would never expire. */
   async function taskFromLink(c: Context<AppEnv>): Promise<ResponseParts> {
     const ids = await links.verifyToken(c.req.param("token") ?? "");
-    if (!ids) throw new HttpProblem("not-found", undefined, { code: "ROUTE_NOT_FOUND" });
+    if (!ids) {
+      throw new HttpProblem("not-found", "the link is invalid or has expired", {
+        code: "ROUTE_NOT_FOUND",
+      });
+    }
     c.get("entry").auth = "link";
     const response = await tasks.resolveLink(c, ids, c.req.path);
     const location = response.headers && { location: c.req.path }; // the task route needs a key

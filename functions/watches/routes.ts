@@ -11,27 +11,27 @@ import type { WatchBody } from "./response_schema.ts";
 import type { Watch } from "./state.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
 
-/** A watch that is asked for. */
+/** A requested watch. */
 export type NewWatch = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {
-  /** What it has in common with every order of the same task and callback: 64 hex digits. */
+  /** Hash of the task and the callback: 64 hex digits. */
   readonly key: string;
 };
 
-/** What an engine can tell of a watch. */
+/** State of a watch, as far as the engine reports it. */
 export type WatchSnapshot =
   & Pick<Watch, "id" | "state">
   & Partial<Pick<Watch, "ids" | "polls" | "last" | "event" | "attempts" | "lastStatus">>;
 
 /**
- * What keeps watches while they wait. Its ids are `<key>-<generation>`; a key has a new generation only
- * once the one before is cancelled, failed or expired.
+ * Keeps watches until they end. Ids are `<key>-<generation>`. A key gets a new generation only after the
+ * previous one was cancelled, failed or expired.
  */
 export interface WatchEngine {
-  /** Gives the watch of the key, begun now unless there is one; also to many who ask at once. */
+  /** Returns the open watch of the key, or creates one; safe for concurrent calls. */
   start(order: NewWatch): Promise<WatchSnapshot>;
-  /** Tells how a watch stands; undefined when there is none of the id. */
+  /** Returns the state of a watch, or `undefined` for an unknown id. */
   status(id: string): Promise<WatchSnapshot | undefined>;
-  /** Ends a watch, unless it has ended; undefined when there is none of the id. */
+  /** Cancels a watch unless it has ended; `undefined` for an unknown id. */
   cancel(id: string): Promise<WatchSnapshot | undefined>;
 }
 
@@ -109,10 +109,14 @@ async function callEngine<T>(ask: () => Promise<T>): Promise<T> {
     return await ask();
   } catch (error) {
     if (error instanceof HttpProblem) throw error;
-    throw new HttpProblem("watches-unavailable", undefined, {
-      hint: sanitizeText(`watches: ${error instanceof Error ? error.message : "failed"}`),
-      headers: { "retry-after": "60" },
-    });
+    throw new HttpProblem(
+      "watches-unavailable",
+      "the store of the watches failed; try again later",
+      {
+        hint: sanitizeText(`watches: ${error instanceof Error ? error.message : "failed"}`),
+        headers: { "retry-after": "60" },
+      },
+    );
   }
 }
 

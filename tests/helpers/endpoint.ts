@@ -9,12 +9,12 @@ import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import assert from "node:assert/strict";
 import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
 
-/** What must never be seen again: the server's token, a caller's key, a sender's secret. */
+/** Canaries that no output may contain: the endpoint's token, a key and a webhook secret. */
 export const TOKEN = "canary-token-0123456789";
 export const KEY = "canary-key-0123456789";
 export const SECRET = `whsec_${btoa("canary-secret-of-32-bytes-length")}`;
 
-/** The task that most tests ask for; `platform.add({ id: "t-1" })` makes it. */
+/** The task of most tests; `platform.add({ id: "t-1" })` creates it. */
 export const IDS = {
   organization_id: "organization-1",
   workspace_id: "workspace-1",
@@ -22,35 +22,35 @@ export const IDS = {
 };
 export const TASK_PATH = "/organizations/organization-1/workspaces/workspace-1/tasks/t-1";
 
-/** An upstream answer about that task, for `platform.inject`. */
+/** Upstream responses about that task, for `platform.inject`. */
 export const RUNNING = { id: "t-1", status: "running", created: "2026-01-01T00:00:00Z" };
 export const SUCCESS = { ...RUNNING, status: "success", result: "s-1", result_type: "source" };
 
-/** The settings of {@linkcode setUp}, by name, beside a token, a key and a secret. */
+/** Settings of {@linkcode setUp}, in addition to a token, a key and a secret. */
 export type Settings = Record<string, string>;
 
-/** What {@linkcode setUp} takes beside settings. */
+/** Options of {@linkcode setUp}. */
 export interface SetUpOptions extends Pick<AppOptions, "now"> {
-  /** Whether `RESOLVE_ALLOW_UNAUTHENTICATED` may be set. @default {false} */
+  /** Accepts `RESOLVE_ALLOW_UNAUTHENTICATED`. @default {false} */
   allowUnauthenticated?: boolean;
-  /** What every request brings along as its third argument. @default {undefined} */
+  /** Execution context of every request. @default {undefined} */
   context?: ExecutionContext;
 }
 
-/** How a webhook differs from a well signed one. */
+/** Differences from a correctly signed webhook. */
 export interface WebhookInit extends RequestInit {
   secret?: string;
   id?: string;
-  /** Whole seconds since 1970. @default {the clock's} */
+  /** Seconds since 1970. @default {the clock's} */
   timestamp?: number;
 }
 
-/** An endpoint, what is behind it, and who calls it. */
+/** An endpoint, the platform behind it, and its callers. */
 export interface Endpoint {
   readonly app: Handler;
   readonly platform: FakePlatform;
   readonly log: LogEntry[];
-  /** A request as it is: to a path of the endpoint. */
+  /** Sends a request without adding headers. */
   send(path: string, init?: RequestInit): Promise<Response>;
   /** `GET`, with the key. */
   get(path: string, init?: RequestInit): Promise<Response>;
@@ -60,7 +60,7 @@ export interface Endpoint {
   webhook(body: unknown, init?: WebhookInit): Promise<Response>;
 }
 
-/** Makes an endpoint with a stand-in behind it. */
+/** Creates an endpoint with a fake platform behind it. */
 export function setUp(settings: Settings = {}, options: SetUpOptions = {}): Endpoint {
   const { allowUnauthenticated = false, now = () => Date.now(), context } = options;
   const platform = createFakePlatform({ token: TOKEN, now });

@@ -100,7 +100,7 @@ const RUNNING = { status: "running", progress: 20, subtask: "fitting" };
 const SUCCESS = { status: "success", duration: 5_000, result: "model-1", result_type: "model" };
 const FAILED = { status: "failed", error_code: "QUOTA", error_description: "The quota is used up" };
 
-/** Every answer that is no problem. An operation without one here fails a test. */
+/** Every response that is not a problem. A test fails for an operation without one. */
 const ANSWERS: Example[] = [
   { name: "success", operation: "resolve", status: 200, ask: resolve(SUCCESS) },
   {
@@ -126,7 +126,7 @@ const ANSWERS: Example[] = [
   },
 ];
 
-/** How each problem comes about. */
+/** Requests that produce each problem. */
 const PROBLEM_ANSWERS: Record<ProblemType, Example["ask"]> = {
   "invalid-request": ({ bearer }) => bearer({ ...IDS, pending: "later" }, { headers }),
   "unauthorized": ({ send }) => send(TASK_PATH, { headers }),
