@@ -1,6 +1,6 @@
 /**
- * The command line of `@deepint/task`: show a task, wait for tasks, get a result, list, delete, sign
- * a webhook. It runs where it is the program, and does nothing where it is imported.
+ * The command line of `@deepint/task`: shows, lists and stops tasks, waits for them, prints their results
+ * and signs webhooks. Importing this module has no effect.
  *
  * ```sh
  * deno install --global --allow-all --name deepint-task jsr:@deepint/task/cli
@@ -23,19 +23,20 @@ import { addSign } from "./cli/sign.ts";
 import { addWait } from "./cli/wait.ts";
 
 const FOOTER = `
-The token is DEEPINT_TOKEN, or in ~/.deepint.ini, and so is the instance
-(DEEPINT_INSTANCE; default: app.deepint.net). Data goes to standard output, all
-else to standard error. "${NAME} help <command>" shows examples.
+The token is read from DEEPINT_TOKEN or from ~/.deepint.ini, the instance from
+DEEPINT_INSTANCE or the same file (default: app.deepint.net). Standard output
+carries only data; everything else goes to standard error. To see examples, run
+"${NAME} help <command>".
 
-Exit codes: 0 done, 1 error, 2 usage, 3 the task failed, 4 timed out, 5 no
-token or not a valid one, 130 interrupted. "wait" for several tasks exits with
-the first of 5, 1, 4, 3 that one ended with.
+Exit codes: 0 done, 1 error, 2 usage, 3 the task failed, 4 timed out, 5 missing
+or invalid credentials, 130 interrupted (143 for SIGTERM). For several tasks,
+"wait" exits with the first of 5, 1, 4, 3 that applies to one of them.
 `;
 
 /** Creates the program with its commands, all of which end when the signal aborts. */
 function createProgram(signal: AbortSignal): Command {
   const program = new Command(NAME)
-    .description("Tasks of Deep Intelligence, from a terminal or a script.")
+    .description("Show, list, wait for and stop tasks of Deep Intelligence.")
     .version(config.version)
     .addHelpText("after", FOOTER)
     .exitOverride()

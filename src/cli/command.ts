@@ -45,17 +45,17 @@ export function addCommand(
     .configureOutput({ outputError: usageError(`${NAME} help ${name}`) })
     .description(description)
     .option("--json", "write JSON to standard output")
-    .option("--quiet", "write nothing to standard error but errors")
+    .option("--quiet", "write only errors to standard error")
     .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}`);
 }
 
 /** Adds the options of a command that sends requests. */
 export function withConnection(
   command: Command,
-  timeoutHelp = "how long to try, such as 10s (default: 30s)",
+  timeoutHelp = "deadline, for example 10s (default: 30s)",
 ): Command {
   return command
-    .option("--instance <host>", "where the token is valid (default: app.deepint.net)")
+    .option("--instance <host>", "instance that the token is valid for (default: app.deepint.net)")
     .option("--timeout <duration>", timeoutHelp, parseDuration);
 }
 
@@ -63,7 +63,7 @@ export function withConnection(
 export function withOrganization(command: Command): Command {
   return command.option(
     "--organization <id>",
-    "the organization of an API URL, which does not name it",
+    "organization of an API URL, which does not contain it",
   );
 }
 

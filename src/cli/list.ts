@@ -50,7 +50,7 @@ async function listTasks(options: TaskListOptions, flags: ListFlags): Promise<vo
   if (json) return;
   if (rows.length > 0) {
     await writeTable(["TASK", "STATUS", "CREATED", "DURATION", "BY", "NAME"], rows, { fit: true });
-  } else if (!quiet) await writeLine("no such tasks", process.stderr);
+  } else if (!quiet) await writeLine("No tasks found", process.stderr);
 }
 
 /** Adds the command `list`, which prints the tasks of a workspace. */
@@ -63,10 +63,14 @@ export function addList(program: Command, { signal }: CommandContext): void {
       `${NAME} list o-1/w-1 --json | jq -r .info.id`,
     ],
   }).argument("<workspace>", "organization/workspace", parseWorkspace);
-  withConnection(command, "how long to try for a page of 500, such as 10s (default: 30s)")
-    .option("--status <statuses>", "only those, such as running,failed", parseStatuses)
-    .option("--name <text>", "only those with this in their name, in any case")
-    .option("--limit <n>", "at most so many", parseLimit)
+  withConnection(command, "deadline for each page of 500 tasks, for example 10s (default: 30s)")
+    .option(
+      "--status <statuses>",
+      "only tasks with these statuses, for example running,failed",
+      parseStatuses,
+    )
+    .option("--name <text>", "only tasks whose name contains this text, ignoring case")
+    .option("--limit <n>", "maximum number of tasks to list", parseLimit)
     .action((workspace: ReturnType<typeof parseWorkspace>, flags: ListFlags) =>
       listTasks({ ...workspace, ...flags, signal }, flags)
     );

@@ -8,7 +8,7 @@ import { toJson, writeJson, writeResult } from "./output.ts";
 /** Adds the command `result`, which prints the result of a finished task. */
 export function addResult(program: Command, { signal }: CommandContext): void {
   addTaskCommand(program, "result", {
-    description: "Show what a task made, and its web address.",
+    description: "Print the result of a task and its web address.",
     examples: [
       `${NAME} result ${EXAMPLE_URL}`,
       `${NAME} result o-1/w-1/t-1 --json | jq -r .result_url`,

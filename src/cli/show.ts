@@ -52,7 +52,7 @@ function describe(task: Task): string[][] {
 /** Adds the command `show`, which loads a task once and prints it. */
 export function addShow(program: Command, { signal }: CommandContext): void {
   addTaskCommand(program, "show", {
-    description: "Show a task: one request.",
+    description: "Show a task (one request).",
     examples: [`${NAME} show ${EXAMPLE_URL}`, `${NAME} show o-1/w-1/t-1 --json`],
   }).action(async (argument: string, flags: Flags & ConnectionFlags) => {
     const task = await openTask(argument, flags);

@@ -117,7 +117,7 @@ async function waitFor(
 /** Adds the command `wait`, which waits for tasks and prints their results. */
 export function addWait(program: Command, { signal }: CommandContext): void {
   const command = addCommand(program, "wait", {
-    description: "Wait until tasks have ended, and show their results.",
+    description: "Wait until tasks finish, then print their results.",
     examples: [
       `${NAME} wait ${EXAMPLE_URL} --timeout 10m`,
       `${NAME} wait o-1/w-1/t-1 o-1/w-1/t-2 --json | jq -r .info.result`,
@@ -126,13 +126,13 @@ export function addWait(program: Command, { signal }: CommandContext): void {
   }).argument("<task...>", TASK_ARGUMENT);
   withConnection(
     withOrganization(command),
-    "how long to wait for all of them (default: as long as they run)",
+    "deadline for all tasks, for example 10m (default: none)",
   )
     .addOption(
-      new Option("--interval <duration>", "time between polls, 250ms at least; or adaptive")
+      new Option("--interval <duration>", "time between polls: adaptive, or 250ms or more")
         .argParser(parseInterval).default("adaptive"),
     )
-    .option("--delete-on-interrupt", "on Ctrl-C delete the tasks that still run")
+    .option("--delete-on-interrupt", "on Ctrl-C, stop the tasks that are still running")
     .action(async (args: string[], flags: WaitFlags) => {
       process.exitCode = await waitFor(await openTasks(args, flags), flags, signal);
     });

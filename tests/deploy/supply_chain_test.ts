@@ -34,10 +34,10 @@ const UNLIMITED: Record<string, string[]> = {
   demo: ["run"], // one server is a process, so that the demo can kill it
   // they start Deno and other programs, which need the environment, and read the project
   test: ["read", "run", "env"],
-  slow: ["read", "run", "env"],
   ok: ["read", "run", "env"],
   page: ["all"], // Playwright inspects the machine on which it starts a browser
   runtimes: ["read", "run", "env"],
+  slow: ["read", "run", "env"],
   soak: ["read", "run", "env"],
   // esbuild is a program too and gets the whole environment
   build: ["read", "run", "env"],

@@ -285,7 +285,7 @@ check(
     const task = { status: "running", created: new Date().toISOString() };
     const answer = await page.goto(await linkTo(task, 5_000));
     assert(answer?.status() === 200, `status ${answer?.status()}`);
-    await page.waitForSelector("h1 >> text=This link leads nowhere");
+    await page.waitForSelector("h1 >> text=This link is not valid");
     assert(await page.getAttribute("main", "data-refresh") === "", "polling has stopped");
   },
 );
