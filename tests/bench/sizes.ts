@@ -1,4 +1,4 @@
-/** What `deno task sizes` weighs. */
+/** The sizes that `deno task sizes` measures. */
 import { deno } from "../helpers/run_deno.ts";
 import type { Figure } from "./figure.ts";
 

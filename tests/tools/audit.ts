@@ -1,7 +1,5 @@
-// How the gate looks for known vulnerabilities in what deno.lock pins.
-
-/** Fails on a finding. A registry that does not answer is none: the gate must pass without a network. */
+/** Arguments of `deno` that look for known vulnerabilities, and pass when the registry does not respond. */
 export const AUDIT = ["audit", "--ignore-registry-errors"];
 
-/** What `deno audit` says when there was no answer. */
+/** Matches the output of `deno audit` when the registry did not respond. */
 export const UNREACHED = /^Failed to get data from the registry/m;

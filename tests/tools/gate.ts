@@ -1,10 +1,10 @@
-// The gate behind `deno task ok`: every check that a change must pass. Names of steps as arguments
-// run only those.
+// The gate behind `deno task ok`: every check that a change must pass, each a test. Arguments are the
+// names of the steps to run.
 // deno-lint-ignore-file no-console
 import { AUDIT, UNREACHED } from "./audit.ts";
 import { deno, root } from "../helpers/run_deno.ts";
 import { readProse, reportProse } from "./prose.ts";
-import { closingLine, runTests } from "./test_runner.ts";
+import { runTests } from "./test_runner.ts";
 import { stdAssert } from "./std_assert.ts";
 import config from "../../deno.json" with { type: "json" };
 
@@ -16,7 +16,6 @@ const CHECKED = ["mod.ts", "src", "functions", "tests"];
 const ON_REQUEST = ["prose"];
 
 const assert = await stdAssert();
-const tests = { passed: 0, failed: 0 };
 const inCi = !["", "0", "false"].includes(Deno.env.get("CI") ?? "");
 
 const steps: Record<string, () => Promise<boolean>> = {
@@ -24,16 +23,14 @@ const steps: Record<string, () => Promise<boolean>> = {
   lint: () => succeeds(["lint"]),
   check: () => succeeds(["check", ...assert.args, ...CHECKED]),
   doc: () => succeeds(["doc", "--lint", "--frozen", ...Object.values(config.exports)]),
-  // the examples in the docs are run: what a user copies must work
+  // runs the examples in docstrings
   examples: () => succeeds(["test", "--doc", ...assert.args, "--no-prompt", ...DOCUMENTED]),
   async test() {
     const coverage = [`--coverage=${COVERAGE}`, "--clean", "--coverage-raw-data-only"];
-    const tally = await runTests(coverage, assert);
-    Object.assign(tests, { passed: tally.passed, failed: tally.failed });
-    return tally.failed === 0;
+    return (await runTests(coverage, assert)).failed === 0;
   },
   async coverage() {
-    // The thresholds are in deno.json; `deno coverage` fails below them.
+    // `deno coverage` fails below the thresholds in deno.json
     const include = `--include=^${RegExp.escape(root.href)}(src|functions)/`;
     const met = await succeeds(["coverage", COVERAGE, include]);
     await noteUnloaded(include);
@@ -43,12 +40,12 @@ const steps: Record<string, () => Promise<boolean>> = {
   prose: async () => reportProse(await readProse(root)),
   async audit() {
     const { code, output } = await deno(AUDIT);
-    if (UNREACHED.test(output)) console.log("the registry does not tell: nothing was audited");
+    if (UNREACHED.test(output)) console.log("the registry did not respond: nothing was audited");
     return code === 0;
   },
   async publish() {
     const args = ["publish", "--dry-run", "--frozen"];
-    // A fresh clone must be clean after the tests; a working copy need not be.
+    // the tests must leave a fresh clone clean; a working copy may have changes
     const { code, output } = await deno(inCi ? args : [...args, "--allow-dirty"]);
     return code === 0 && !/^\s*warning\b/im.test(output);
   },
@@ -58,7 +55,7 @@ async function succeeds(args: string[]): Promise<boolean> {
   return (await deno(args)).code === 0;
 }
 
-/** A module that no test loads is in no report, so its absence must be said. */
+/** Prints the modules that no test loads: the coverage report leaves them out. */
 async function noteUnloaded(include: string): Promise<void> {
   const { output } = await deno(["coverage", COVERAGE, include, "--lcov"], { quiet: true });
   const unloaded: string[] = [];
@@ -82,19 +79,10 @@ console.log(`@std/assert is ${assert.source}`);
 const wanted = Deno.args.length > 0
   ? Deno.args
   : Object.keys(steps).filter((name) => !ON_REQUEST.includes(name));
-const report: string[] = [];
-let failedSteps = 0;
 for (const name of wanted) {
-  console.log(`\n== ${name}`);
-  const start = performance.now();
-  const passed = await steps[name]?.() ?? false;
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  if (!passed && name !== "test") failedSteps++;
-  report.push(`${name.padEnd(10)}${passed ? "ok    " : "FAILED"}${`${seconds} s`.padStart(10)}`);
-  console.log(`== ${report.at(-1)}`);
+  Deno.test(name, async () => {
+    const step = steps[name];
+    if (!step) throw new RangeError(`step must be one of ${Object.keys(steps).join(", ")}`);
+    if (!await step()) throw new Error(`${name} failed: see its output above`);
+  });
 }
-
-console.log(`\n${report.join("\n")}\n`);
-const total = { passed: tests.passed, failed: tests.failed + failedSteps };
-console.log(closingLine(total));
-Deno.exit(total.failed === 0 ? 0 : 1);
