@@ -1,6 +1,6 @@
 /** The server for Bun, which serves the default export of the module that it runs. */
 import process from "node:process";
-import { readConfig } from "./app.ts";
+import { type Config, ConfigError, readConfig } from "./app.ts";
 import { lazyHandler } from "./lazy_handler.ts";
 
 /** The methods of Bun's server that this entry calls. */
@@ -11,13 +11,25 @@ export interface BunServer {
   stop(): Promise<void>;
 }
 
+/** Reads the settings, or exits with a line that names the wrong one. */
+function readConfigOrExit(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // deno-lint-ignore no-console -- the reason goes to standard error
+    console.error(error.message);
+    process.exit(1);
+  }
+}
+
 const handler = lazyHandler((name) => process.env[name]);
 
 let server: BunServer | undefined;
 
 /** Finishes the requests in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
 async function shutdown(): Promise<void> {
-  setTimeout(() => process.exit(0), readConfig(process.env).timeout);
+  setTimeout(() => process.exit(0), readConfigOrExit().timeout);
   await server?.stop();
   process.exit(0);
 }
@@ -29,13 +41,13 @@ function keepServer(it: BunServer): void {
 }
 
 export default {
-  /** The port to listen on. Bun reads it after the modules are loaded and exits if it throws. */
+  /** The port to listen on. Bun reads it after the modules are loaded. */
   get port(): number {
-    return readConfig(process.env).port;
+    return readConfigOrExit().port;
   },
   /** The address to listen on. @default IPv6 and IPv4 */
   get hostname(): string | undefined {
-    return readConfig(process.env).host;
+    return readConfigOrExit().host;
   },
   /** Seconds. Bun's default of 10 would end polls, which may take 60 s (`RESOLVE_TIMEOUT_MS`). */
   idleTimeout: 120,
