@@ -245,6 +245,23 @@ Deno.test("bun.ts asks for its port late, and takes a signed delivery from 202 t
   await deliver(calling(bun.fetch), upstream.platform);
 });
 
+Deno.test("bun.ts reads a body in one piece if Bun names the peer", async () => {
+  using _log = captureConsole();
+  using _set = environment({ DEEPINT_TOKEN: TOKEN, RESOLVE_WEBHOOK_SECRETS: SECRET });
+  const timestamp = Math.floor(Date.now() / 1000);
+  const server = { requestIP: () => ({ address: "192.0.2.1" }), stop: () => Promise.resolve() };
+  for (const [peer, expected] of [[server, 1], [undefined, 0]] as const) {
+    const init = await signed(post({}), { timestamp });
+    const request = new Request("https://endpoint.example/resolve", init);
+    request.headers.set("content-length", String(String(init.body).length));
+    let reads = 0;
+    const arrayBuffer = () => (reads++, Request.prototype.arrayBuffer.call(request));
+    Object.defineProperty(request, "arrayBuffer", { value: arrayBuffer });
+    const { status } = await bun.fetch(request, peer);
+    assertEquals({ status, reads }, { status: 400, reads: expected });
+  }
+});
+
 Deno.test("the functions read nothing when they are imported", async () => {
   const names = ["aws_lambda", "bun", "cloudflare", "netlify", "supabase/index", "vercel"];
   const script = names.map((name) => `import "./functions/${name}.ts";\n`).join("");
