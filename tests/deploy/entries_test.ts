@@ -1,5 +1,6 @@
 // The entries of the platforms: each takes a signed webhook from 202 to 200, in its own runtime where
 // that can be had here, else called as its platform calls it.
+import process from "node:process";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { handler as lambda } from "../../functions/aws_lambda.ts";
 import bun from "../../functions/bun.ts";
@@ -260,6 +261,8 @@ Deno.test("bun.ts reads a body in one piece if Bun names the peer", async () => 
     const { status } = await bun.fetch(request, peer);
     assertEquals({ status, reads }, { status: 400, reads: expected });
   }
+  // the entry handles signals from its first request on
+  for (const signal of ["SIGINT", "SIGTERM"]) process.removeAllListeners(signal);
 });
 
 Deno.test("the functions read nothing when they are imported", async () => {
