@@ -1,4 +1,4 @@
-/** AWS Lambda behind a function URL, an API Gateway or a load balancer: the handler `handler`. */
+/** The function for AWS Lambda, behind a function URL, an API Gateway or a load balancer. */
 import process from "node:process";
 import { handle } from "hono/aws-lambda";
 import { Hono } from "hono/tiny";
@@ -6,5 +6,5 @@ import { lazyHandler } from "./lazy_handler.ts";
 
 const fetch = lazyHandler((name) => process.env[name]);
 
-/** Answers an event of one of them with their form of a response. */
+/** Handles an event and returns the response in the format of its sender. */
 export const handler = handle(new Hono().all("*", (c) => fetch(c.req.raw)));

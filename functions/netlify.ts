@@ -1,6 +1,6 @@
 /**
- * Netlify Edge Functions: its bundle goes to `netlify/edge-functions/`. Netlify also hands over its
- * `Context`, which is not needed: it runs Deno, where requests may share what is under way.
+ * The Netlify Edge Function; its bundle goes to `netlify/edge-functions/`. Netlify's `Context` is not
+ * used: edge functions run on Deno, where requests may share a poll without `waitUntil`.
  */
 import { lazyHandler } from "./lazy_handler.ts";
 
@@ -10,5 +10,5 @@ const handler = lazyHandler((name) => Netlify.env.get(name));
 
 export default (request: Request): Response | Promise<Response> => handler(request);
 
-/** Which requests come here: all. */
+/** Routes every request to this function. */
 export const config: { path: string } = { path: "/*" };

@@ -1,27 +1,27 @@
 /**
- * Node 20 and later: its bundle is a server. Like `main.ts` it refuses to start on a wrong setting,
- * so it reads the environment when it is loaded.
+ * The server for Node 20 and later, run as a bundle. It reads the environment when it is loaded, and
+ * exits if a setting is wrong.
  */
 import process from "node:process";
 import { createAdaptorServer } from "@hono/node-server";
 import { type Config, ConfigError, createApp, readConfig } from "./app.ts";
 import { createErrorLog, logListening } from "./http/log.ts";
 
-/** Longer than the 60 s for which load balancers keep idle connections by default. */
+/** Longer than the 60 s for which common load balancers keep idle connections. */
 const KEEP_ALIVE_MS = 65_000;
 const HEADERS_TIMEOUT_MS = 66_000;
 
 type Server = ReturnType<typeof createAdaptorServer>;
 
 function exitWithError(line: string): never {
-  // deno-lint-ignore no-console -- why it does not start
+  // deno-lint-ignore no-console -- the reason goes to standard error
   console.error(line);
   process.exit(1);
 }
 
 /**
- * The number of connections to accept: half of the file descriptors. Requests need the others to
- * reach the platform, and Node says nothing when the last one is used up.
+ * Returns the number of connections to accept: half of the file descriptors. The other half is for
+ * upstream requests. Without a limit, Node drops connections silently when no descriptor is left.
  */
 function maxConnections(): number | undefined {
   const { userLimits } = process.report.getReport() as {
@@ -34,7 +34,7 @@ function maxConnections(): number | undefined {
 function createServer(config: Config): Server {
   const { fetch } = createApp(config);
   const server = createAdaptorServer({
-    hostname: "localhost", // stands in for the Host that HTTP/1.0 need not have
+    hostname: "localhost", // used for HTTP/1.0 requests without a Host header
     fetch: (request, { incoming }) =>
       fetch(request, { remoteAddr: { hostname: incoming.socket.remoteAddress } }),
     serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_TIMEOUT_MS },
@@ -53,7 +53,7 @@ function createServer(config: Config): Server {
 
 /** Finishes the requests in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
 function shutdown(server: Server, timeout: number): void {
-  // an idle connection must not hold the process
+  // let requests in progress finish, but don't wait for idle keep-alive connections
   if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
   server.close(() => process.exit(0));
   setTimeout(() => process.exit(0), timeout);
@@ -64,7 +64,7 @@ try {
   const server = createServer(config);
   server.listen(config.port, config.host, () => {
     const address = server.address();
-    if (address === null || typeof address === "string") return; // it listens on a port
+    if (address === null || typeof address === "string") return; // a pipe, never a port
     logListening(address.address, address.port, config.basePath);
   });
   for (const signal of ["SIGINT", "SIGTERM"]) {

@@ -1,6 +1,6 @@
 /**
- * A server of its own: `deno task start`. Apart from `main.ts`, whose default export `deno run` would
- * take for a slip.
+ * The server of `deno task start`. It is separate from `main.ts` because `deno run` warns about a
+ * default export with `fetch`.
  */
 import { createErrorLog, logListening } from "./http/log.ts";
 import main, { config, watches } from "./main.ts";
@@ -21,7 +21,7 @@ const servers = new Set<Server>();
 const logError = createErrorLog();
 
 function say(line: string): void {
-  // deno-lint-ignore no-console -- for the person who starts it
+  // deno-lint-ignore no-console -- standard error is for people
   console.error(line);
 }
 

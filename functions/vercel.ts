@@ -1,6 +1,6 @@
 /**
- * Vercel Functions on the Node runtime: its bundle goes to `api/`. It imports nothing of Node, so
- * that it also runs in the edge runtime, which is deprecated.
+ * The function for Vercel; its bundle goes to `api/`. It imports no Node module and therefore also
+ * runs in the deprecated edge runtime.
  */
 import type { Environment } from "./app.ts";
 import { lazyHandler } from "./lazy_handler.ts";

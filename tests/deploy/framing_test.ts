@@ -86,6 +86,15 @@ const LARGE: Record<string, [request: string, Record<ServerName, number>]> = {
   ],
 };
 
+async function accepts(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 for (const name of SERVER_NAMES) {
   Deno.test(`${name}: HTTP/1.0 is answered with 200, with and without Host`, async () => {
     await using endpoint = await startEndpoint(name);
@@ -173,6 +182,24 @@ for (const name of SERVER_NAMES) {
     assertEquals((await sendRaw(port, health)).statuses, [200]);
     const refused = await sendRaw(port, health, { hostname: "::1" }).catch((error) => error);
     assert(refused instanceof Deno.errors.ConnectionRefused, String(refused));
+  });
+
+  Deno.test(`${name}: a request in progress is answered after SIGTERM`, async () => {
+    await using endpoint = await startEndpoint(name);
+    const { platform, server } = endpoint;
+    const polled = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<Response | undefined>();
+    platform.inject(() => {
+      polled.resolve();
+      return held.promise;
+    });
+    const answer = sendRaw(server.port, HIDDEN);
+    await polled.promise;
+    const ended = server.end("SIGTERM");
+    while (await accepts(server.port));
+    held.resolve(undefined);
+    assertEquals((await answer).statuses, [202]);
+    assertEquals(await ended, 0);
   });
 
   Deno.test(`${name}: SIGTERM ends a server that waits for the rest of a request`, async () => {

@@ -98,9 +98,13 @@ Deno.test("deno: the sweep of the watches survives the exhaustion of descriptors
     delivered.resolve(request.headers.get("webhook-id"));
     return new Response(null, { status: 204 });
   });
+  const folder = await Deno.makeTempDir();
+  await using _folder = {
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
   await using endpoint = await startLimited("deno", {
     RESOLVE_CALLBACK_HOSTS: `127.0.0.1:${receiver.port}=${SECRET}`,
-    RESOLVE_KV_PATH: `dist/slow_exhaustion_${crypto.randomUUID()}.kv`,
+    RESOLVE_KV_PATH: `${folder}/watches.kv`,
   });
   const { platform, server } = endpoint;
   const task = platform.add({

@@ -8,7 +8,7 @@ import { bundleEntries, SERVER_NAMES, startEndpointProcess } from "../helpers/se
 const BUNDLES = new URL("dist/slow_haproxy/", root);
 const CHECK_TIMEOUT_MS = 20_000;
 
-/** Finds HAProxy; installs its package where that needs nobody's consent. */
+/** Finds HAProxy. Installs its package in CI and for root. */
 async function findHaproxy(): Promise<string> {
   const script = `
     PATH="$PATH:/usr/sbin:/usr/local/sbin"
