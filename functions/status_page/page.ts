@@ -60,7 +60,7 @@ export async function negotiate(
 
 let policy: string | undefined;
 
-/** Nothing may load or run but the one style and the one script, which are named by their hashes. */
+/** Allows only the one style and the one script, by their hashes. */
 async function contentSecurityPolicy(): Promise<string> {
   const hash = async (text: string) => {
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

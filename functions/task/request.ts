@@ -85,7 +85,7 @@ function checkAllowed(
 ): void {
   const check = (kind: string, id: string, allowed: readonly string[]) => {
     if (allowed.length === 0 || allowed.includes(id)) return;
-    throw new HttpProblem("forbidden", `the ${kind} is not served here`, {
+    throw new HttpProblem("forbidden", `the ${kind} is not allowed`, {
       code: `${kind.toUpperCase()}_NOT_ALLOWED`,
     });
   };
@@ -105,7 +105,7 @@ function idsFromFields(fields: IdFields, pointer: string, limits: RequestLimits)
   throw invalidRequest(
     ID_KEYS.filter((key) => all[key] === undefined).map((key) => ({
       pointer: `${pointer}/${key}`,
-      detail: "is missing: name the task by url, or by three ids",
+      detail: "is required, unless url names the task",
     })),
   );
 }
@@ -120,7 +120,7 @@ function idsFromUrl(url: string, context: UrlContext): TaskIds {
   const { fields, pointer, limits } = context;
   const { instance, ...ids } = parseUrl(url, context);
   if (instance !== limits.instance) {
-    throw new HttpProblem("forbidden", "the instance is not served here", {
+    throw new HttpProblem("forbidden", "the URL names another instance than this endpoint serves", {
       code: "INSTANCE_NOT_ALLOWED",
     });
   }
@@ -129,7 +129,7 @@ function idsFromUrl(url: string, context: UrlContext): TaskIds {
   if (wrong.length === 0) return ids;
   throw invalidRequest(wrong.map((key) => ({
     pointer: `${pointer}/${key}`,
-    detail: "is not the one that the url names",
+    detail: "differs from the one in url",
   })));
 }
 
@@ -144,7 +144,7 @@ function parseUrl(url: string, { fields, pointer, limits }: UrlContext): TaskLoc
     if (isApi && organizationId === undefined) {
       throw invalidRequest([{
         pointer: `${pointer}/organization_id`,
-        detail: "is missing: an API URL does not name the organization",
+        detail: "is required, because an API URL does not contain it",
       }]);
     }
     throw invalidRequest([{ pointer: `${pointer}/url`, detail: error.message }]);
