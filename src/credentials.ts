@@ -1,43 +1,67 @@
-/** Token and instance. The token never leaves by print or JSON: it is in a private field. */
+/** `Credentials`: token and instance. The token is in a private field, so that nothing prints it. */
 import { DeepintCredentialsError } from "./errors.ts";
 import { DEFAULT_INSTANCE, parseInstance } from "./task_url.ts";
 import { redactCause } from "./internal/redact.ts";
 
-/** A token, or a function that gives one (called once for each attempt of a request). */
+/**
+ * A token, or a function that returns one. Each attempt of a request calls the function; concurrent
+ * requests share one call. After a 401 it is called again: if it returns another token, the request is
+ * repeated once.
+ */
 export type Token = string | (() => string | Promise<string>);
 
-/** What {@linkcode Credentials} are made of. */
+/** Options of the {@linkcode Credentials} constructor. */
 export interface CredentialsOptions {
-  /** The token, or a function that gives it. */
+  /** The token, or a function that returns it. */
   token: Token;
   /**
-   * Where the token is valid, and the only place it is sent to: `host[:port]`, or an origin.
-   * `http:` is allowed for loopback alone.
+   * The only host that the token is sent to: `host[:port]`, or an origin. `http:` is allowed for
+   * loopback hosts only.
    *
    * @default "app.deepint.net"
    */
   instance?: string | undefined;
 }
 
-/** What is known already, for {@linkcode Credentials.build}. */
+/** Options of {@linkcode Credentials.build}. */
 export interface CredentialsBuildOptions {
-  /** The token. Otherwise `DEEPINT_TOKEN`, or `token` in `~/.deepint.ini`. */
+  /**
+   * The token.
+   *
+   * @default `DEEPINT_TOKEN`, or `token` in `~/.deepint.ini`
+   */
   token?: Token | undefined;
-  /** The instance. Otherwise `DEEPINT_INSTANCE`, or `instance` in `~/.deepint.ini`. */
+  /**
+   * The instance.
+   *
+   * @default `DEEPINT_INSTANCE`, or `instance` in `~/.deepint.ini`
+   */
   instance?: string | undefined;
 }
 
+/** A call of a token function older than this may hang and is not shared. */
+const MAX_SHARED_CALL_MS = 10_000;
+
 /**
- * Reads the token of credentials, checked to be one that a header can carry. Internal.
+ * Returns the token of credentials, or the result of calling their token function.
  *
- * @throws {DeepintCredentialsError} `CREDENTIALS_INVALID` when the function that gives it fails, or
- * gives something else
+ * @throws {DeepintCredentialsError} `CREDENTIALS_INVALID` when the function fails, or returns a value
+ * that a header cannot carry
+ * @internal
  */
 export let readToken: (credentials: Credentials) => string | Promise<string>;
 
+function checkToken(token: unknown): string {
+  if (typeof token === "string" && /^[!-~](?:[ -~]*[!-~])?$/.test(token)) return token;
+  throw new DeepintCredentialsError(
+    "CREDENTIALS_INVALID",
+    "Cannot use the token: it must be printable ASCII without spaces at its ends",
+  );
+}
+
 /**
  * Credentials for one Deep Intelligence instance. They print and serialise without the token.
- * Source: `deepint.auth.credentials.Credentials`.
+ * Equivalent of `deepint.auth.credentials.Credentials`.
  *
  * @example
  * ```ts
@@ -49,22 +73,24 @@ export let readToken: (credentials: Credentials) => string | Promise<string>;
  */
 export class Credentials {
   readonly #token: Token;
-  #last: string | undefined;
+  /** The last token of the function, which its next error may contain. */
+  #lastToken: string | undefined;
+  /** The call of the token function in progress. */
+  #call: { token: Promise<string>; startedAt: number } | undefined;
   /** `host[:port]`, or an origin for loopback HTTP. */
   readonly instance: string;
 
   static {
     readToken = (credentials) => {
       const token = credentials.#token;
-      return typeof token === "string" ? token : credentials.#call(token);
+      return typeof token === "string" ? token : credentials.#shareCall(token);
     };
   }
 
   /**
-   * Makes credentials of a token.
+   * Creates credentials from a token.
    *
-   * @throws {DeepintCredentialsError} `CREDENTIALS_INVALID` when the token is one that no header
-   * can carry
+   * @throws {DeepintCredentialsError} `CREDENTIALS_INVALID` when a header cannot carry the token
    * @throws {RangeError} when the instance is not `host[:port]` or an origin
    */
   constructor(options: CredentialsOptions) {
@@ -74,13 +100,21 @@ export class Credentials {
   }
 
   /**
-   * Finds token and instance, each in the first of three places that has it: the parameter, the
-   * environment (`DEEPINT_TOKEN`, `DEEPINT_INSTANCE`), and, under Deno, `~/.deepint.ini` (section
-   * `[DEFAULT]`, keys `token`, `instance`). A place that may not be read counts as empty.
+   * Finds the token and the instance. Each comes from the first of these places that has it: the
+   * parameter, the environment (`DEEPINT_TOKEN`, `DEEPINT_INSTANCE`) and, under Deno, `~/.deepint.ini`
+   * (section `[DEFAULT]`, keys `token` and `instance`). A place without read permission is skipped.
    *
    * @throws {DeepintCredentialsError} `CREDENTIALS_NOT_FOUND` when no place has a token,
-   * `CREDENTIALS_INVALID` when it is one that no header can carry
+   * `CREDENTIALS_INVALID` when a header cannot carry the token
    * @throws {RangeError} when the instance is not `host[:port]` or an origin
+   *
+   * @example
+   * ```ts
+   * import { Credentials } from "@deepint/task";
+   *
+   * const credentials = await Credentials.build({ token: "a-token" });
+   * console.log(credentials.instance); // app.deepint.net, unless DEEPINT_INSTANCE is set
+   * ```
    */
   static async build(options: CredentialsBuildOptions = {}): Promise<Credentials> {
     let token = options.token ?? readEnvironment("DEEPINT_TOKEN");
@@ -100,30 +134,47 @@ export class Credentials {
     return new Credentials({ token, instance });
   }
 
-  async #call(token: () => string | Promise<string>): Promise<string> {
+  async #shareCall(token: () => string | Promise<string>): Promise<string> {
+    const joined = this.#callInProgress();
+    if (joined) {
+      try {
+        return await joined;
+      } catch {
+        // the failure of another request's call: make a new one
+      }
+    }
+    const shared = this.#callInProgress();
+    if (shared) return await shared;
+    const call = { token: this.#callFunction(token), startedAt: performance.now() };
+    this.#call = call;
+    try {
+      return await call.token;
+    } finally {
+      if (this.#call === call) this.#call = undefined;
+    }
+  }
+
+  #callInProgress(): Promise<string> | undefined {
+    const call = this.#call;
+    return call && performance.now() - call.startedAt < MAX_SHARED_CALL_MS ? call.token : undefined;
+  }
+
+  async #callFunction(token: () => string | Promise<string>): Promise<string> {
     let value: string;
     try {
       value = await token();
     } catch (cause) {
       throw new DeepintCredentialsError(
         "CREDENTIALS_INVALID",
-        "Cannot get the token: the function that gives it failed",
-        redactCause(cause, this.#last), // a failed renewal may tell of the token before
+        "Cannot get the token: the token function failed",
+        redactCause(cause, this.#lastToken), // a failed renewal may mention the previous token
       );
     }
-    return this.#last = checkToken(value);
+    return this.#lastToken = checkToken(value);
   }
 }
 
-function checkToken(token: unknown): string {
-  if (typeof token === "string" && /^[!-~](?:[ -~]*[!-~])?$/.test(token)) return token;
-  throw new DeepintCredentialsError(
-    "CREDENTIALS_INVALID",
-    "Cannot use the token: it must be printable ASCII without spaces at its ends",
-  );
-}
-
-// the part of Deno and Node that is used here, where it is there
+// the parts of Deno and Node that are used here, where they exist
 interface Runtime {
   Deno?: {
     env: { get(name: string): string | undefined };
@@ -149,14 +200,14 @@ async function readIniFile(): Promise<{ token?: string; instance?: string }> {
   try {
     text = await Deno.readTextFile(`${home}/.deepint.ini`);
   } catch {
-    return {}; // not there, or a denied permission
+    return {}; // missing, or a denied permission
   }
   const values: Record<string, string> = {};
   let section = "";
   for (const line of text.split(/\r?\n/)) {
     section = /^\s*\[(.*)\]\s*$/.exec(line)?.[1] ?? section;
-    const [, key = "", value = ""] = /^\s*([^#;\s=:]+)\s*[=:]\s*(.*?)\s*$/.exec(line) ?? [];
-    if (section === "DEFAULT" && value) values[key.toLowerCase()] = value;
+    const [, key = "", value = ""] = /^([^#;\s=:]+)\s*[=:](.*)$/.exec(line.trim()) ?? [];
+    if (section === "DEFAULT" && value.trim()) values[key.toLowerCase()] = value.trim();
   }
   return values;
 }

@@ -3,9 +3,8 @@ import type { Task } from "./task.ts";
 import type { TaskInfo } from "./task_info.ts";
 
 /**
- * What went wrong, for code to decide on. Beyond the codes listed here come those that the server
- * chooses: `TASK_<error_code>` of a failed task, and the `code` of an error body when it matches
- * `[A-Z0-9_]{1,64}`.
+ * Code of an error, for programs to branch on. The platform adds codes of its own: `TASK_<error_code>` of
+ * a failed task, and the `code` of an error response if it matches `[A-Z0-9_]{1,64}`.
  */
 export type DeepintErrorCode =
   | "CREDENTIALS_NOT_FOUND"
@@ -25,48 +24,76 @@ export type DeepintErrorCode =
   | `TASK_${string}`
   | (string & Record<never, never>);
 
-/** The class of every error that an operation of this module rejects with. */
+/**
+ * Base class of every error that an operation of this module rejects with.
+ *
+ * @example
+ * ```ts
+ * import { Credentials, DeepintBaseError, Task } from "@deepint/task";
+ *
+ * const credentials = new Credentials({ token: "a-token" });
+ * const fetch = () => Promise.resolve(new Response("", { status: 404 }));
+ * try {
+ *   await Task.build({
+ *     organizationId: "o-1",
+ *     workspaceId: "w-1",
+ *     taskId: "t-1",
+ *     credentials,
+ *     fetch,
+ *   });
+ * } catch (error) {
+ *   if (error instanceof DeepintBaseError) console.log(error.code); // HTTP_404
+ * }
+ * ```
+ */
 export class DeepintBaseError extends Error {
   static {
     this.prototype.name = "DeepintBaseError";
   }
-  /** What went wrong, for code to decide on. */
+  /** The code, for programs to branch on. */
   declare readonly code: DeepintErrorCode;
 
-  /** Makes an error with a code, a message and, when there is one, a cause. */
+  /** Creates an error with a code, a message and optionally a cause. */
   constructor(code: DeepintErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
 
-  /** `<code>: <message>` */
+  /** Returns `<code>: <message>`. */
   override toString(): string {
     return `${this.code}: ${this.message}`;
   }
+
+  /** Returns the message and the other fields, without cause and stack, for `JSON.stringify`. */
+  toJSON(): Record<string, unknown> {
+    return { message: this.message, ...Object.fromEntries(Object.entries(this)) };
+  }
 }
 
-/** No token was found (`CREDENTIALS_NOT_FOUND`), or it is not usable (`CREDENTIALS_INVALID`). */
+/** Thrown when no token is found (`CREDENTIALS_NOT_FOUND`) or it is invalid (`CREDENTIALS_INVALID`). */
 export class DeepintCredentialsError extends DeepintBaseError {
   static {
     this.prototype.name = "DeepintCredentialsError";
   }
 }
 
-/** What a {@linkcode DeepintHTTPError} tells beside its code and message. */
+/** Options of the {@linkcode DeepintHTTPError} constructor. */
 export interface HTTPErrorOptions extends ErrorOptions {
   /** The request's method. */
   method: string;
   /** The request's URL without its query. */
   url: string;
-  /** The status of the answer; 0 when there was none. */
+  /** The status of the response; 0 without a response. */
   status: number;
-  /** Whether the same request may succeed later. */
+  /** `true` if the same request may succeed later. */
   retryable: boolean;
-  /** How long the server asks to wait, in milliseconds. */
+  /** The delay that the server asked for, in milliseconds. */
   retryAfter?: number | undefined;
+  /** The response's `x-request-id`. */
+  requestId?: string | undefined;
 }
 
-/** A request that got no answer, or one that is not a usable success. */
+/** Thrown when a request gets no response, or one that is not a usable success. */
 export class DeepintHTTPError extends DeepintBaseError {
   static {
     this.prototype.name = "DeepintHTTPError";
@@ -75,56 +102,59 @@ export class DeepintHTTPError extends DeepintBaseError {
   declare readonly method: string;
   /** The request's URL without its query. */
   declare readonly url: string;
-  /** The status of the answer; 0 when there was none. */
+  /** The status of the response; 0 without a response. */
   declare readonly status: number;
-  /** Whether the same request may succeed later. */
+  /** `true` if the same request may succeed later. */
   declare readonly retryable: boolean;
-  /** How long the server asks to wait, in milliseconds. */
+  /** The delay that the server asked for, in milliseconds. */
   declare readonly retryAfter?: number;
+  /** The response's `x-request-id`, for questions to the platform's support. */
+  declare readonly requestId?: string;
 
-  /** The message becomes `Error on HTTP <METHOD> <url>: <message>`. */
+  /** Creates an error with the message `Error on HTTP <METHOD> <url>: <message>`. */
   constructor(code: DeepintErrorCode, message: string, options: HTTPErrorOptions) {
-    const { method, url, status, retryable, retryAfter } = options;
+    const { method, url, status, retryable, retryAfter, requestId } = options;
     super(code, `Error on HTTP ${method} ${url}: ${message}`, options);
     this.method = method;
     this.url = url;
     this.status = status;
     this.retryable = retryable;
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
+    if (requestId) this.requestId = requestId;
   }
 }
 
-/** What a {@linkcode DeepintTimeoutError} tells beside its message. */
+/** Options of the {@linkcode DeepintTimeoutError} constructor. */
 export interface TimeoutErrorOptions {
-  /** How long the operation had taken, in milliseconds. */
+  /** Duration of the operation, in milliseconds. */
   elapsed: number;
-  /** The task's information as last seen. */
+  /** The last known information of the task. */
   info?: TaskInfo | undefined;
   /**
-   * Whether only one attempt was timed out, with time left for another.
+   * `true` if one attempt timed out and time is left for another.
    *
    * @default false
    */
   retryable?: boolean;
-  /** How long the server asked to wait, in milliseconds, when that was longer than the time left. */
+  /** The delay that the server asked for, in milliseconds, if it exceeds the remaining time. */
   retryAfter?: number | undefined;
 }
 
-/** A deadline passed (code `TIMEOUT`). The task goes on. */
+/** Thrown when a deadline passes (code `TIMEOUT`). The task is still running. */
 export class DeepintTimeoutError extends DeepintBaseError {
   static {
     this.prototype.name = "DeepintTimeoutError";
   }
-  /** How long the operation had taken, in milliseconds. */
+  /** Duration of the operation, in milliseconds. */
   declare readonly elapsed: number;
-  /** The task's information as last seen. */
+  /** The last known information of the task. */
   declare readonly info?: TaskInfo;
-  /** Whether only one attempt was timed out, with time left for another. */
+  /** `true` if one attempt timed out and time is left for another. */
   declare readonly retryable: boolean;
-  /** How long the server asked to wait, in milliseconds, when that was longer than the time left. */
+  /** The delay that the server asked for, in milliseconds, if it exceeds the remaining time. */
   declare readonly retryAfter?: number;
 
-  /** Makes the error of an operation that took too long. */
+  /** Creates the error of an operation whose deadline has passed. */
   constructor(message: string, options: TimeoutErrorOptions) {
     super("TIMEOUT", message);
     this.elapsed = options.elapsed;

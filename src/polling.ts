@@ -1,25 +1,32 @@
 /** The poll loop of `watch()` and `resolve()`, and which failures it tolerates. */
-import { type DeepintHTTPError, DeepintTaskError, DeepintTimeoutError } from "./errors.ts";
-import { isTransient, type RequestOptions } from "./request.ts";
+import { DeepintTaskError, DeepintTimeoutError } from "./errors.ts";
+import { isTransient, type RequestOptions, type TransientError } from "./request.ts";
 import { checkPollInterval, MAX_WAIT_MS, nextDelay } from "./schedule.ts";
 import type { Task } from "./task.ts";
 import { type TaskInfo, TaskStatus } from "./task_info.ts";
 import type { WatchOptions } from "./task_options.ts";
-import { elapsedTime } from "./internal/clock.ts";
+import { type Clock, startAge, startClock } from "./internal/clock.ts";
 import { checkDuration, sleep } from "./internal/deadline.ts";
 import { quote, sanitizeText } from "./internal/text.ts";
 
-/** The sixth failed poll in a row ends a wait. */
-export const MAX_FAILURES = 5;
+/** Failed polls in a row that a wait tolerates at any rate. */
+const MIN_FAILED_POLLS = 6;
+/** Duration of an outage that a wait tolerates. */
+const OUTAGE_MS = 120_000;
+const MAX_BACKOFF_MS = 60_000;
+/** The last poll is made this long before the deadline. */
+const LAST_POLL_MS = 1_000;
+/** A deadline that is missed by more than this was missed because the process was suspended. */
+export const SUSPENDED_MS = 1_000;
 
 /** The part of a task's private state that polling reads. */
 export interface TaskState {
   /** `true` if the information lacks what only a load returns. */
   readonly partial: boolean;
-  /** Time of the last load (epoch ms); 0 without one. */
+  /** Time of the last load on the monotonic clock; `-Infinity` without one. */
   readonly loadedAt: number;
-  /** Loads the task as a poll of a wait that began at `startedAt`. */
-  poll(options: RequestOptions, startedAt: number): Promise<void>;
+  /** Loads the task as a poll of a wait that `clock` measures. */
+  poll(options: RequestOptions, clock: Clock): Promise<void>;
 }
 
 /** Options of {@linkcode pollTask}. */
@@ -36,7 +43,7 @@ export function isInProgress(status: TaskStatus): boolean {
   return status === "pending" || status === "running";
 }
 
-/** Returns `true` if a caller of `watch()` or `onProgress` sees a difference. */
+/** Returns `true` if status, progress or subtask differ. */
 export function hasChanged(a: TaskInfo, b: TaskInfo): boolean {
   return a.rawStatus !== b.rawStatus || a.progress !== b.progress || a.subtask !== b.subtask;
 }
@@ -54,9 +61,9 @@ export function checkWatchOptions(options: WatchOptions): void {
 }
 
 /** Calls `onProgress`; an error that it throws, or rejects with, is only logged. */
-export function notifyProgress(onProgress: (info: TaskInfo) => void, info: TaskInfo): void {
+export function notifyProgress<T>(onProgress: (value: T) => void, value: T): void {
   // async, so that a returned promise is caught as well; the call still begins immediately
-  (async () => await onProgress(info))().catch((error) => {
+  (async () => await onProgress(value))().catch((error) => {
     // deno-lint-ignore no-console -- `reportError` would end a Deno process
     console.error("onProgress failed:", error);
   });
@@ -77,83 +84,164 @@ export function taskError(
   return new DeepintTaskError(sanitizeText(code), message, { task, info });
 }
 
-function timeoutError(task: Task, startedAt: number, retryAfter?: number): DeepintTimeoutError {
-  const elapsed = Date.now() - startedAt;
+/** Creates the error of a wait whose deadline has passed, or is earlier than `retryAfter` allows. */
+export function timeoutError(task: Task, clock: Clock, retryAfter?: number): DeepintTimeoutError {
+  const elapsed = Math.round(clock.elapsedWithSleep());
   const asked = retryAfter === undefined ? "" : `, the server asks to wait ${retryAfter} ms`;
   return new DeepintTimeoutError(
-    `${taskLabel(task)} had not ended after ${elapsed} ms (status ${task.info.status}${asked}); ` +
-      "it goes on: wait again to see its end",
+    `${
+      taskLabel(task)
+    } is still running after ${elapsed} ms (status ${task.info.status}${asked}); ` +
+      "call resolve() again to keep waiting",
     { elapsed, info: task.info, retryAfter },
   );
 }
 
-function assertKnown(task: Task, info: TaskInfo, raiseOnUnknown: boolean): TaskInfo {
-  if (info.status !== "unknown" || !raiseOnUnknown) return info;
-  throw taskError(task, "TASK_STATUS_UNKNOWN", {
-    problem: `has the unknown status ${
-      quote(info.rawStatus)
-    }, so it cannot be told whether it goes on`,
-    info,
-  });
+/** Returns the milliseconds until the last poll before a deadline that is `remaining` ms away. */
+export function lastPollDelay(remaining: number): number {
+  return remaining - Math.min(LAST_POLL_MS, remaining / 2);
+}
+
+/** Failed polls in a row. */
+export class FailureStreak {
+  #count = 0;
+  #firstAt = 0;
+
+  /** Records a failed poll that began at `startedAt`; returns `true` if polling must end. */
+  add(startedAt: number): boolean {
+    if (this.#count++ === 0) this.#firstAt = performance.now();
+    return this.#count >= MIN_FAILED_POLLS && startedAt - this.#firstAt >= OUTAGE_MS;
+  }
+
+  /** Ends the streak after a success. */
+  reset(): void {
+    this.#count = 0;
+  }
+
+  /** Returns the delay before the next poll: doubled after each failure but the first. */
+  delay(interval: number): number {
+    return Math.max(interval, Math.min(interval * 2 ** (this.#count - 1), MAX_BACKOFF_MS));
+  }
+}
+
+/** A wait for one task. */
+class TaskWait {
+  readonly #task: Task;
+  readonly #options: PollTaskOptions;
+  readonly #clock = startClock();
+  readonly #age = startAge(this.#clock);
+  readonly #failures = new FailureStreak();
+  #failure: TransientError | undefined;
+  #retryAfter: number | undefined;
+  /** Milliseconds until the next poll. */
+  #delay = 0;
+  /** `true` once the last poll before the deadline is scheduled. */
+  #isLast = false;
+  /** `true` if the next poll is the one after a suspension past the deadline. */
+  #isFinal = false;
+
+  constructor(task: Task, options: PollTaskOptions) {
+    this.#task = task;
+    this.#options = options;
+    this.#schedule(task.retryAfter);
+  }
+
+  async *run(): AsyncGenerator<TaskInfo, void, void> {
+    const { state } = this.#options;
+    const task = this.#task;
+    const isOld = performance.now() - state().loadedAt > this.#delay;
+    const { rawStatus, status } = task.info;
+    let shown: TaskInfo | undefined;
+    if (!state().partial && rawStatus !== null && !(status === "unknown" && isOld)) {
+      shown = task.info;
+    }
+    if (isOld || !shown) this.#delay = 0;
+    if (shown) yield this.#assertKnown(shown);
+    while (!shown || isInProgress(shown.status)) {
+      if (this.#delay > 0) await this.#sleep();
+      if (this.#remaining() <= 0 && !this.#isFinal) this.#expire();
+      const isFinal = this.#isFinal;
+      // another call may have seen the end in the meantime
+      if (state().partial || !TaskStatus.isTerminal(task.info.status)) await this.#poll();
+      const { info } = task;
+      if (!this.#failure && info.rawStatus !== null && (!shown || hasChanged(shown, info))) {
+        shown = info;
+        yield this.#assertKnown(shown);
+      }
+      if (isFinal && (!shown || isInProgress(shown.status))) throw this.#timeoutError();
+      this.#schedule((this.#failure ?? task).retryAfter);
+    }
+  }
+
+  #schedule(retryAfter: number | undefined): void {
+    const elapsed = this.#age(this.#task.info.created);
+    const interval = nextDelay(this.#options.pollInterval ?? 3_000, { elapsed });
+    this.#retryAfter = retryAfter;
+    this.#delay = this.#isFinal ? 0 : Math.max(this.#failures.delay(interval), retryAfter ?? 0);
+  }
+
+  #remaining(): number {
+    return (this.#options.timeout ?? Infinity) - this.#clock.elapsedWithSleep();
+  }
+
+  #timeoutError(retryAfter?: number): DeepintTimeoutError {
+    return timeoutError(this.#task, this.#clock, retryAfter);
+  }
+
+  /** Sleeps until the next poll, or the last one that fits, or the deadline. */
+  async #sleep(): Promise<void> {
+    const { signal } = this.#options;
+    const remaining = this.#remaining();
+    const retryAfter = this.#retryAfter ?? 0;
+    if (retryAfter > Math.min(remaining, MAX_WAIT_MS)) {
+      throw this.#failure ?? this.#timeoutError(retryAfter);
+    }
+    if (this.#delay >= remaining) {
+      this.#delay = Math.max(lastPollDelay(remaining), retryAfter);
+      if (this.#isLast || this.#delay >= remaining) {
+        await sleep(Math.max(0, remaining), signal);
+        return this.#expire();
+      }
+      this.#isLast = true;
+    }
+    await sleep(Math.ceil(this.#delay), signal);
+    this.#isFinal = this.#remaining() <= 0; // suspended: the sleep would have ended before
+  }
+
+  /** Ends the wait at its deadline; after a suspension, one more poll is made first. */
+  #expire(): void {
+    this.#isFinal = this.#remaining() < -SUSPENDED_MS;
+    if (!this.#isFinal) throw this.#timeoutError();
+  }
+
+  async #poll(): Promise<void> {
+    const { signal, requestTimeout, state } = this.#options;
+    const startedAt = performance.now();
+    const timeout = this.#isFinal ? Infinity : this.#remaining();
+    this.#failure = undefined;
+    try {
+      await state().poll({ signal, timeout, requestTimeout, retries: 0 }, this.#clock);
+      this.#failures.reset();
+    } catch (error) {
+      if (error instanceof DeepintTimeoutError && !error.retryable) return this.#expire();
+      if (!isTransient(error) || this.#failures.add(startedAt)) throw error;
+      this.#failure = error;
+    }
+  }
+
+  #assertKnown(info: TaskInfo): TaskInfo {
+    if (info.status !== "unknown" || !this.#options.raiseOnUnknown) return info;
+    throw taskError(this.#task, "TASK_STATUS_UNKNOWN", {
+      problem: `has the unknown status ${quote(info.rawStatus)}; it may still be running`,
+      info,
+    });
+  }
 }
 
 /** Polls a task: yields its current information, then again on each change, until the wait ends. */
-export async function* pollTask(
+export function pollTask(
   task: Task,
   options: PollTaskOptions,
 ): AsyncGenerator<TaskInfo, void, void> {
-  const {
-    signal,
-    pollInterval = 3_000,
-    timeout = Infinity,
-    requestTimeout,
-    state,
-    raiseOnUnknown,
-  } = options;
-  const startedAt = Date.now();
-  const remaining = () => timeout - (Date.now() - startedAt);
-  const delay = (retryAfter?: number) =>
-    nextDelay(pollInterval, { elapsed: elapsedTime(task.info.created, startedAt), retryAfter });
-  let retryAfter = task.retryAfter;
-  let wait = delay(retryAfter);
-  const isOld = Date.now() - state().loadedAt > wait;
-  const { rawStatus, status } = task.info;
-  let shown: TaskInfo | undefined;
-  if (!state().partial && rawStatus !== null && !(status === "unknown" && isOld)) shown = task.info;
-  if (isOld || !shown) wait = 0;
-  let failure: DeepintHTTPError | DeepintTimeoutError | undefined;
-  let failures = 0;
-  if (shown) yield assertKnown(task, shown, raiseOnUnknown);
-  while (!shown || isInProgress(shown.status)) {
-    if (wait > 0) {
-      if (retryAfter !== undefined && retryAfter > Math.min(remaining(), MAX_WAIT_MS)) {
-        throw failure ?? timeoutError(task, startedAt, retryAfter);
-      }
-      const isLast = remaining() <= wait;
-      await sleep(Math.min(wait, remaining()), signal);
-      if (isLast) throw timeoutError(task, startedAt);
-    }
-    if (remaining() <= 0) throw timeoutError(task, startedAt);
-    failure = undefined;
-    // another call may have seen the end meanwhile
-    if (state().partial || !TaskStatus.isTerminal(task.info.status)) {
-      try {
-        const bounds = { signal, timeout: remaining(), requestTimeout, retries: 0 };
-        await state().poll(bounds, startedAt);
-        failures = 0;
-      } catch (error) {
-        if (error instanceof DeepintTimeoutError && !error.retryable) {
-          throw timeoutError(task, startedAt);
-        }
-        if (!isTransient(error) || ++failures > MAX_FAILURES) throw error;
-        failure = error;
-      }
-    }
-    if (!failure && task.info.rawStatus !== null && (!shown || hasChanged(shown, task.info))) {
-      shown = task.info;
-      yield assertKnown(task, shown, raiseOnUnknown);
-    }
-    retryAfter = failure ? failure.retryAfter : task.retryAfter;
-    wait = delay(retryAfter);
-  }
+  return new TaskWait(task, options).run();
 }

@@ -1,258 +1,89 @@
-/**
- * The one place that calls `fetch`: headers, redirect, deadline, size cap, retry, error
- * mapping.
- */
+/** Requests to the platform. The only file that calls `fetch`: headers, deadline, size cap, errors. */
 import { type Credentials, readToken } from "./credentials.ts";
-import { type DeepintErrorCode, DeepintHTTPError, DeepintTimeoutError } from "./errors.ts";
-import { MAX_WAIT_MS, parseRetryAfter } from "./schedule.ts";
+import { DeepintHTTPError, DeepintTimeoutError } from "./errors.ts";
+import {
+  type Attempt,
+  cancelBody,
+  failure,
+  interpret,
+  networkError,
+  readJson,
+  type ResponseParser,
+} from "./response.ts";
+import { MAX_WAIT_MS } from "./schedule.ts";
 import type { TaskInfo } from "./task_info.ts";
 import { instanceOrigin } from "./task_url.ts";
-import { outOfRange, sanitizeText } from "./internal/text.ts";
-import { parseJsonRedacted, redactCause } from "./internal/redact.ts";
+import { type Clock, startClock } from "./internal/clock.ts";
 import { checkDuration, sleep, withTimeout } from "./internal/deadline.ts";
+import { outOfRange } from "./internal/text.ts";
+import { VERSION } from "./internal/version.ts";
 
-/** How a request is bounded. */
+/** Bounds of a request. */
 export interface RequestOptions {
-  /** Ends the operation at once; it rejects with the signal's reason. */
+  /** Signal that ends the operation immediately; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /**
-   * Milliseconds for the whole operation: token, attempts, and the waits between them.
+   * Milliseconds for the whole operation: token function, attempts and the delays between them.
    *
    * @default 30000
    */
   timeout?: number | undefined;
   /**
-   * Milliseconds for one attempt: connect, headers and body.
+   * Milliseconds for one attempt: connection, headers and body.
    *
    * @default 10000
    */
   requestTimeout?: number | undefined;
   /**
-   * How often a failed attempt is repeated when it may succeed later. Waits between attempts are
-   * `random(0, 500 ms × 2^n)`, or longer when the server asks for it.
+   * Maximum number of repeated attempts after passing failures. The delay before the n-th one is
+   * `random(0, 500 ms × 2^n)`, or longer if the server asks for it.
    *
    * @default 2
    */
   retries?: number | undefined;
 }
 
-/** The function that requests go through: the global `fetch`, or one of the same form. */
+/** The global `fetch`, or a function of the same form. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** Whom a request goes to, and as whom. */
+/** The recipient and the sender of a request. */
 export interface Connection {
   credentials: Credentials;
   organizationId: string;
   fetch?: Fetch | undefined;
 }
 
-/** One request and what to make of its answer. */
-export interface ApiRequest<T> {
-  method: "GET" | "DELETE";
-  /** Path and query, made of checked ids alone. */
+/** A request, and the parser of its response. */
+export interface ApiRequest<T> extends ResponseParser<T> {
+  /** Path and query, built from checked ids only. */
   path: string;
-  /** Reads the body (undefined when there is none); throws TypeError when it is not as it must be. */
-  parse(body: unknown, retryAfter: number | undefined): T;
-  /** When the operation began, if before this request (epoch ms): for the error of a timeout. */
-  startedAt?: number | undefined;
-  /** The task's information as last seen: for the error of a timeout. */
+  /** The clock of the wait that this request is part of, for the error of a timeout. */
+  clock?: Clock | undefined;
+  /** Returns the last known information of the task, for the error of a timeout. */
   info?: () => TaskInfo;
 }
 
-/** Options of {@linkcode failure}. */
-interface FailureOptions extends ErrorOptions {
-  code: DeepintErrorCode;
-  message: string;
-  retryable?: boolean;
-  retryAfter?: number | undefined;
-}
+/** A failure that a later attempt may not meet. */
+export type TransientError = DeepintHTTPError | DeepintTimeoutError;
 
-const MAX_RESPONSE_BYTES = 1_048_576;
+let cacheOption: RequestInit | undefined;
 
-/**
- * Makes a request, and repeats it while that may help and the time lasts.
- *
- * @throws {DeepintHTTPError} when there is no answer, or it is not a usable success
- * @throws {DeepintTimeoutError} when a deadline passes
- * @throws {DeepintCredentialsError} when the function that gives the token fails
- * @throws {RangeError} when an option is out of range
- */
-export async function request<T>(
-  connection: Connection,
-  call: ApiRequest<T>,
-  options: RequestOptions = {},
-): Promise<T> {
-  const { signal, timeout = 30_000, requestTimeout = 10_000, retries = 2 } = options;
-  checkDuration("timeout", timeout);
-  checkDuration("requestTimeout", requestTimeout);
-  if (!Number.isInteger(retries) || retries < 0) {
-    throw outOfRange("retries", retries, "an integer, 0 or more");
-  }
-  signal?.throwIfAborted();
-  const startedAt = Date.now();
-  const remaining = () => timeout - (Date.now() - startedAt);
-  for (let attempt = 0;; attempt++) {
-    const remainingBefore = remaining();
-    try {
-      return await withTimeout(
-        (signal) => send(connection, call, { isRepeated: attempt > 0, signal }),
-        {
-          ms: Math.min(remainingBefore, requestTimeout),
-          signal,
-          onTimeout: () => {
-            const elapsed = Date.now() - (call.startedAt ?? startedAt);
-            const message = `${call.method} ${
-              call.path.replace(/\?.*/, "")
-            } took over ${elapsed} ms`;
-            throw new DeepintTimeoutError(message, {
-              elapsed,
-              info: call.info?.(),
-              retryable: remainingBefore > requestTimeout,
-            });
-          },
-        },
-      );
-    } catch (error) {
-      if (attempt >= retries || !isTransient(error) || signal?.aborted) throw error;
-      const wait = Math.max(error.retryAfter ?? 0, Math.random() * 500 * 2 ** attempt);
-      if (wait > Math.min(remaining(), MAX_WAIT_MS)) throw error;
-      await sleep(wait, signal);
-    }
-  }
-}
-
-/** Whether a later attempt may succeed where this one failed. */
-export function isTransient(error: unknown): error is DeepintHTTPError | DeepintTimeoutError {
+/** Returns `true` if a later attempt may succeed: the failure is a failed poll and does not end a wait. */
+export function isTransient(error: unknown): error is TransientError {
   return (error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError) &&
     error.retryable;
 }
 
-/** One attempt of a request. */
-interface Attempt {
-  readonly method: string;
-  readonly url: string;
-  readonly token: string;
-  readonly signal: AbortSignal;
-  /** The status of the response; 0 without one. */
-  status: number;
+/** Returns `true` if `retries` repeats the request, which is a part of the transient failures. */
+function isRepeatable(error: unknown, method: string): error is TransientError {
+  if (!isTransient(error)) return false;
+  if (error instanceof DeepintTimeoutError || error.code === "LIMIT") return true;
+  const { code, status } = error;
+  return code === "NETWORK_ERROR" || [429, 502, 503, 504].includes(status) ||
+    status === 500 && method === "GET";
 }
 
-/** Creates the error of an attempt. */
-function failure(
-  { method, url, token, status }: Attempt,
-  { code, message, cause, retryable = false, retryAfter }: FailureOptions,
-): DeepintHTTPError {
-  return new DeepintHTTPError(code, message, {
-    method,
-    url: url.replace(/\?.*/, ""),
-    status,
-    retryable,
-    retryAfter,
-    ...redactCause(cause, token),
-  });
-}
-
-/** Sends the request. A redirect is an error. */
-async function fetchResponse(
-  { organizationId, fetch = globalThis.fetch }: Connection,
-  attempt: Attempt,
-): Promise<Response> {
-  const { method, url, token, signal } = attempt;
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      method,
-      headers: {
-        "accept": "application/json",
-        "x-auth-token": token,
-        "x-deepint-organization": organizationId,
-      },
-      // every runtime forwards the token when it follows a redirect to another origin
-      redirect: "manual",
-      signal,
-      ...noStore(),
-    });
-  } catch (cause) {
-    // the caller has already been rejected; do not create an unhandled rejection
-    signal.throwIfAborted();
-    const message = "there was no answer";
-    throw failure(attempt, { code: "NETWORK_ERROR", message, retryable: true, cause });
-  }
-  const { status } = response;
-  attempt.status = status;
-  // status 0: an opaque redirect, which is how browsers show one that is not followed
-  const isRedirect = response.redirected || status === 0 || (status >= 300 && status < 400);
-  if (isRedirect || signal.aborted) response.body?.cancel().catch(() => {});
-  signal.throwIfAborted();
-  if (!isRedirect) return response;
-  const message = "the server redirects, which is never followed";
-  throw failure(attempt, { code: "REDIRECT", message });
-}
-
-/** Reads the body as JSON; `undefined` if it is not JSON, or an error's body cannot be read. */
-async function readJson(response: Response, attempt: Attempt): Promise<unknown> {
-  let text: string | undefined;
-  try {
-    text = await readResponseText(response, attempt.signal);
-  } catch (cause) {
-    // the status of an error says more than its truncated body
-    if (!response.ok) return undefined;
-    const message = "the body broke off";
-    throw failure(attempt, { code: "NETWORK_ERROR", message, retryable: true, cause });
-  }
-  if (text === undefined && response.ok) {
-    const message = `the body is over ${MAX_RESPONSE_BYTES} bytes`;
-    throw failure(attempt, { code: "BODY_TOO_LARGE", message });
-  }
-  return parseJsonRedacted(text, attempt.token);
-}
-
-/** Returns what `call` makes of the body, or throws the error that the response stands for. */
-function interpret<T>(
-  { method, parse }: ApiRequest<T>,
-  { ok, status, headers }: Response,
-  { attempt, body }: { attempt: Attempt; body: unknown },
-): T {
-  const retryAfter = parseRetryAfter(headers.get("retry-after"));
-  if (!ok || isErrorBody(body, method)) {
-    const retryable = [429, 502, 503, 504].includes(status) || status === 500 && method === "GET";
-    const error = parseErrorBody(body, status);
-    throw failure(attempt, {
-      ...error,
-      retryable: retryable || error.code === "LIMIT",
-      retryAfter,
-    });
-  }
-  try {
-    return parse(body, retryAfter);
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : "the body is not as it must be";
-    throw failure(attempt, { code: "INVALID_RESPONSE", message: sanitizeText(message), cause });
-  }
-}
-
-async function send<T>(
-  connection: Connection,
-  call: ApiRequest<T>,
-  { isRepeated, signal }: { isRepeated: boolean; signal: AbortSignal },
-): Promise<T> {
-  const { method, path } = call;
-  const token = await readToken(connection.credentials);
-  signal.throwIfAborted();
-  const url = instanceOrigin(connection.credentials.instance) + path;
-  const attempt: Attempt = { method, url, token, signal, status: 0 };
-  const response = await fetchResponse(connection, attempt);
-  const { status } = response;
-  const body = await readJson(response, attempt);
-  // 404: an earlier attempt has deleted it
-  return method === "DELETE" && (status === 204 || (isRepeated && status === 404))
-    ? call.parse({ result: "success" }, undefined)
-    : interpret(call, response, { attempt, body });
-}
-
-let cacheOption: RequestInit | undefined;
-
-// frameworks cache `fetch`, and a poll would see one answer for ever; some Workers refuse the option
+// frameworks cache `fetch`, and polling would see one response forever; some Workers refuse the option
 function noStore(): RequestInit {
   if (!cacheOption) {
     const option: RequestInit = { cache: "no-store" };
@@ -266,62 +97,148 @@ function noStore(): RequestInit {
   return cacheOption;
 }
 
-/** The body's text, or undefined when it is larger than the limit. */
-async function readResponseText(
-  response: Response,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const { body, headers } = response;
-  const length = headers.get("content-length");
-  if (Number(length) > MAX_RESPONSE_BYTES) {
-    body?.cancel().catch(() => {});
-    return undefined;
-  }
-  // the length is the body's only where the runtime has read it off the wire itself ("basic"; not
-  // where a custom fetch made the response, nor across origins, which hide the encoding)
-  if (length && response.type === "basic" && !headers.has("content-encoding")) {
-    return await response.text();
-  }
-  if (!body) return "";
-  const reader = body.getReader();
-  // a custom fetch need not have listened
-  signal.addEventListener("abort", () => reader.cancel(signal.reason).catch(() => {}));
-  const decoder = new TextDecoder();
-  let text = "";
-  for (let size = 0;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    size += value.byteLength;
-    if (size > MAX_RESPONSE_BYTES) {
-      reader.cancel().catch(() => {});
-      return undefined;
-    }
-    text += decoder.decode(value, { stream: true });
-  }
+// in browsers the header would cause a CORS preflight, or is dropped
+function userAgent(): Record<string, string> {
+  const isBrowser = globalThis.navigator?.userAgent?.startsWith("Mozilla/");
+  return isBrowser ? {} : { "user-agent": `deepint-task/${VERSION}` };
 }
 
-function isErrorBody(body: unknown, method: string): boolean {
-  const { result, id, status } = (body ?? {}) as Record<string, unknown>;
-  // a task's `result` is an id, which may be any word
-  return result === "error" && (method === "DELETE" || (id ?? status ?? null) === null);
+/** Checks that a custom `fetch` returned a response, or that there is a `fetch` at all. */
+function checkFetch(fetch: unknown): void {
+  if (typeof fetch === "function") return;
+  throw new TypeError(
+    fetch === undefined
+      ? "Cannot send a request: this runtime has no fetch; pass the option fetch"
+      : `Cannot use the option fetch: it is ${typeof fetch}, not a function`,
+  );
 }
 
-const CODES: Record<number, DeepintErrorCode> = {
-  500: "UNKNOWN_ERROR",
-  502: "BAD_GATEWAY",
-  504: "TIMEOUT_ERROR",
-};
+function checkResponse(response: Partial<Response> | undefined | null): void {
+  const { status, headers, text } = response ?? {};
+  if (
+    typeof status === "number" && typeof headers?.get === "function" && typeof text === "function"
+  ) return;
+  const received = response === null ? "null" : typeof response;
+  throw new TypeError(
+    `Cannot use the option fetch: it returned ${received}, not a Response ` +
+      "(an object with status, headers and text())",
+  );
+}
 
-function parseErrorBody(
-  body: unknown,
-  status: number,
-): { code: DeepintErrorCode; message: string } {
-  const { code, message } = (body ?? {}) as Record<string, unknown>;
-  const ofStatus = status < 300 ? "UNKNOWN_ERROR" : CODES[status] ?? `HTTP_${status}`;
-  return {
-    code: typeof code === "string" && /^[A-Z0-9_]{1,64}$/.test(code) ? code : ofStatus,
-    message: typeof message === "string" && message
-      ? sanitizeText(message)
-      : `the server answered ${status}`,
+/** Sends the request. A redirect is an error. */
+async function fetchResponse(
+  { organizationId, fetch = globalThis.fetch }: Connection,
+  attempt: Attempt,
+): Promise<Response> {
+  const { method, url, token, signal } = attempt;
+  checkFetch(fetch);
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method,
+      headers: {
+        "accept": "application/json",
+        "x-auth-token": token,
+        "x-deepint-organization": organizationId,
+        ...userAgent(),
+      },
+      // every runtime forwards the token when it follows a redirect to another origin
+      redirect: "manual",
+      signal,
+      ...noStore(),
+    });
+  } catch (cause) {
+    // the caller has already been rejected; do not create an unhandled rejection
+    signal.throwIfAborted();
+    throw networkError(attempt, "no response", cause);
+  }
+  checkResponse(response);
+  attempt.response = response;
+  const { status } = response;
+  // status 0: an opaque redirect, which is how browsers show one that is not followed
+  const isRedirect = response.redirected || status === 0 || (status >= 300 && status < 400);
+  if (isRedirect || signal.aborted) cancelBody(response);
+  signal.throwIfAborted();
+  if (!isRedirect) return response;
+  const message = "the server redirects, which is never followed";
+  throw failure(attempt, { code: "REDIRECT", message });
+}
+
+/** Makes one attempt, and another one after a 401 if there is a new token. */
+async function send<T>(
+  connection: Connection,
+  call: ApiRequest<T>,
+  { isRepeated, signal }: { isRepeated: boolean; signal: AbortSignal },
+): Promise<T> {
+  const { credentials } = connection;
+  const { method, path } = call;
+  const url = instanceOrigin(credentials.instance) + path;
+  const sendWith = async (token: string) => {
+    signal.throwIfAborted();
+    const attempt: Attempt = { method, url, token, signal };
+    const response = await fetchResponse(connection, attempt);
+    const { status } = response;
+    const body = await readJson(response, attempt);
+    // 404: an earlier attempt has deleted it
+    return method === "DELETE" && (status === 204 || (isRepeated && status === 404))
+      ? call.parse({ result: "success" }, undefined)
+      : interpret(call, body, { attempt, response });
   };
+  const token = await readToken(credentials);
+  try {
+    return await sendWith(token);
+  } catch (error) {
+    if (!(error instanceof DeepintHTTPError) || error.status !== 401) throw error;
+    const newToken = await readToken(credentials);
+    if (newToken === token) throw error;
+    return await sendWith(newToken);
+  }
+}
+
+/**
+ * Sends a request, and repeats it after a passing failure while time is left.
+ *
+ * @throws {DeepintHTTPError} when there is no response, or it is not a usable success
+ * @throws {DeepintTimeoutError} when a deadline passes
+ * @throws {DeepintCredentialsError} when the token function fails
+ * @throws {RangeError} when an option is out of range
+ * @throws {TypeError} when there is no `fetch`, or it does not return a response
+ */
+export async function request<T>(
+  connection: Connection,
+  call: ApiRequest<T>,
+  options: RequestOptions = {},
+): Promise<T> {
+  const { signal, timeout = 30_000, requestTimeout = 10_000, retries = 2 } = options;
+  checkDuration("timeout", timeout);
+  checkDuration("requestTimeout", requestTimeout);
+  if (!Number.isInteger(retries) || retries < 0) {
+    throw outOfRange("retries", retries, "an integer, 0 or more");
+  }
+  signal?.throwIfAborted();
+  const clock = startClock();
+  const remaining = () => timeout - clock.elapsedWithSleep();
+  for (let attempt = 0;; attempt++) {
+    const remainingBefore = remaining();
+    const onTimeout = () => {
+      const elapsed = Math.round((call.clock ?? clock).elapsedWithSleep());
+      const path = call.path.replace(/\?.*/, "");
+      throw new DeepintTimeoutError(`${call.method} ${path} took over ${elapsed} ms`, {
+        elapsed,
+        info: call.info?.(),
+        retryable: remainingBefore > requestTimeout,
+      });
+    };
+    try {
+      const ms = Math.max(0, Math.min(remainingBefore, requestTimeout));
+      const work = (signal: AbortSignal) =>
+        send(connection, call, { isRepeated: attempt > 0, signal });
+      return await withTimeout(work, { ms, signal, onTimeout });
+    } catch (error) {
+      if (attempt >= retries || !isRepeatable(error, call.method) || signal?.aborted) throw error;
+      const delay = Math.max(error.retryAfter ?? 0, Math.random() * 500 * 2 ** attempt);
+      if (delay > Math.min(remaining(), MAX_WAIT_MS)) throw error;
+      await sleep(delay, signal);
+    }
+  }
 }

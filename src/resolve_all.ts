@@ -1,33 +1,39 @@
 /** Waiting for many tasks, with as few requests as possible. */
 import { DeepintTimeoutError } from "./errors.ts";
-import { checkWatchOptions } from "./polling.ts";
+import { checkWatchOptions, SUSPENDED_MS } from "./polling.ts";
 import type { Task } from "./task.ts";
 import type { WatchOptions } from "./task_options.ts";
 import { type SettledTask, type SharedWait, WorkspacePoller } from "./workspace_poller.ts";
 import { abortableIterable } from "./internal/abortable_iterable.ts";
+import { startClock } from "./internal/clock.ts";
 import { createWakeUp, withTimeout } from "./internal/deadline.ts";
 import { outOfRange } from "./internal/text.ts";
 
-/** How {@linkcode resolveAll} waits. A poll makes one attempt: `retries` does not apply to it. */
+/** Options of {@linkcode resolveAll}. A poll makes one attempt: `retries` does not apply. */
 export interface ResolveAllOptions extends WatchOptions {
   /**
-   * Milliseconds between polls, 250 or more, or `"adaptive"` (see `pollDelay`).
+   * Milliseconds between polls, at least 250, or `"adaptive"` (see {@linkcode pollDelay}).
    *
    * @default "adaptive"
    */
   pollInterval?: WatchOptions["pollInterval"];
   /**
-   * How many requests may be under way at once.
+   * Maximum number of requests in flight.
    *
    * @default 8
    */
   concurrency?: number | undefined;
   /**
-   * Whether the first task with an error ends the wait with it.
+   * Rejects with the first error of a task.
    *
    * @default false
    */
   raiseOnError?: boolean | undefined;
+  /**
+   * Called when the status of a task changed, and when the progress or subtask of a task changed that is
+   * polled on its own: a list does not have them. An error that it throws is only logged.
+   */
+  onProgress?: ((task: Task) => void) | undefined;
 }
 
 /** A queue of requests, of which a limited number is in flight at once. */
@@ -39,6 +45,11 @@ class RequestQueue {
 
   constructor(concurrency: number) {
     this.#concurrency = concurrency;
+  }
+
+  /** `true` if there is nothing to start or to wait for. */
+  get isIdle(): boolean {
+    return this.#active === 0 && this.#jobs.length === 0;
   }
 
   add(job: () => Promise<void>): void {
@@ -73,52 +84,91 @@ function groupByWorkspace(tasks: Task[], wait: SharedWait): WorkspacePoller[] {
   return [...pollers.values()];
 }
 
-async function* settleAll(
-  tasks: Task[],
-  options: ResolveAllOptions & { signal: AbortSignal },
-): AsyncGenerator<SettledTask, void, void> {
-  const { pollInterval = "adaptive", concurrency = 8, timeout = Infinity, signal } = options;
-  const startedAt = Date.now();
-  const remaining = () => timeout - (Date.now() - startedAt);
-  const queue = new RequestQueue(concurrency);
-  const settled: SettledTask[] = [];
-  const pollers = groupByWorkspace(tasks, {
-    pollInterval,
-    requestTimeout: options.requestTimeout,
-    signal,
-    startedAt,
-    remaining,
-    enqueue: (job) => queue.add(job),
-    settle: (task) => settled.push(task),
-  });
-  let pending = tasks.length;
-  while (pending > 0) {
-    for (const result of settled.splice(0)) {
-      signal.throwIfAborted();
-      if (result.error && options.raiseOnError) throw result.error;
-      pending--;
-      yield result;
+/** A wait for many tasks. */
+class ManyTasksWait {
+  readonly #tasks: Task[];
+  readonly #options: ResolveAllOptions;
+  readonly #signal: AbortSignal;
+  readonly #clock = startClock();
+  readonly #queue: RequestQueue;
+  readonly #pollers: WorkspacePoller[];
+  readonly #settled: SettledTask[] = [];
+  #failure: { error: unknown } | undefined;
+  /** `true` while the poll after a suspension past the deadline is made. */
+  #isFinal = false;
+
+  constructor(tasks: Task[], options: ResolveAllOptions, signal: AbortSignal) {
+    this.#tasks = tasks;
+    this.#options = options;
+    this.#signal = signal;
+    this.#queue = new RequestQueue(options.concurrency ?? 8);
+    this.#pollers = groupByWorkspace(tasks, {
+      clock: this.#clock,
+      signal,
+      pollInterval: options.pollInterval ?? "adaptive",
+      requestTimeout: options.requestTimeout,
+      onProgress: options.onProgress,
+      remaining: () => this.#isFinal ? Infinity : this.#remaining(),
+      enqueue: (job) => this.#queue.add(job),
+      settle: (settled) => this.#settled.push(settled),
+      fail: (error) => this.#failure ??= { error },
+    });
+  }
+
+  async *run(): AsyncGenerator<SettledTask, void, void> {
+    let pending = this.#tasks.length;
+    while (pending > 0) {
+      for (const result of this.#settled.splice(0)) {
+        this.#signal.throwIfAborted();
+        if (result.error && this.#options.raiseOnError) throw result.error;
+        pending--;
+        yield result;
+      }
+      if (this.#failure) throw this.#failure.error;
+      if (pending === 0 || this.#settled.length > 0) continue;
+      if (this.#remaining() <= 0) this.#expire(pending);
+      const delay = this.#isFinal ? Infinity : this.#poll();
+      this.#queue.start();
+      if (this.#settled.length === 0) await this.#queue.wait(delay, this.#signal);
     }
-    if (pending > 0 && remaining() <= 0 && settled.length === 0) {
-      const elapsed = Date.now() - startedAt;
-      const message =
-        `${pending} of ${tasks.length} tasks had not ended after ${elapsed} ms; they go on`;
+  }
+
+  #remaining(): number {
+    return (this.#options.timeout ?? Infinity) - this.#clock.elapsedWithSleep();
+  }
+
+  /** Queues the requests that are due; returns the milliseconds until the next ones. */
+  #poll(): number {
+    const now = this.#clock.elapsed();
+    let dueAt = Infinity;
+    for (const poller of this.#pollers) {
+      if (poller.dueAt <= now) poller.poll();
+      dueAt = Math.min(dueAt, poller.dueAt);
+    }
+    return Math.max(0, Math.min(dueAt - now, this.#remaining()));
+  }
+
+  /** Ends the wait at its deadline; after a suspension, each task is polled once more first. */
+  #expire(pending: number): void {
+    const isSuspended = this.#remaining() < -SUSPENDED_MS ||
+      this.#pollers.some(({ dueAt }) => dueAt < Infinity);
+    if (!this.#isFinal && isSuspended) {
+      this.#isFinal = true;
+      for (const poller of this.#pollers) poller.pollAll();
+    } else if (!this.#isFinal || this.#queue.isIdle) {
+      const elapsed = Math.round(this.#clock.elapsedWithSleep());
+      const message = `${pending} of ${this.#tasks.length} tasks are still running after ` +
+        `${elapsed} ms; call resolveAll() again to keep waiting`;
       throw new DeepintTimeoutError(message, { elapsed });
     }
-    const now = Date.now();
-    for (const poller of pollers) if (poller.dueAt <= now) poller.poll(now);
-    const dueAt = Math.min(...pollers.map((poller) => poller.dueAt));
-    queue.start();
-    if (pending === 0 || settled.length > 0) continue;
-    await queue.wait(Math.min(dueAt - now, remaining()), signal);
   }
 }
 
 /**
- * Waits for many tasks, and yields each as it settles: with an error when it failed, can't be loaded
- * any more, or has an unknown status. The tasks of a workspace are polled by its list where that takes
- * fewer requests than one a task; each that settled is then loaded once, since the list has no
- * results. Leaving the loop ends the polling. No task is ever deleted.
+ * Waits for many tasks, and yields each as it settles: with an error if it failed, cannot be loaded, or
+ * has an unknown status. The tasks of a workspace are polled by its list if that takes fewer requests
+ * than one per task. A list has no results, so each settled task is then loaded once. Breaking out of
+ * the loop stops polling; it stops no task.
  *
  * @throws {RangeError} when an option is out of range
  * @throws {DeepintTimeoutError} when `timeout` passes before all have settled (while iterating)
@@ -146,5 +196,8 @@ export function resolveAll(
   const { concurrency = 8 } = options;
   checkWatchOptions(options);
   if (!(concurrency >= 1)) throw outOfRange("concurrency", concurrency, "a number, 1 or more");
-  return abortableIterable(options.signal, (signal) => settleAll(all, { ...options, signal }));
+  return abortableIterable(
+    options.signal,
+    (signal) => new ManyTasksWait(all, options, signal).run(),
+  );
 }

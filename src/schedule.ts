@@ -1,17 +1,17 @@
-/** When to poll next: fixed, adaptive, `Retry-After`. Pure; it holds no timers. */
+/** The delay before the next poll: fixed, adaptive, `Retry-After`. Pure, without timers. */
 import { outOfRange } from "./internal/text.ts";
 
-/** The longest single wait: timers overflow beyond 24.8 days, and nobody waits a day for a poll. */
+/** The longest delay, one day. Timers overflow after 24.8 days. */
 export const MAX_WAIT_MS = 86_400_000;
 
-/** What {@linkcode pollDelay} goes by. */
+/** Input of {@linkcode pollDelay}. */
 export interface PollState {
-  /** Milliseconds since the task was created, or since the first poll; see `elapsedTime`. */
+  /** Milliseconds since the task was created, or since the first poll. */
   elapsed: number;
-  /** What the server asked for, in milliseconds. */
+  /** Minimum delay that the server asked for, in milliseconds. */
   retryAfter?: number | undefined;
   /**
-   * The jitter: a number in [0, 1), or a function that gives one.
+   * The jitter: a number in [0, 1), or a function that returns one.
    *
    * @default Math.random
    */
@@ -19,9 +19,9 @@ export interface PollState {
 }
 
 /**
- * The adaptive schedule: a tenth of the task's run time so far, from 2 to 60 seconds, times a jitter
- * of 1 to 1.1, and never less than what the server asked for. So the end is seen at most 11 % of the
- * run time + 2.2 s late.
+ * Returns the delay before the next poll on the adaptive schedule: a tenth of the task's run time, from 2
+ * to 60 seconds, multiplied by a jitter of 1 to 1.1, and at least what the server asked for. The end of
+ * a task is seen at most 11 % of its run time + 2.2 s late.
  *
  * @returns milliseconds until the next poll
  *
@@ -35,17 +35,17 @@ export interface PollState {
 export function pollDelay(state: PollState): number {
   const { elapsed, retryAfter, random = Math.random } = state;
   const jitter = 1 + 0.1 * (typeof random === "number" ? random : random());
-  // `|| 0`: what is no number must not become a timer that is none
+  // `|| 0` turns NaN into 0; a NaN timer would fire immediately
   return Math.max(Math.min(Math.max(0.1 * elapsed || 0, 2_000), 60_000) * jitter, retryAfter || 0);
 }
 
-/** How often to ask: a fixed number of milliseconds, or the adaptive schedule. */
+/** Milliseconds between polls, or `"adaptive"` (see {@linkcode pollDelay}). */
 export type PollInterval = number | "adaptive";
 
 /**
  * Checks a poll interval.
  *
- * @throws {RangeError} when it is no number of milliseconds from 250 to a day, nor `"adaptive"`
+ * @throws {RangeError} when it is neither 250 to 86,400,000 milliseconds nor `"adaptive"`
  */
 export function checkPollInterval(interval: PollInterval): void {
   if (interval === "adaptive") return;
@@ -57,22 +57,39 @@ export function checkPollInterval(interval: PollInterval): void {
   );
 }
 
-/** Milliseconds until the next poll, by whichever schedule. */
+/** Returns the milliseconds until the next poll on either schedule. */
 export function nextDelay(interval: PollInterval, state: PollState): number {
   return interval === "adaptive" ? pollDelay(state) : Math.max(interval, state.retryAfter || 0);
 }
 
+const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/;
+// a comma separates values, except the one after a weekday
+const LIST_ITEMS = /(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*, )?[^,]+/g;
+
+// engines read nearly any text as some date; the weekday in front identifies the three forms
+function parseHttpDate(text: string): number {
+  return HTTP_DATE.test(text) ? Date.parse(text.endsWith("GMT") ? text : `${text} GMT`) : NaN;
+}
+
 /**
- * Reads a `Retry-After` header. Source: RFC 9110, 10.2.3 (seconds, or a date in one of the three
- * forms of 5.6.7).
+ * Parses a `Retry-After` header: seconds, also with decimals, or a date in one of the three forms of RFC
+ * 9110, 5.6.7. A joined list has its largest value. A date is relative to `date`, the response's own
+ * `Date` header, or else to `now`.
  *
- * @returns milliseconds, or undefined when it is missing or unreadable
+ * @returns milliseconds, or `undefined` if the header is missing or unreadable
  */
-export function parseRetryAfter(header: string | null, now = Date.now()): number | undefined {
-  const value = header?.trim() ?? "";
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  // engines read nearly any text as some date; the weekday in front tells the three forms
-  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/.test(value)) return undefined;
-  const date = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+export function parseRetryAfter(
+  header: string | null,
+  { date, now = Date.now() }: { date?: string | null; now?: number } = {},
+): number | undefined {
+  const base = parseHttpDate(date?.trim() ?? "");
+  let longest: number | undefined;
+  for (const [item] of (header ?? "").matchAll(LIST_ITEMS)) {
+    const text = item.trim();
+    const ms = /^\d+(\.\d+)?$/.test(text)
+      ? Math.ceil(Number(text)) * 1_000
+      : Math.max(0, parseHttpDate(text) - (Number.isNaN(base) ? now : base));
+    if (!Number.isNaN(ms)) longest = Math.max(longest ?? 0, ms);
+  }
+  return longest;
 }

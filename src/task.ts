@@ -31,13 +31,16 @@ import type {
   TaskResult,
   WatchOptions,
 } from "./task_options.ts";
-import { checkId, instanceOrigin, parseTaskUrl, webUrl } from "./task_url.ts";
+import { checkId, fileUrl, instanceOrigin, parseTaskUrl, webUrl } from "./task_url.ts";
 import { abortableIterable } from "./internal/abortable_iterable.ts";
+import type { Clock } from "./internal/clock.ts";
 import { sanitizeText } from "./internal/text.ts";
 
 /** A task's private state, for polling. */
 interface TaskInternals extends TaskState {
   readonly connection: Connection;
+  /** Sets the status that a list reports. */
+  setStatus(status: TaskStatus): void;
 }
 
 /** Returns the private state of a task, for `resolveAll`. @internal */
@@ -74,8 +77,8 @@ export class Task {
   readonly #fetch: Fetch | undefined;
   /** `true` if the information lacks the fields that only a load returns. */
   #partial = false;
-  /** Time of the last load (epoch ms); 0 without one. */
-  #loadedAt = 0;
+  /** Time of the last load on the monotonic clock; `-Infinity` without one. */
+  #loadedAt = -Infinity;
   #retryAfter: number | undefined;
   // loads are numbered in the order of their start: an older one never overwrites a newer one
   #loadsStarted = 0;
@@ -86,7 +89,10 @@ export class Task {
       connection: task.#connection,
       loadedAt: task.#loadedAt,
       partial: task.#partial,
-      poll: (options, startedAt) => task.#load(options, startedAt),
+      poll: (options, clock) => task.#load(options, clock),
+      setStatus(status) {
+        task.info = TaskInfo.fromDict({ ...task.info.toDict(), status });
+      },
     });
   }
 
@@ -199,20 +205,18 @@ export class Task {
     const workspaceId = checkId("workspaceId", options.workspaceId);
     const { fetch } = options;
     const matches = createTaskFilter(options);
-    return {
-      async *[Symbol.asyncIterator]() {
-        const credentials = options.credentials ?? await Credentials.build();
-        const connection = { organizationId, credentials, fetch };
-        for await (const { items } of listPages(connection, workspaceId, options)) {
-          for (const info of items) {
-            if (!matches(info)) continue;
-            const task = new Task({ ...connection, workspaceId, info });
-            task.#partial = true;
-            yield task;
-          }
+    async function* generate(signal: AbortSignal) {
+      const credentials = options.credentials ?? await Credentials.build();
+      const connection = { organizationId, credentials, fetch };
+      for await (const { items } of listPages(connection, workspaceId, { ...options, signal })) {
+        for (const info of items.filter(matches)) {
+          const task = new Task({ ...connection, workspaceId, info });
+          task.#partial = true;
+          yield task;
         }
-      },
-    };
+      }
+    }
+    return abortableIterable(options.signal, generate);
   }
 
   /** The delay before the next load that the platform asked for in the last one, in milliseconds. */
@@ -296,7 +300,8 @@ export class Task {
   /**
    * Returns the result of a finished task. It does not wait.
    *
-   * @returns `{ source: "<id>" }`, `{ model: "<id>" }`, …; `{}` if the task has no result or failed
+   * @returns `{ source: "<id>" }`, `{ model: "<id>" }`, `{ file: "<url>" }`, …; `{}` if the task has no
+   * result or failed
    * @throws {DeepintTaskError} `TASK_NOT_FINISHED` when the task is still running
    * @throws {DeepintHTTPError} when a load fails
    * @throws {DeepintTimeoutError} when a deadline passes
@@ -350,10 +355,15 @@ export class Task {
     await request(this.#connection, this.#requestFor({ method: "DELETE", parse }), options);
   }
 
-  /** Returns the web address of the source or model that the task created, otherwise null. */
+  /**
+   * Returns the web address of the source or model that the task created, or the URL of its file
+   * (`https:`, or `http:` on a loopback host). Otherwise null.
+   */
   resultUrl(): URL | null {
     const { result, resultType } = this.info;
-    if (result === null || (resultType !== "source" && resultType !== "model")) return null;
+    if (result === null) return null;
+    if (resultType === "file") return fileUrl(result);
+    if (resultType !== "source" && resultType !== "model") return null;
     return webUrl({ ...this, instance: this.credentials.instance }, resultType, result);
   }
 
@@ -385,19 +395,19 @@ export class Task {
     return `/api/v1/workspace/${this.workspaceId}/task/${this.taskId}`;
   }
 
-  #requestFor<T>(call: Pick<ApiRequest<T>, "method" | "parse" | "startedAt">): ApiRequest<T> {
+  #requestFor<T>(call: Pick<ApiRequest<T>, "method" | "parse" | "clock">): ApiRequest<T> {
     return { path: this.#path, info: () => this.info, ...call };
   }
 
-  /** Loads the task. In a wait that began at `startedAt`, a missing status is a failed poll. */
-  async #load(options: RequestOptions, startedAt?: number): Promise<void> {
+  /** Loads the task. In a wait, which `clock` measures, a missing status is a failed poll. */
+  async #load(options: RequestOptions, clock?: Clock): Promise<void> {
     const sequence = ++this.#loadsStarted;
     const parse = (body: unknown, retryAfter?: number) => (
       { info: parseTaskBody(body, this.taskId), retryAfter }
     );
-    const call = this.#requestFor({ method: "GET", parse, startedAt });
+    const call = this.#requestFor({ method: "GET", parse, clock });
     const read = await request(this.#connection, call, options);
-    if (startedAt !== undefined && read.info.rawStatus === null) {
+    if (clock && read.info.rawStatus === null) {
       throw new DeepintHTTPError("INVALID_RESPONSE", "the task has no status", {
         method: "GET",
         url: instanceOrigin(this.credentials.instance) + this.#path,
@@ -408,7 +418,7 @@ export class Task {
     }
     if (sequence < this.#lastApplied) return;
     this.#lastApplied = sequence;
-    this.#loadedAt = Date.now();
+    this.#loadedAt = performance.now();
     this.#partial = false;
     this.#retryAfter = read.retryAfter;
     this.info = read.info;

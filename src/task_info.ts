@@ -174,8 +174,14 @@ function readText(value: unknown, key: string): string {
   throw wrongKind(key, "a string or null", value);
 }
 
+/** Reads text; empty text is the same as null. */
+function readNonEmpty(value: unknown, key: string): string | null {
+  return readText(value, key) || null;
+}
+
+// no two adjacent quantifiers match the same character, so that the time is linear
 function readNumber(value: unknown, key: string): number | null {
-  if (typeof value === "string" && !/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) {
+  if (typeof value === "string" && !/^\s*[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) {
     return null;
   }
   if (typeof value !== "string" && typeof value !== "number") {
@@ -223,8 +229,8 @@ const FIELDS = [
   ["description", "description", readText],
   ["progress", "progress", readNumber],
   ["subtask", "subtask", readText],
-  ["result", "result", readText],
-  ["result_type", "resultType", readText],
+  ["result", "result", readNonEmpty],
+  ["result_type", "resultType", readNonEmpty],
   ["error_code", "errorCode", readCode],
   ["error_description", "errorDescription", readText],
 ] as const satisfies [

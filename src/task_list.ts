@@ -1,26 +1,56 @@
-/** Listing the tasks of a workspace page by page. */
+/** Lists the tasks of a workspace page by page. */
+import { DeepintHTTPError } from "./errors.ts";
 import { type Connection, request, type RequestOptions } from "./request.ts";
 import { TaskInfo, TaskStatus } from "./task_info.ts";
 import type { TaskListOptions } from "./task_options.ts";
 import { checkId } from "./task_url.ts";
 import { outOfRange } from "./internal/text.ts";
 
-/** The most tasks that the server gives in a page. */
+/** The largest page that the platform serves. */
 const MAX_PAGE_SIZE = 500;
 
-/** A page of a list. Internal. */
+/** Options of {@linkcode listPages}. */
+export interface ListPagesOptions extends RequestOptions {
+  pageSize?: number | undefined;
+}
+
+/** A page of a list. */
 export interface Page {
+  /** The tasks that no earlier page had. */
   items: TaskInfo[];
-  /** How many pages there are. */
+  /** Total number of pages. */
   pages: number;
+  /** Number of pages after this one. */
+  pagesLeft: number;
+  /** The `limit` of the request. */
+  pageSize: number;
   retryAfter: number | undefined;
 }
 
+function parseItem(item: unknown): TaskInfo {
+  const info = TaskInfo.fromDict(item);
+  checkId("id", info.taskId); // it becomes part of a path
+  return info;
+}
+
+function parsePage(body: unknown, retryAfter: number | undefined) {
+  const { items, page, limit, pages_count } = (body ?? {}) as Record<string, unknown>;
+  const pages = Number(pages_count ?? NaN);
+  if (!Array.isArray(items) || !Number.isInteger(pages)) {
+    throw new TypeError("Cannot read a page of tasks: items or pages_count is missing");
+  }
+  return { items: items.map(parseItem), page, limit: Number(limit) || Infinity, pages, retryAfter };
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof DeepintHTTPError && error.code === "BODY_TOO_LARGE";
+}
+
 /**
- * The tasks of a workspace, page by page; each is asked for once, when it is due. Ends when the pages
- * end, or when one is empty or brings nothing new: a server may say its first page for ever. A task
- * that moves to a later page while the list is read comes once. The information is partial: the list
- * has no subtask, progress, result or error. Internal.
+ * Yields the tasks of a workspace page by page. Ends after the last page, at an empty one, and at a page
+ * equal to the one before from a server that ignores the page number. A page that is too large is
+ * requested in smaller ones. The information is partial: a list has no subtask, progress, result or
+ * error.
  *
  * @throws {RangeError} when the page size is not an integer from 1 to 500
  * @throws {DeepintHTTPError} when a request fails; `INVALID_RESPONSE` for a malformed page
@@ -28,36 +58,38 @@ export interface Page {
 export async function* listPages(
   connection: Connection,
   workspaceId: string,
-  options: RequestOptions & { pageSize?: number | undefined } = {},
+  options: ListPagesOptions = {},
 ): AsyncGenerator<Page, void, void> {
-  const { pageSize = MAX_PAGE_SIZE } = options;
+  let { pageSize = MAX_PAGE_SIZE } = options;
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > MAX_PAGE_SIZE) {
     throw outOfRange("pageSize", pageSize, `an integer from 1 to ${MAX_PAGE_SIZE}`);
   }
   const seen = new Set<string>();
+  let previousIds = "";
+  let offset = 0; // tasks on the pages read so far
+  let servedSize = pageSize; // the server may use a smaller page
   for (let page = 0, pages = 1; page < pages; page++) {
     const path = `/api/v1/workspace/${workspaceId}/tasks?page=${page}&limit=${pageSize}`;
-    const read = await request(connection, { method: "GET", path, parse: parsePage }, options);
-    const items = read.items.filter(({ taskId }) => !seen.has(taskId) && seen.add(taskId));
-    if (items.length === 0) return;
-    yield { ...read, items };
+    let read;
+    try {
+      read = await request(connection, { method: "GET", path, parse: parsePage }, options);
+    } catch (error) {
+      if (!isTooLarge(error) || servedSize <= 1) throw error;
+      servedSize = pageSize = Math.floor(servedSize / 2);
+      page = Math.floor(offset / pageSize) - 1;
+      pages = page + 2;
+      continue;
+    }
+    const ids = read.items.map(({ taskId }) => taskId).join();
+    if (ids === "" || ids === previousIds && read.page !== page) return;
+    previousIds = ids;
+    servedSize = Math.min(pageSize, read.limit);
+    offset = page * servedSize + read.items.length;
     pages = read.pages;
+    const items = read.items.filter(({ taskId }) => !seen.has(taskId) && seen.add(taskId));
+    const { retryAfter } = read;
+    yield { items, pages, pagesLeft: pages - page - 1, pageSize, retryAfter };
   }
-}
-
-function parsePage(body: unknown, retryAfter: number | undefined): Page {
-  const { items, pages_count } = (body ?? {}) as Record<string, unknown>;
-  const pages = Number(pages_count ?? NaN);
-  if (!Array.isArray(items) || !Number.isInteger(pages)) {
-    throw new TypeError("Cannot read a page of tasks: it has no items or no pages_count");
-  }
-  return { items: items.map(parseItem), pages, retryAfter };
-}
-
-function parseItem(item: unknown): TaskInfo {
-  const info = TaskInfo.fromDict(item);
-  checkId("id", info.taskId); // it becomes part of a path
-  return info;
 }
 
 /**

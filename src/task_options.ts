@@ -115,8 +115,20 @@ export interface ReadOptions extends RequestOptions {
   forceReload?: boolean | undefined;
 }
 
-/** The result of a task: `{ source: "<id>" }`, `{ model: "<id>" }`, …, or `{}` without a result. */
-export type TaskResult = Record<string, string>;
+/**
+ * The result of a task by its type: `{ source: "<id>" }`, `{ model: "<id>" }`, `{ file: "<url>" }`, …, or
+ * `{}` without a result.
+ */
+export interface TaskResult {
+  /** Id of the created source. */
+  source?: string;
+  /** Id of the created model. */
+  model?: string;
+  /** URL of the exported file. */
+  file?: string;
+  /** A result of another type. */
+  [type: string]: string | undefined;
+}
 
 /** The stored form of a task: the output of {@linkcode Task.toDict}. */
 export interface TaskDict {

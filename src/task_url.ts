@@ -55,9 +55,13 @@ export function instanceOrigin(instance: string): string {
   return instance.includes("://") ? instance : `https://${instance}`;
 }
 
+function isLoopback({ hostname }: URL): boolean {
+  return /^(localhost|\[::1\]|127(\.\d+){3})$/.test(hostname);
+}
+
 function instanceOf(url: URL): string {
   if (url.protocol === "https:") return url.host;
-  if (/^(localhost|\[::1\]|127(\.\d+){3})$/.test(url.hostname)) return url.origin;
+  if (isLoopback(url)) return url.origin;
   throw new RangeError(
     `Cannot use http for ${quote(url.host)}: it is for loopback only; use https`,
   );
@@ -155,6 +159,13 @@ export function webUrl(
     `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encoded}`,
     instanceOrigin(parseInstance(instance)),
   );
+}
+
+/** Returns the URL of a file: `https:`, or `http:` on a loopback host. Otherwise null. */
+export function fileUrl(text: string): URL | null {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isAllowed = url?.protocol === "https:" || url?.protocol === "http:" && isLoopback(url);
+  return url && isAllowed ? url : null;
 }
 
 function invalidTaskUrl(why: string): never {

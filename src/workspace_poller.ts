@@ -1,12 +1,22 @@
 /** Polls the tasks of one workspace for `resolveAll`: by its list, or one by one. */
-import { type DeepintBaseError, DeepintTimeoutError } from "./errors.ts";
-import { isInProgress, MAX_FAILURES } from "./polling.ts";
-import { isTransient, type RequestOptions } from "./request.ts";
+import { DeepintBaseError, DeepintTimeoutError } from "./errors.ts";
+import {
+  FailureStreak,
+  hasChanged,
+  isInProgress,
+  lastPollDelay,
+  notifyProgress,
+  timeoutError,
+} from "./polling.ts";
+import { isTransient, type RequestOptions, type TransientError } from "./request.ts";
 import { MAX_WAIT_MS, nextDelay, type PollInterval } from "./schedule.ts";
 import { internals, type Task } from "./task.ts";
-import { TaskStatus } from "./task_info.ts";
+import { type TaskInfo, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
-import { elapsedTime } from "./internal/clock.ts";
+import { type Clock, startAge } from "./internal/clock.ts";
+
+/** A list that fails is tried again after at most this many rounds. */
+const MAX_FALLBACK_ROUNDS = 16;
 
 /** A task whose wait is over. */
 export interface SettledTask {
@@ -16,45 +26,74 @@ export interface SettledTask {
   error?: DeepintBaseError;
 }
 
-/** A task that is waited for. */
+/** A task that is waited for. Times are those of the wait's monotonic clock. */
 interface PendingTask {
   readonly task: Task;
+  readonly age: (created: Date | null) => number;
+  readonly failures: FailureStreak;
   /** Creation time from the list or the last load. */
   created: Date | null;
-  /** Time of the next poll (epoch ms); `Infinity` while a request for it is queued or in flight. */
+  /** Time of the next poll; `Infinity` while a request is queued or in flight, or without one. */
   dueAt: number;
-  /** End of the pause that the server asked for (epoch ms). */
+  /** End of the pause that the server asked for. */
   notBefore: number;
-  /** Failed polls in a row. */
-  failures: number;
+  /** `true` once the last poll before the deadline is scheduled. */
+  isLast: boolean;
   /** `true` if the list lacks the task or its status. */
-  missingFromList?: boolean;
+  missingFromList: boolean;
 }
 
 /** The wait that the pollers of all workspaces share. */
 export interface SharedWait {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
   readonly pollInterval: PollInterval;
   readonly requestTimeout: number | undefined;
-  readonly signal: AbortSignal;
-  readonly startedAt: number;
+  readonly onProgress: ((task: Task) => void) | undefined;
   /** Returns the milliseconds until the deadline. */
   remaining(): number;
   /** Queues a request. */
   enqueue(job: () => Promise<void>): void;
   /** Reports a task whose wait is over. */
   settle(settled: SettledTask): void;
+  /** Ends the whole wait. */
+  fail(error: unknown): void;
+}
+
+/** When a task is polled next. */
+interface Schedule {
+  /** Minimum delay that the server asked for, in milliseconds. */
+  retryAfter?: number | undefined;
+  /** The jitter, from 0 to 1. */
+  random?: number;
+  /** Start of the delay. @default now */
+  since?: number;
+}
+
+/** Progress of reading a list. */
+interface ListReading {
+  /** Tasks that no page has had yet. */
+  readonly missing: Set<PendingTask>;
+  /** Tasks that are still in progress. */
+  readonly inProgress: PendingTask[];
+  retryAfter: number;
 }
 
 /** Polls the tasks of one workspace. */
 export class WorkspacePoller {
   readonly #wait: SharedWait;
   readonly #entries = new Set<PendingTask>();
-  /** Requests that the list takes; `Infinity` if it is not available. */
+  readonly #listFailures = new FailureStreak();
+  /** Requests that the list takes. */
   #pages = 1;
-  /** Failed lists in a row. */
-  #failures = 0;
-  /** Time of the next poll (epoch ms). */
-  dueAt = 0;
+  #pageSize: number | undefined;
+  /** `true` once the list has been read. */
+  #hasListWorked = false;
+  /** Rounds without the list after its last failure. */
+  #fallbackRounds = 0;
+  #listNotBefore = 0;
+  /** Time of the next poll; `Infinity` if none is scheduled. */
+  dueAt = Infinity;
 
   /** Creates a poller without tasks. */
   constructor(wait: SharedWait) {
@@ -63,30 +102,33 @@ export class WorkspacePoller {
 
   /** Adds a task; a finished one settles without a request if its information is complete. */
   add(task: Task): void {
+    const { clock } = this.#wait;
     const { loadedAt, partial } = internals(task);
     const { created, status } = task.info;
-    const notBefore = loadedAt + (task.retryAfter ?? 0);
-    const entry: PendingTask = { task, created, dueAt: 0, notBefore, failures: 0 };
-    entry.dueAt = loadedAt + this.#delay(entry, task.retryAfter);
+    const entry: PendingTask = {
+      task,
+      age: startAge(clock),
+      failures: new FailureStreak(),
+      created,
+      dueAt: Infinity,
+      notBefore: 0,
+      isLast: false,
+      missingFromList: false,
+    };
     this.#entries.add(entry);
-    if (TaskStatus.isTerminal(status)) this.#load(entry, !partial);
+    if (TaskStatus.isTerminal(status)) return this.#load(entry, !partial);
+    const since = loadedAt - performance.now() + clock.elapsed();
+    this.#schedule(entry, { retryAfter: task.retryAfter, since });
   }
 
   /** Queues the requests that are due. */
-  poll(now: number): void {
+  poll(): void {
+    const now = this.#wait.clock.elapsed();
     const listed = [...this.#entries].filter((
       { dueAt, notBefore, missingFromList },
     ) => dueAt < Infinity && notBefore <= now && !missingFromList);
-    // requests per ms: one by one, and by a list as often as the most urgent task needs it
-    let individualRate = 0;
-    let highest = 0;
-    for (const entry of listed) {
-      const rate = 1 / this.#delay(entry, 0, 0);
-      individualRate += rate;
-      highest = Math.max(highest, rate);
-    }
     const first = listed.find(({ dueAt }) => dueAt <= now);
-    if (first && listed.length > 1 && this.#pages * highest < individualRate) {
+    if (first && now >= this.#listNotBefore && this.#isListCheaper(listed)) {
       for (const entry of listed) entry.dueAt = Infinity;
       this.#wait.enqueue(() => this.#pollByList(listed, first.task));
     }
@@ -97,18 +139,57 @@ export class WorkspacePoller {
     }
   }
 
-  /** Returns the milliseconds until the next poll of a task. */
-  #delay({ created }: PendingTask, retryAfter?: number, random = Math.random()): number {
-    const elapsed = elapsedTime(created, this.#wait.startedAt);
-    // timers count whole milliseconds: one that fires a fraction early would spin
-    return Math.ceil(nextDelay(this.#wait.pollInterval, { elapsed, retryAfter, random }));
+  /** Queues a poll of every task that the server does not ask to leave alone. */
+  pollAll(): void {
+    const now = this.#wait.clock.elapsed();
+    for (const entry of this.#entries) entry.dueAt = entry.notBefore <= now ? now : Infinity;
+    this.poll();
   }
 
-  #postpone(entry: PendingTask, retryAfter = 0, random?: number): void {
-    const now = Date.now();
-    entry.notBefore = now + retryAfter;
-    entry.dueAt = now + this.#delay(entry, retryAfter, random);
+  /** Compares requests per ms: one by one, and by a list as often as the most urgent task needs it. */
+  #isListCheaper(listed: PendingTask[]): boolean {
+    let individualRate = 0;
+    let highest = 0;
+    for (const entry of listed) {
+      const rate = 1 / this.#delay(entry, 0);
+      individualRate += rate;
+      highest = Math.max(highest, rate);
+    }
+    return listed.length > 1 && this.#pages * highest < individualRate;
+  }
+
+  /** Returns the milliseconds between two polls of a task. */
+  #delay({ age, created, failures }: PendingTask, random = Math.random()): number {
+    const elapsed = age(created);
+    return failures.delay(nextDelay(this.#wait.pollInterval, { elapsed, random }));
+  }
+
+  /** Schedules the next poll of a task, or the last one that fits before the deadline. */
+  #schedule(entry: PendingTask, { retryAfter = 0, random, since }: Schedule): void {
+    const { clock } = this.#wait;
+    const now = clock.elapsed();
+    const remaining = this.#wait.remaining();
+    const past = now - (since ?? now);
+    const pause = Math.max(0, retryAfter - past);
+    if (pause > Math.min(remaining, MAX_WAIT_MS)) {
+      return this.#settle(entry, timeoutError(entry.task, clock, pause));
+    }
+    // timers count whole milliseconds: one that fires a fraction early would spin
+    let delay = Math.max(pause, Math.ceil(this.#delay(entry, random) - past), 0);
+    if (delay >= remaining) {
+      delay = Math.max(Math.ceil(lastPollDelay(remaining)), pause);
+      if (entry.isLast || delay >= remaining) delay = Infinity;
+      entry.isLast = true;
+    }
+    entry.notBefore = now + pause;
+    entry.dueAt = now + delay;
     this.dueAt = Math.min(this.dueAt, entry.dueAt);
+  }
+
+  #settle(entry: PendingTask, error?: DeepintBaseError): void {
+    if (!this.#entries.delete(entry)) return;
+    const { task } = entry;
+    this.#wait.settle(error ? { task, error } : { task });
   }
 
   #bounds(): RequestOptions {
@@ -118,53 +199,101 @@ export class WorkspacePoller {
 
   /** Returns `true` if the failure ends the whole wait, which reports it itself. */
   #isFatal(error: unknown): boolean {
-    return this.#wait.signal.aborted || this.#wait.remaining() <= 0 ||
+    if (this.#wait.signal.aborted || this.#wait.remaining() <= 0) return true;
+    if (!(error instanceof DeepintBaseError)) this.#wait.fail(error);
+    return !(error instanceof DeepintBaseError) ||
       error instanceof DeepintTimeoutError && !error.retryable;
   }
 
-  /** Returns `true` if polling continues after this failure, the given number in a row. */
-  #willRetry(error: unknown, failures: number): error is { retryAfter?: number } {
-    return isTransient(error) && failures <= MAX_FAILURES &&
-      !((error.retryAfter ?? 0) > Math.min(this.#wait.remaining(), MAX_WAIT_MS));
+  /** Returns `true` if the server asks for a longer pause than the wait has time for. */
+  #isPauseTooLong({ retryAfter = 0 }: TransientError): boolean {
+    return retryAfter > Math.min(this.#wait.remaining(), MAX_WAIT_MS);
+  }
+
+  #notify(task: Task, before: TaskInfo): void {
+    const { onProgress } = this.#wait;
+    if (onProgress && hasChanged(before, task.info)) notifyProgress(onProgress, task);
   }
 
   async #pollByList(entries: PendingTask[], task: Task): Promise<void> {
-    const missing = new Set(entries);
-    const inProgress: PendingTask[] = [];
     const random = Math.random(); // one for all, so that they are due together again
-    let retryAfter = 0;
-    let pagesLeft = NaN;
-    let isComplete = true;
+    const startedAt = performance.now();
+    const reading: ListReading = { missing: new Set(entries), inProgress: [], retryAfter: 0 };
     try {
-      const pages = listPages(internals(task).connection, task.workspaceId, this.#bounds());
-      for await (const page of pages) {
-        if (isNaN(pagesLeft)) pagesLeft = this.#pages = page.pages;
-        retryAfter = Math.max(retryAfter, page.retryAfter ?? 0);
-        const infos = new Map(page.items.map((info) => [info.taskId, info]));
-        for (const entry of missing) {
-          const info = infos.get(entry.task.taskId);
-          if (!info || info.rawStatus === null) continue;
-          missing.delete(entry);
-          entry.created = info.created;
-          if (!isInProgress(info.status)) this.#load(entry);
-          else if (inProgress.push(entry)) entry.failures = 0;
-        }
-        // loading the rest one by one takes no more requests
-        isComplete = --pagesLeft < missing.size;
-        if (!isComplete) break;
-      }
-      this.#failures = 0;
-      for (const entry of missing) entry.missingFromList = isComplete;
+      await this.#readList(reading, task);
+      this.#hasListWorked = true;
+      this.#fallbackRounds = 0;
+      this.#listFailures.reset();
+      for (const entry of reading.missing) this.#load(entry);
     } catch (error) {
       if (this.#isFatal(error)) return;
-      if (this.#willRetry(error, ++this.#failures)) {
-        retryAfter = Math.max(retryAfter, error.retryAfter ?? 0);
-        for (const entry of missing) inProgress.push(entry);
-        missing.clear();
-      } else this.#pages = Infinity;
+      this.#handleListFailure(error, reading, startedAt);
     }
-    for (const entry of inProgress) this.#postpone(entry, retryAfter, random);
-    for (const entry of missing) this.#load(entry);
+    const { inProgress, retryAfter } = reading;
+    for (const entry of inProgress) this.#schedule(entry, { retryAfter, random });
+  }
+
+  async #readList(reading: ListReading, task: Task): Promise<void> {
+    const { missing, inProgress } = reading;
+    const { connection } = internals(task);
+    const options = { ...this.#bounds(), pageSize: this.#pageSize };
+    let isComplete = true;
+    for await (const page of listPages(connection, task.workspaceId, options)) {
+      this.#pages = page.pages;
+      this.#pageSize = page.pageSize;
+      reading.retryAfter = Math.max(reading.retryAfter, page.retryAfter ?? 0);
+      const infos = new Map(page.items.map((info) => [info.taskId, info]));
+      for (const entry of missing) {
+        const info = infos.get(entry.task.taskId);
+        if (!info || info.rawStatus === null) continue;
+        missing.delete(entry);
+        entry.created = info.created;
+        if (isInProgress(info.status)) {
+          entry.failures.reset();
+          inProgress.push(entry);
+          this.#setStatus(entry.task, info);
+        } else this.#load(entry);
+      }
+      // loading the rest one by one takes no more requests
+      isComplete = page.pagesLeft < missing.size;
+      if (!isComplete) break;
+    }
+    for (const entry of missing) entry.missingFromList = isComplete;
+  }
+
+  #setStatus(task: Task, { status, rawStatus }: TaskInfo): void {
+    const before = task.info;
+    if (before.rawStatus === rawStatus) return;
+    internals(task).setStatus(status);
+    this.#notify(task, before);
+  }
+
+  /** Repeats a list that has worked like a failed poll; replaces another one by loads for a while. */
+  #handleListFailure(error: unknown, reading: ListReading, startedAt: number): void {
+    const { missing, inProgress } = reading;
+    const retryAfter = isTransient(error) ? error.retryAfter ?? 0 : 0;
+    if (isTransient(error) && this.#isPauseTooLong(error)) {
+      for (const entry of missing) this.#settle(entry, error);
+      return;
+    }
+    if (isTransient(error) && this.#hasListWorked) {
+      for (const entry of missing) entry.failures.add(startedAt);
+      if (!this.#listFailures.add(startedAt)) {
+        reading.retryAfter = Math.max(reading.retryAfter, retryAfter);
+        inProgress.push(...missing);
+        return;
+      }
+    }
+    const now = this.#wait.clock.elapsed();
+    const intervals = [...missing].map((entry) => this.#delay(entry, 0));
+    const round = intervals.reduce((least, interval) => Math.min(least, interval), MAX_WAIT_MS);
+    this.#fallbackRounds = Math.min(2 * this.#fallbackRounds || 1, MAX_FALLBACK_ROUNDS);
+    this.#listNotBefore = now + Math.max(this.#fallbackRounds * round, retryAfter + 1);
+    for (const entry of missing) {
+      if (retryAfter === 0) this.#load(entry);
+      else entry.notBefore = entry.dueAt = now + retryAfter;
+    }
+    if (retryAfter > 0) this.dueAt = Math.min(this.dueAt, now + retryAfter);
   }
 
   /** Queues a load, and settles the task if it has finished; `isLoaded` skips the request. */
@@ -172,22 +301,25 @@ export class WorkspacePoller {
     entry.dueAt = Infinity;
     this.#wait.enqueue(async () => {
       const { task } = entry;
-      const settled: SettledTask = { task };
+      const startedAt = performance.now();
+      const before = task.info;
       try {
-        if (!isLoaded) await internals(task).poll(this.#bounds(), this.#wait.startedAt);
-        entry.failures = 0;
+        if (!isLoaded) await internals(task).poll(this.#bounds(), this.#wait.clock);
+        entry.failures.reset();
         entry.created = task.info.created;
-        if (isInProgress(task.info.status)) return this.#postpone(entry, task.retryAfter);
+        this.#notify(task, before);
+        if (isInProgress(task.info.status)) {
+          return this.#schedule(entry, { retryAfter: task.retryAfter });
+        }
         await task.resolve(); // no request: it throws what went wrong
+        this.#settle(entry);
       } catch (error) {
         if (this.#isFatal(error)) return;
-        if (this.#willRetry(error, ++entry.failures)) {
-          return this.#postpone(entry, error.retryAfter);
+        if (isTransient(error) && !this.#isPauseTooLong(error) && !entry.failures.add(startedAt)) {
+          return this.#schedule(entry, { retryAfter: error.retryAfter });
         }
-        settled.error = error as DeepintBaseError;
+        this.#settle(entry, error as DeepintBaseError);
       }
-      this.#entries.delete(entry);
-      this.#wait.settle(settled);
     });
   }
 }

@@ -1,39 +1,56 @@
 /** Async iterables that cancel their work as soon as the reader leaves. */
 
+async function* run<T>(
+  generate: (stop: AbortSignal) => AsyncGenerator<T, void, void>,
+  signal: AbortSignal | undefined,
+  stop: AbortController,
+): AsyncGenerator<T, void, void> {
+  signal?.throwIfAborted();
+  const abort = () => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  try {
+    yield* generate(stop.signal);
+  } catch (error) {
+    // the reader has left: an end, not an error
+    if (signal?.aborted || !stop.signal.aborted) throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    stop.abort(); // cancel requests that are still in flight
+  }
+}
+
 /**
  * Creates an iterable over an async generator. The signal passed to `generate` aborts with `signal`, and
- * when the reader leaves; a generator notices the latter only at its next `yield`.
+ * when the reader leaves: `return()` and `throw()` settle immediately, while those of a generator wait
+ * for its next `yield`.
  */
 export function abortableIterable<T>(
   signal: AbortSignal | undefined,
   generate: (stop: AbortSignal) => AsyncGenerator<T, void, void>,
 ): AsyncIterable<T> {
-  async function* run(stop: AbortController): AsyncGenerator<T, void, void> {
-    signal?.throwIfAborted();
-    const abort = () => stop.abort(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    try {
-      yield* generate(stop.signal);
-    } catch (error) {
-      // the reader has left: an end, not an error
-      if (signal?.aborted || !stop.signal.aborted) throw error;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-      stop.abort(); // cancel requests that are still in flight
+  const iterate = (): AsyncIterableIterator<T> => {
+    const stop = new AbortController();
+    const items = run(generate, signal, stop);
+    const leave = () => {
+      stop.abort();
+      items.return().catch(() => {}); // its error belongs to a pending next()
+    };
+    const iterator: AsyncIterableIterator<T> = {
+      next: () => items.next(),
+      return: (value?: unknown) => {
+        leave();
+        return Promise.resolve({ done: true, value });
+      },
+      throw: (error?: unknown) => {
+        leave();
+        return Promise.reject(error);
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    if (Symbol.asyncDispose) {
+      Object.assign(iterator, { [Symbol.asyncDispose]: () => Promise.resolve(leave()) });
     }
-  }
-
-  return {
-    [Symbol.asyncIterator]() {
-      const stop = new AbortController();
-      const items = run(stop);
-      return {
-        next: () => items.next(),
-        return: () => {
-          stop.abort();
-          return items.return();
-        },
-      };
-    },
+    return iterator;
   };
+  return { [Symbol.asyncIterator]: iterate };
 }

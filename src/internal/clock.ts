@@ -1,6 +1,28 @@
-/** Measuring how long a task has been running. */
+/** Clocks: durations that survive changes of the wall clock, and the age of a task. */
 
 const MAX_AGE_MS = 7 * 86_400_000;
+
+/** A clock that starts at 0. */
+export interface Clock {
+  /** Returns the elapsed time in milliseconds on the monotonic clock, for poll intervals. */
+  elapsed(): number;
+  /**
+   * Returns the larger of the monotonic and the wall-clock time in milliseconds, for deadlines: many
+   * systems stop the monotonic clock while they sleep.
+   */
+  elapsedWithSleep(): number;
+}
+
+/** Starts a clock. */
+export function startClock(): Clock {
+  const startedAt = performance.now();
+  const wallStartedAt = Date.now();
+  const elapsed = () => performance.now() - startedAt;
+  return {
+    elapsed,
+    elapsedWithSleep: () => Math.max(elapsed(), Date.now() - wallStartedAt),
+  };
+}
 
 /**
  * Returns how long a task has been running, in milliseconds: since its creation if that is plausible (0
@@ -13,4 +35,22 @@ export function elapsedTime(
 ): number {
   const age = now - (created?.getTime() ?? NaN);
   return age >= 0 && age < MAX_AGE_MS ? age : now - firstPoll;
+}
+
+/**
+ * Returns a function like {@linkcode elapsedTime} for a wait that `clock` measures. The wall clock is
+ * read once for each creation time, so that a later change of it does not change the age.
+ */
+export function startAge(clock: Clock): (created: Date | null) => number {
+  let known: number | undefined;
+  let startedAt = 0;
+  return (created) => {
+    const time = created?.getTime();
+    if (time !== known) {
+      const now = clock.elapsed();
+      known = time;
+      startedAt = now - elapsedTime(created, Date.now() - now);
+    }
+    return clock.elapsed() - startedAt;
+  };
 }

@@ -1,4 +1,5 @@
 /** Keeps the token out of errors, tasks and logs. */
+import { sanitizeText } from "./text.ts";
 
 /** Creates error options with a cause, or a placeholder when printing the cause might show the token. */
 export function redactCause(cause: unknown, token: string | undefined): ErrorOptions {
@@ -26,6 +27,27 @@ function containsText(value: unknown, text: string, seen = new Set<unknown>()): 
   } catch {
     return true;
   }
+}
+
+/**
+ * Returns the reason that the runtime gives for a failure, without URLs and the token; `""` if there is
+ * none. The innermost error of the chain has it: `fetch` itself only says "fetch failed".
+ */
+export function describeCause(cause: unknown, token: string): string {
+  let reason = "";
+  let error = cause as { message?: unknown; cause?: unknown; errors?: unknown } | undefined;
+  for (let depth = 0; depth < 5 && typeof error === "object" && error; depth++) {
+    if (typeof error.message === "string" && error.message) reason = error.message;
+    const { errors } = error;
+    error = (Array.isArray(errors) ? errors[0] : error.cause) as typeof error;
+  }
+  if (containsText(cause, token)) return "";
+  return sanitizeText(
+    reason.slice(0, 2_000)
+      .replace(/^error sending request for url \(\S*\): /, "")
+      .replace(/client error \(\w+\): /g, "")
+      .replace(/\b[a-z]+:\/\/\S+/gi, "[url]"),
+  ).trim();
 }
 
 /** Parses JSON after replacing an echoed token with `[token]`; returns `undefined` for invalid JSON. */

@@ -1,0 +1,187 @@
+/** Reads a response of the platform: size cap, JSON, error mapping. */
+import { type DeepintErrorCode, DeepintHTTPError } from "./errors.ts";
+import { parseRetryAfter } from "./schedule.ts";
+import { describeCause, parseJsonRedacted, redactCause } from "./internal/redact.ts";
+import { sanitizeText } from "./internal/text.ts";
+
+/** One attempt of a request. */
+export interface Attempt {
+  readonly method: string;
+  readonly url: string;
+  readonly token: string;
+  readonly signal: AbortSignal;
+  response?: Response;
+}
+
+/** Options of {@linkcode failure}. */
+interface FailureOptions extends ErrorOptions {
+  code: DeepintErrorCode;
+  message: string;
+  retryable?: boolean;
+  retryAfter?: number | undefined;
+}
+
+/** The method of a request, and the parser of its response. */
+export interface ResponseParser<T> {
+  method: "GET" | "DELETE";
+  /** Reads the JSON body; throws a TypeError if it has the wrong shape. */
+  parse(body: unknown, retryAfter: number | undefined): T;
+}
+
+const MAX_RESPONSE_BYTES = 1_048_576;
+const CODES: Record<number, DeepintErrorCode> = {
+  500: "UNKNOWN_ERROR",
+  502: "BAD_GATEWAY",
+  504: "TIMEOUT_ERROR",
+};
+/** Creates the error of an attempt. */
+export function failure(attempt: Attempt, options: FailureOptions): DeepintHTTPError {
+  const { method, url, token, response } = attempt;
+  const { code, message, cause, retryable = false, retryAfter } = options;
+  const requestId = response?.headers.get("x-request-id") ?? "";
+  return new DeepintHTTPError(code, message, {
+    method,
+    url: url.replace(/\?.*/, ""),
+    status: response?.status ?? 0,
+    retryable,
+    retryAfter,
+    requestId: requestId.includes(token) ? undefined : sanitizeText(requestId),
+    ...redactCause(cause, token),
+  });
+}
+
+/** Creates the error of a connection that failed, with the reason that the runtime gives. */
+export function networkError(attempt: Attempt, problem: string, cause: unknown): DeepintHTTPError {
+  const reason = describeCause(cause, attempt.token);
+  const message = reason ? `${problem}: ${reason}` : problem;
+  return failure(attempt, { code: "NETWORK_ERROR", message, retryable: true, cause });
+}
+
+/** Cancels an unread body. The body of a polyfill may be missing, or a stream of another kind. */
+export function cancelBody({ body }: Response): void {
+  if (typeof body?.cancel === "function") body.cancel().catch(() => {});
+}
+
+/** Reads the body's text; `undefined` if it is larger than the cap. */
+async function readResponseText(
+  response: Response,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { body, headers } = response;
+  const length = headers.get("content-length");
+  if (Number(length) > MAX_RESPONSE_BYTES) {
+    cancelBody(response);
+    return undefined;
+  }
+  // the length holds only where the runtime itself read the body off the wire ("basic": not a custom
+  // fetch, nor another origin, which hides the encoding), and no other header overrides it
+  const isLengthKnown = length !== null && /^\d+$/.test(length) && response.type === "basic" &&
+    !headers.has("content-encoding") && !headers.has("transfer-encoding");
+  if (isLengthKnown || typeof body?.getReader !== "function") {
+    const text = await response.text();
+    const isTooLarge = text.length > MAX_RESPONSE_BYTES / 3 &&
+      new TextEncoder().encode(text).length > MAX_RESPONSE_BYTES;
+    return isTooLarge ? undefined : text;
+  }
+  const reader = body.getReader();
+  // a custom fetch may ignore the signal
+  signal.addEventListener("abort", () => reader.cancel(signal.reason).catch(() => {}));
+  const decoder = new TextDecoder();
+  let text = "";
+  for (let size = 0;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    size += value.byteLength;
+    if (size > MAX_RESPONSE_BYTES) {
+      reader.cancel().catch(() => {});
+      return undefined;
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+/** Names what a body that is not JSON is, without quoting it. */
+function describeBody(text: string | undefined, { response, token }: Attempt): string {
+  const header = response?.headers.get("content-type") ?? "";
+  const [type] = /^[\w.+-]{1,60}\/[\w.+-]{1,60}/.exec(header) ?? [];
+  if (text === "") return "the response is empty, not JSON";
+  if (!type || type.includes(token)) return "the response is not JSON";
+  return /json/i.test(type)
+    ? "the response is malformed JSON"
+    : `the response is ${type}, not JSON`;
+}
+
+function isSuccessful({ status }: Response): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** Reads the body as JSON; `undefined` for an error response whose body is not JSON. */
+export async function readJson(response: Response, attempt: Attempt): Promise<unknown> {
+  const isSuccess = isSuccessful(response);
+  let text: string | undefined;
+  try {
+    text = await readResponseText(response, attempt.signal);
+  } catch (cause) {
+    attempt.signal.throwIfAborted();
+    // the status of an error says more than its truncated body
+    if (!isSuccess) return undefined;
+    throw networkError(attempt, "the body broke off", cause);
+  }
+  if (text === undefined && isSuccess) {
+    const message = `the body is over ${MAX_RESPONSE_BYTES} bytes`;
+    throw failure(attempt, { code: "BODY_TOO_LARGE", message });
+  }
+  const body = parseJsonRedacted(text, attempt.token);
+  const isDeleted = attempt.method === "DELETE" && response.status === 204;
+  if (body !== undefined || !isSuccess || isDeleted) return body;
+  // something in front of the platform has responded
+  const message = describeBody(text, attempt);
+  throw failure(attempt, { code: "INVALID_RESPONSE", message, retryable: true });
+}
+
+function isErrorBody(body: unknown, method: string): boolean {
+  const { result, id, status } = (body ?? {}) as Record<string, unknown>;
+  // a task's `result` is an id, which may be any word
+  return result === "error" && (method === "DELETE" || (id ?? status ?? null) === null);
+}
+
+function parseErrorBody(
+  body: unknown,
+  status: number,
+): { code: DeepintErrorCode; message: string } {
+  const { code, message } = (body ?? {}) as Record<string, unknown>;
+  const defaultCode = status < 300 ? "UNKNOWN_ERROR" : CODES[status] ?? `HTTP_${status}`;
+  return {
+    code: typeof code === "string" && /^[A-Z0-9_]{1,64}$/.test(code) ? code : defaultCode,
+    message: typeof message === "string" && message
+      ? sanitizeText(message)
+      : `the server responded with status ${status}`,
+  };
+}
+
+/** Returns `true` if a response with this status, or error code, may be followed by a better one. */
+function isPassing(status: number, code: DeepintErrorCode): boolean {
+  return code === "LIMIT" || [408, 425, 429].includes(status) ||
+    status >= 500 && status !== 501 && status !== 505;
+}
+
+/** Returns what `call` reads from the body, or throws the error that the response stands for. */
+export function interpret<T>(
+  { method, parse }: ResponseParser<T>,
+  body: unknown,
+  { attempt, response }: { attempt: Attempt; response: Response },
+): T {
+  const { status, headers } = response;
+  const date = headers.get("date");
+  const retryAfter = parseRetryAfter(headers.get("retry-after"), { date });
+  if (!isSuccessful(response) || isErrorBody(body, method)) {
+    const error = parseErrorBody(body, status);
+    throw failure(attempt, { ...error, retryable: isPassing(status, error.code), retryAfter });
+  }
+  try {
+    return parse(body, retryAfter);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : "the body has the wrong shape";
+    throw failure(attempt, { code: "INVALID_RESPONSE", message: sanitizeText(message), cause });
+  }
+}
