@@ -65,20 +65,25 @@ const limited = { code: "HTTP_429", status: 429, retryable: true };
 /** Every way to fail: the cases of the fault matrix. */
 export const FAULTS: readonly Fault[] = [
   fault("connection refused", noAnswer, "upstream-unavailable", notServed),
-  fault("connection closed without an answer", noAnswer, "upstream-unavailable", () => ""),
+  fault("connection closed without a response", noAnswer, "upstream-unavailable", () => ""),
   fault("connection reset", noAnswer, "upstream-unavailable", (socket) => {
     socket.reset();
     return undefined;
   }),
-  fault("no headers, ever", late, "upstream-timeout", async (socket) => {
+  fault("no response headers", late, "upstream-timeout", async (socket) => {
     await socket.left;
     return undefined;
   }),
-  fault("headers, and half a body for ever", late, "upstream-timeout", async (socket, request) => {
-    await socket.send(head(200, { ...JSON_TYPE, "content-length": "1000" }) + half(request));
-    await socket.left;
-    return undefined;
-  }),
+  fault(
+    "headers, then half a body that never ends",
+    late,
+    "upstream-timeout",
+    async (socket, request) => {
+      await socket.send(head(200, { ...JSON_TYPE, "content-length": "1000" }) + half(request));
+      await socket.left;
+      return undefined;
+    },
+  ),
   fault("one byte at a time", late, "upstream-timeout", trickle),
   fault(
     "body shorter than its length",
@@ -87,7 +92,7 @@ export const FAULTS: readonly Fault[] = [
     (_, request) => head(200, { ...JSON_TYPE, "content-length": "1000" }) + ended(request),
   ),
   fault(
-    "chunked body without its end",
+    "chunked body that breaks off",
     brokenOff,
     "upstream-unavailable",
     (_, request) =>
@@ -120,7 +125,7 @@ export const FAULTS: readonly Fault[] = [
   fault("200 with an empty body", unusable, "upstream-unavailable", () => reply(200, "")),
   ...[301, 302, 303, 307, 308].map((code) =>
     fault(
-      `${code} to another place`,
+      `${code} to another path`,
       status("REDIRECT", code),
       "upstream-unavailable",
       (_, request) =>
@@ -128,7 +133,7 @@ export const FAULTS: readonly Fault[] = [
     )
   ),
   fault(
-    "304 to a request without a condition",
+    "304 to an unconditional request",
     status("REDIRECT", 304),
     "upstream-unavailable",
     () => head(304, {}),
@@ -142,13 +147,13 @@ export const FAULTS: readonly Fault[] = [
   limit("429 with Retry-After as a date", 60, () => new Date(Date.now() + 60_500).toUTCString()),
   limit("429 with a negative Retry-After", undefined, () => "-30"),
   limit("429 with a Retry-After of 1e9", 1e9, () => "1000000000"),
-  limit("429 with a Retry-After that is no time", undefined, ({ token }) => `soon, ${token}`),
+  limit("429 with an unreadable Retry-After", undefined, ({ token }) => `soon, ${token}`),
   refusal(500, "UNKNOWN_ERROR", "upstream-unavailable", true),
   refusal(502, "BAD_GATEWAY", "upstream-unavailable", true),
   refusal(503, "HTTP_503", "upstream-unavailable", true),
   refusal(504, "TIMEOUT_ERROR", "upstream-unavailable", true),
   fault(
-    "50 MB body that says so",
+    "50 MB body with a content-length",
     tooLarge,
     "upstream-unavailable",
     (socket, request) => pour(socket, request, { "content-length": String(50 * MEGABYTE) }),

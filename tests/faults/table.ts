@@ -66,12 +66,12 @@ export async function faultTable(): Promise<string> {
   const rows = await Promise.all(FAULTS.map((fault) => row(server, fault)));
   return `# Failure matrix
 
-\`deno task faults\` generates this page: it runs all ${FAULTS.length} cases against a loopback server that fails on
-its sockets. \`tests/faults/matrix_test.ts\` compares the page with a run of its own. The client loads
-a task once (\`load({ retries: 0 })\`); its error says whether a later attempt may succeed, and after
-which delay. The endpoint answers \`POST /resolve\` after one poll.
+\`deno task faults\` generates this page by running all ${FAULTS.length} cases against a loopback server that fails
+on its sockets. \`tests/faults/matrix_test.ts\` compares the page with a run of its own. The client
+loads a task once (\`load({ retries: 0 })\`). "Retryable" is the \`retryable\` of its error, with the
+\`retryAfter\` that the platform asked for. The endpoint answers \`POST /resolve\` after one poll.
 
-${markdown([["the platform", "client", "retryable", "endpoint"], ...rows])}`;
+${markdown([["Platform", "Client", "Retryable", "Endpoint"], ...rows])}`;
 }
 
 /** A table as `deno fmt` would have it. */
@@ -99,7 +99,7 @@ async function row(server: FaultServer, fault: Fault): Promise<string[]> {
 }
 
 function told(error: unknown, task: Task): string {
-  if (error === undefined) return `a task that is ${task.info.status}`;
+  if (error === undefined) return `a ${task.info.status} task`;
   if (error instanceof DeepintTimeoutError) return `\`${error.code}\``;
   if (!(error instanceof DeepintHTTPError)) throw error;
   return `\`${error.code}\`${error.status ? `, status ${error.status}` : ""}`;
