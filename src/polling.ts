@@ -204,7 +204,7 @@ class TaskWait {
       }
       this.#isLast = true;
     }
-    await sleep(Math.ceil(this.#delay), signal);
+    await sleep(this.#delay, signal);
     this.#isFinal = this.#remaining() <= 0; // suspended: the sleep would have ended before
   }
 

@@ -276,10 +276,10 @@ export class WorkspacePoller {
       for (const entry of missing) this.#settle(entry, error);
       return;
     }
+    reading.retryAfter = Math.max(reading.retryAfter, retryAfter);
     if (isTransient(error) && this.#hasListWorked) {
       for (const entry of missing) entry.failures.add(startedAt);
       if (!this.#listFailures.add(startedAt)) {
-        reading.retryAfter = Math.max(reading.retryAfter, retryAfter);
         inProgress.push(...missing);
         return;
       }

@@ -62,7 +62,7 @@ export async function toTaskResponse(
       status: 200,
       body: {
         status,
-        result: await task.fetchResult(),
+        result: await task.fetchResult() as Record<string, string>, // without undefined
         task: task.toDict(),
         ...(links && { links }),
       },
