@@ -1,4 +1,4 @@
-/** The endpoint of a platform's environment: for entries that may read it in the first request only. */
+/** Handler for platforms that expose the environment only in the first request. */
 import {
   type Config,
   createApp,
@@ -14,20 +14,20 @@ import {
   type ReadConfigOptions,
   SETTING_NAMES,
 } from "./config.ts";
-import { HttpProblem, problemResponse } from "./http/problem.ts";
-import { getRequestId } from "./http/response.ts";
+import { HttpProblem, toProblemParts } from "./http/problem.ts";
+import { createResponse, getRequestId } from "./http/response.ts";
 
-/** What an entry has beside the settings: an engine for watches, where its platform has one. */
+/** Options of {@linkcode lazyHandler}: the engine for watches, where the platform has one. */
 export interface EntryOptions extends Pick<ReadConfigOptions, "parseCallbackHosts"> {
-  /** Makes the watches of a configuration that has callbacks; throws `ConfigError` when it can't. */
+  /** Creates the watches of a configuration with callback hosts; throws `ConfigError`. */
   watches?: (config: Config, platform: unknown) => Watches;
 }
 
 /**
- * Makes a handler that reads the settings when the first request comes, and answers 503 `misconfigured`
- * as long as they are wrong: such a platform has no start that could be refused.
+ * Creates a handler that reads the settings in the first request. It answers 503 `misconfigured` while
+ * they are wrong, because a function cannot refuse to start.
  *
- * @param read gives one setting: the whole environment is nothing that this should need to see
+ * @param read reads one setting by its name
  */
 export function lazyHandler(
   read: (name: string, platform: unknown) => unknown,
@@ -58,14 +58,14 @@ function createHandler(
 /**
  * Reads the settings one by one.
  *
- * @throws {ConfigError} when one is wrong
+ * @throws {ConfigError} when a setting is missing or malformed
  */
 export function readConfigFrom(
   read: (name: string) => unknown,
   parseCallbackHosts: ReadConfigOptions["parseCallbackHosts"],
 ): Config {
-  // nothing here listens: a PORT is the platform's own affair
-  const names = SETTING_NAMES.filter((name) => name !== "PORT");
+  // HOST and PORT belong to the platform: nothing here listens
+  const names = SETTING_NAMES.filter((name) => name !== "HOST" && name !== "PORT");
   const environment: Environment = Object.fromEntries(names.map((name) => [name, read(name)]));
   return readConfig(environment, parseCallbackHosts && { parseCallbackHosts });
 }
@@ -85,6 +85,7 @@ function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
       problem: "misconfigured",
       hint: message,
     });
-    return problemResponse(new HttpProblem("misconfigured", detail), requestId, "");
+    const problem = new HttpProblem("misconfigured", detail);
+    return createResponse(requestId, toProblemParts(problem, { requestId, basePath: "" }));
   };
 }

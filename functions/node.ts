@@ -3,33 +3,74 @@
  * so it reads the environment when it is loaded.
  */
 import process from "node:process";
-import { serve } from "@hono/node-server";
-import { ConfigError, createApp, readConfig } from "./app.ts";
+import { createAdaptorServer } from "@hono/node-server";
+import { type Config, ConfigError, createApp, readConfig } from "./app.ts";
+import { createErrorLog, logListening } from "./http/log.ts";
 
-try {
-  const config = readConfig(process.env);
-  const { fetch } = createApp(config);
-  const server = serve({ port: config.port, fetch: (request) => fetch(request) }, ({ port }) => {
-    const listening = `http://localhost:${port}${config.basePath}/`;
-    // deno-lint-ignore no-console -- standard output is the log
-    console.log(JSON.stringify({ time: new Date().toISOString(), listening }));
-  });
-  server.on("error", ({ message }) => exitWithError(`PORT: ${message}`));
-  for (const signal of ["SIGINT", "SIGTERM"]) {
-    process.on(signal, () => {
-      // what is under way may end, but an idle connection must not hold the process
-      if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
-      server.close(() => process.exit(0));
-      setTimeout(() => process.exit(0), config.timeout);
-    });
-  }
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
-  exitWithError(error.message);
-}
+/** Longer than the 60 s for which load balancers keep idle connections by default. */
+const KEEP_ALIVE_MS = 65_000;
+const HEADERS_TIMEOUT_MS = 66_000;
+
+type Server = ReturnType<typeof createAdaptorServer>;
 
 function exitWithError(line: string): never {
   // deno-lint-ignore no-console -- why it does not start
   console.error(line);
   process.exit(1);
+}
+
+/**
+ * The number of connections to accept: half of the file descriptors. Requests need the others to
+ * reach the platform, and Node says nothing when the last one is used up.
+ */
+function maxConnections(): number | undefined {
+  const { userLimits } = process.report.getReport() as {
+    userLimits?: { open_files?: { soft?: number | string } };
+  };
+  const limit = Number(userLimits?.open_files?.soft); // "unlimited" is possible
+  return limit > 0 ? Math.max(1, Math.floor(limit / 2)) : undefined;
+}
+
+function createServer(config: Config): Server {
+  const { fetch } = createApp(config);
+  const server = createAdaptorServer({
+    hostname: "localhost", // stands in for the Host that HTTP/1.0 need not have
+    fetch: (request, { incoming }) =>
+      fetch(request, { remoteAddr: { hostname: incoming.socket.remoteAddress } }),
+    serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_TIMEOUT_MS },
+  });
+  const limit = maxConnections();
+  if (limit !== undefined) server.maxConnections = limit;
+  const logError = createErrorLog();
+  server.on("drop", () => logError(`refused connections: ${limit} are open`));
+  server.on("error", ({ message }) => {
+    if (server.listening) return logError(`cannot accept connections: ${message}`);
+    const isPort = config.host === undefined || message.includes("EADDRINUSE");
+    exitWithError(`${isPort ? "PORT" : "HOST"}: ${message}`);
+  });
+  return server;
+}
+
+/** Finishes the requests in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
+function shutdown(server: Server, timeout: number): void {
+  // an idle connection must not hold the process
+  if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
+  server.close(() => process.exit(0));
+  setTimeout(() => process.exit(0), timeout);
+}
+
+try {
+  const config = readConfig(process.env);
+  const server = createServer(config);
+  server.listen(config.port, config.host, () => {
+    const address = server.address();
+    if (address === null || typeof address === "string") return; // it listens on a port
+    logListening(address.address, address.port, config.basePath);
+  });
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.on(signal, () => shutdown(server, config.timeout));
+  }
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  exitWithError(error.message);
 }

@@ -2,42 +2,107 @@
  * A server of its own: `deno task start`. Apart from `main.ts`, whose default export `deno run` would
  * take for a slip.
  */
+import { createErrorLog, logListening } from "./http/log.ts";
 import main, { config, watches } from "./main.ts";
 
-const { allowUnauthenticated, port } = config;
-// without authentication, nobody but this machine may come near
-const hostname = allowUnauthenticated ? "127.0.0.1" : "0.0.0.0";
+const RESTART_DELAY_MS = 250;
+
+type Server = Deno.HttpServer<Deno.NetAddr>;
+
+const { allowUnauthenticated, basePath, port, timeout } = config;
+// without authentication, only this machine may connect
+const host = config.host ?? (allowUnauthenticated ? "127.0.0.1" : undefined);
 
 const stop = new AbortController();
 const watching = watches?.run(stop.signal);
 
-try {
-  const server = Deno.serve({ hostname, port, onListen }, main.fetch);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, async () => {
-      // what is under way may end, but an idle connection must not hold the process
-      const late = setTimeout(() => Deno.exit(0), config.timeout);
-      stop.abort();
-      await Promise.all([server.shutdown(), watching]);
-      clearTimeout(late);
-      Deno.exit(0);
-    });
-  }
-} catch (error) {
-  if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-  say(`PORT: ${port} is in use`);
-  Deno.exit(1);
-}
-
-function onListen(address: Deno.NetAddr): void {
-  const host = allowUnauthenticated ? address.hostname : "localhost";
-  const url = `http://${host}:${address.port}${config.basePath}/`;
-  say(`Listening on ${url}`);
-  // deno-lint-ignore no-console -- standard output is the log, for machines
-  console.log(JSON.stringify({ time: new Date().toISOString(), listening: url }));
-}
+/** The server that accepts connections, and failed ones that still finish requests. */
+const servers = new Set<Server>();
+const logError = createErrorLog();
 
 function say(line: string): void {
   // deno-lint-ignore no-console -- for the person who starts it
   console.error(line);
 }
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function logOutage(error: unknown): void {
+  logError(`cannot accept connections: ${reason(error)}`);
+}
+
+function serve(hostname: string, port: number): Server {
+  const server = Deno.serve({ hostname, port, onListen() {} }, main.fetch);
+  servers.add(server);
+  return server;
+}
+
+/** Listens on `HOST`; without it on every address, IPv4 only where the host lacks IPv6. */
+function listen(): Server {
+  if (host !== undefined) return serve(host, port);
+  try {
+    return serve("::", port);
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) throw error;
+    return serve("0.0.0.0", port);
+  }
+}
+
+/** Listens again after a failure, as soon as that is possible. */
+async function listenAgain({ hostname, port }: Deno.NetAddr): Promise<Server> {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, RESTART_DELAY_MS));
+    try {
+      return serve(hostname, port);
+    } catch (error) {
+      logOutage(error);
+    }
+  }
+}
+
+/**
+ * Replaces the server whenever it fails: Deno ends a server that cannot accept a connection, for
+ * example because the process has no file descriptor left. The failed server closes its idle
+ * connections, which frees descriptors, and finishes its requests.
+ */
+async function keepListening(server: Server): Promise<void> {
+  while (!stop.signal.aborted) {
+    try {
+      return await server.finished;
+    } catch (error) {
+      logOutage(error);
+    }
+    const failed = server;
+    failed.shutdown().catch(logOutage).finally(() => servers.delete(failed));
+    server = await listenAgain(failed.addr);
+  }
+}
+
+/** Finishes the requests in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
+async function shutdown(): Promise<void> {
+  // an idle connection, or one that never completes its request, must not hold the process
+  setTimeout(() => Deno.exit(0), timeout);
+  stop.abort();
+  await Promise.allSettled([...[...servers].map((server) => server.shutdown()), watching]);
+  Deno.exit(0);
+}
+
+function listenOrExit(): Server {
+  try {
+    return listen();
+  } catch (error) {
+    const isPort = host === undefined || error instanceof Deno.errors.AddrInUse;
+    const address = isPort
+      ? `PORT: cannot listen on port ${port}`
+      : `HOST: cannot listen on ${host}`;
+    say(`${address}: ${reason(error)}`);
+    Deno.exit(1);
+  }
+}
+
+const server = listenOrExit();
+say(`Listening on ${logListening(server.addr.hostname, server.addr.port, basePath)}`);
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, shutdown);
+keepListening(server);

@@ -1,12 +1,13 @@
-/** Reads a request's body: JSON alone, up to 20 kB, within a deadline. */
-import { HttpProblem } from "./problem.ts";
-import { invalidRequest } from "../task/request.ts";
+// Not hono/body-limit: trusts content-length, rebuilds the Request, has no deadline.
+/** Request bodies: JSON of up to 20 kB, read within a deadline. */
+import { HttpProblem, invalidRequest } from "./problem.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 
 const MAX_REQUEST_BYTES = 20_000;
+const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Refuses a body that is not declared as plain JSON. Reads nothing.
+ * Checks that the headers declare plain JSON, before the body is read.
  *
  * @throws {HttpProblem} `unsupported-media-type`
  */
@@ -20,51 +21,9 @@ export function checkContentType(headers: Headers): void {
   ) {
     throw new HttpProblem(
       "unsupported-media-type",
-      "Content-Type is not application/json",
+      "Content-Type must be application/json",
       options,
     );
-  }
-}
-
-/** How {@linkcode readBodyFile} reads. */
-export interface ReadBodyOptions {
-  /** Milliseconds in which the body must have arrived. */
-  timeout: number;
-  /**
-   * Whether the request has come over a connection to this process: then its declared length is the
-   * body's, since the server has cut the one by the other. Anybody may have made another request.
-   */
-  received: boolean;
-}
-
-/**
- * Reads the body's bytes, counting them: nothing beyond the limit is read, whatever the declared
- * length.
- *
- * @throws {HttpProblem} `content-too-large`, `request-timeout` when it has not arrived in time, or
- * `invalid-request` when it breaks off
- */
-export async function readBody(
-  request: Request,
-  { timeout, received }: ReadBodyOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { headers, signal } = request;
-  const onTimeout = () => {
-    throw new HttpProblem("request-timeout", `the body did not arrive within ${timeout} ms`);
-  };
-  const length = headers.get("content-length");
-  if (Number(length) > MAX_REQUEST_BYTES) throw tooLarge(request.body);
-  // a stream of its own would cost more than all the rest of reading
-  const whole = received && length !== null && !headers.has("content-encoding");
-  const reader = whole ? undefined : request.body?.getReader();
-  if (!whole && !reader) return new Uint8Array();
-  const read = async () => reader ? readAll(reader) : new Uint8Array(await request.arrayBuffer());
-  try {
-    return await withTimeout(read, { ms: timeout, signal, onTimeout });
-  } catch (error) {
-    reader?.cancel().catch(() => {});
-    if (error instanceof HttpProblem || signal.aborted) throw error;
-    throw invalidRequest([{ pointer: "#", detail: "broke off" }]);
   }
 }
 
@@ -92,4 +51,58 @@ async function readAll(
 function tooLarge(body?: ReadableStream | null): HttpProblem {
   body?.cancel().catch(() => {});
   return new HttpProblem("content-too-large", `the body is over ${MAX_REQUEST_BYTES} bytes`);
+}
+
+/** Options of {@linkcode readBody}. */
+export interface ReadBodyOptions {
+  /** Deadline for the whole body, in ms. */
+  timeout: number;
+  /**
+   * The request arrived over a connection of this process, so the server has checked the declared
+   * length. A `Request` that was constructed may have any.
+   */
+  received: boolean;
+}
+
+/**
+ * Reads the body and stops at the size limit, whatever the declared length.
+ *
+ * @throws {HttpProblem} `content-too-large`, `request-timeout`, or `invalid-request` when the connection
+ * breaks
+ */
+export async function readBody(
+  request: Request,
+  { timeout, received }: ReadBodyOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { headers, signal } = request;
+  const onTimeout = () => {
+    throw new HttpProblem("request-timeout", `the body did not arrive within ${timeout} ms`);
+  };
+  const length = headers.get("content-length");
+  if (Number(length) > MAX_REQUEST_BYTES) throw tooLarge(request.body);
+  // reading the stream ourselves costs about 40 µs more than `arrayBuffer()`
+  const whole = received && length !== null && !headers.has("content-encoding");
+  const reader = whole ? undefined : request.body?.getReader();
+  if (!whole && !reader) return new Uint8Array();
+  const read = async () => reader ? readAll(reader) : new Uint8Array(await request.arrayBuffer());
+  try {
+    return await withTimeout(read, { ms: timeout, signal, onTimeout });
+  } catch (error) {
+    reader?.cancel().catch(() => {});
+    if (error instanceof HttpProblem || signal.aborted) throw error;
+    throw invalidRequest([{ pointer: "#", detail: "the body is incomplete" }]);
+  }
+}
+
+/**
+ * Parses JSON.
+ *
+ * @throws {HttpProblem} `invalid-request`
+ */
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    throw invalidRequest([{ pointer: "#", detail: "the body is not JSON in UTF-8" }]);
+  }
 }

@@ -1,76 +1,78 @@
-/**
- * The page for the person who waits: what a link answers as JSON, for people. Loaded when it is first
- * asked for. It imports nothing that the rest of the endpoint uses too, so that where a bundle is split
- * into chunks, the page is a chunk of its own and there is no third for what they share.
- */
+/** Content negotiation of the status page. Loaded on demand. */
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import type { AppEnv } from "../http/log.ts";
+import type { ProblemType } from "../http/problem.ts";
+import type { ResponseParts } from "../http/response.ts";
+import { encodeBase64 } from "../../src/internal/base64.ts";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 import { type LinkAnswer, pageOf, type PageOptions } from "./view.ts";
 
-/** Seconds until the page of a problem is out of date, for those that may pass. */
-const REFRESH_SECONDS: Readonly<Record<string, number>> = {
+/** Seconds until the page of a temporary problem is out of date. */
+const REFRESH_SECONDS: { readonly [type in ProblemType]?: number } = {
   "upstream-timeout": 10,
   "upstream-unavailable": 10,
   "upstream-credentials": 60,
 };
 
-/** Answers the reader of a link, with JSON as it is for whoever prefers that, else with a page. */
-export async function statusPage(
+/** Options of {@linkcode negotiate}. */
+export interface NegotiateOptions extends Pick<PageOptions, "now"> {
+  /** Type of the problem in the response. @default none */
+  problem: ProblemType | undefined;
+}
+
+/** Returns the response unchanged for a caller that prefers JSON, otherwise as the status page. */
+export async function negotiate(
   c: Context<AppEnv>,
-  answer: Response,
-  { sanitizeText, now }: Omit<PageOptions, "refresh">,
-): Promise<Response> {
-  const headers = new Headers(answer.headers);
-  // where the link leads is for whoever has it, and for nobody else
-  headers.set("referrer-policy", "no-referrer");
-  headers.set("x-robots-tag", "noindex");
-  headers.set("vary", "Accept");
+  { status, body, headers }: ResponseParts,
+  { now, problem }: NegotiateOptions,
+): Promise<ResponseParts> {
+  // the link is a secret of its holder
+  const common = { "referrer-policy": "no-referrer", "x-robots-tag": "noindex", "vary": "Accept" };
   const type = accepts(c, {
     header: "Accept",
     supports: ["text/html", "application/json"],
     default: "text/html",
   });
-  if (type !== "text/html" || answer.body === null) {
-    return new Response(answer.body, { status: answer.status, headers });
-  }
+  if (type !== "text/html") return { status, body, headers: { ...headers, ...common } };
 
-  const body: LinkAnswer = await answer.json();
-  const problem = "type" in body ? body.type.replace(/^.*\//, "") : "";
-  const known = Number(headers.get("retry-after")) || REFRESH_SECONDS[problem];
-  if (known !== undefined) {
-    if (answer.status >= 500) headers.set("retry-after", String(known));
-    headers.set("refresh", String(known)); // for a browser without scripts; the script stops it
-  }
-  headers.delete("location");
-  headers.set("content-type", "text/html; charset=utf-8");
-  headers.set("content-security-policy", await contentSecurityPolicy());
-  // a status that we do not know is no failure of the page
-  const status = "task" in body ? 200 : answer.status;
-  return new Response(await pageOf(body, { sanitizeText, now, refresh: known }), {
-    status,
-    headers,
-  });
+  const answer = body as LinkAnswer;
+  const { location: _, "retry-after": retryAfter, ...others } = headers ?? {};
+  const refresh = Number(retryAfter) || (problem && REFRESH_SECONDS[problem]);
+  return {
+    // an unknown status of the task is not a failure of the page
+    status: "task" in answer ? 200 : status,
+    body: await pageOf(answer, { now, refresh }),
+    headers: {
+      ...others,
+      ...common,
+      ...(retryAfter && { "retry-after": retryAfter }),
+      ...(refresh !== undefined && {
+        ...(status >= 500 && { "retry-after": String(refresh) }),
+        "refresh": String(refresh), // for browsers without scripts; the script cancels it
+      }),
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": await contentSecurityPolicy(),
+    },
+  };
 }
 
 let policy: string | undefined;
 
-/** Nothing may load or run but the one style and the one script, which are named by their hashes. */
+/** Allows only the one style and the one script, by their hashes. */
 async function contentSecurityPolicy(): Promise<string> {
+  const hash = async (text: string) => {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    return `'sha256-${encodeBase64(new Uint8Array(digest))}'`;
+  };
   return policy ??= [
     "default-src 'none'",
-    `style-src ${await hashOf(STYLE)}`,
-    `script-src ${await hashOf(SCRIPT)}`,
+    `style-src ${await hash(STYLE)}`,
+    `script-src ${await hash(SCRIPT)}`,
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join("; ");
-}
-
-async function hashOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return `'sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}'`;
 }

@@ -1,173 +1,152 @@
-/** What a caller asks: the body of `POST /resolve`, read, checked and located. No request is made. */
-import * as v from "valibot";
+/** Task requests: parsed, validated and checked against the allow-lists. Sends nothing upstream. */
 import { parseTaskUrl, type TaskLocation } from "../../mod.ts";
 import type { Config } from "../config.ts";
-import type { TaskIds } from "./shared_poll.ts";
-import { HttpProblem } from "../http/problem.ts";
-import { ResolveRequest } from "./request_schema.ts";
+import { HttpProblem, invalidRequest } from "../http/problem.ts";
+import { type TaskIds, toWireIds } from "../http/task_ids.ts";
+import {
+  ID_ERROR,
+  ID_FORMAT,
+  ID_KEYS,
+  parseBody,
+  type ParsedBody,
+  ResolveRequest,
+} from "./request_schema.ts";
 
-/** Which task, and how to answer. */
+/** A task, and the response options of the request. */
 export interface TaskRequest {
-  /** Which task. */
+  /** Ids of the task. */
   ids: TaskIds;
-  /** Whether a failed task is an error; by default as the kind of caller has it. */
+  /** Answers 424 for a failed task. @default true for bearer callers, false for webhooks */
   raiseOnError?: boolean | undefined;
-  /** What to answer while it runs; by default as the kind of caller has it. */
+  /** Response while the task runs. @default "accepted" for bearer callers, "retry" for webhooks */
   pending?: "accepted" | "retry" | undefined;
 }
 
-/** The settings that decide what may be asked. */
-export type RequestLimits = Pick<
-  Config,
-  "organization" | "allowedOrganizations" | "allowedWorkspaces"
+/** Limits of the tasks that may be requested. */
+export interface RequestLimits
+  extends Pick<Config, "organization" | "allowedOrganizations" | "allowedWorkspaces"> {
+  /** The instance that the endpoint serves, in the form of `Credentials.instance`. */
+  readonly instance: string;
+}
+
+type TaskFields = Pick<
+  ResolveRequest,
+  "url" | "organization_id" | "workspace_id" | "task_id"
 >;
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
-const ID_KEYS = ["organization_id", "workspace_id", "task_id"] as const;
-
 /**
- * Reads a question: the object that `POST /resolve` takes, plain or wrapped as an event.
+ * Parses the body of `POST /resolve`, plain or wrapped as an event.
  *
- * @param instance the one that the endpoint serves, in the form of `Credentials.instance`
- * @throws {HttpProblem} `invalid-request`, or `forbidden`
+ * @throws {HttpProblem} `invalid-request`, `forbidden`
  */
-export function parseTaskRequest(
-  body: unknown,
-  instance: string,
-  config: RequestLimits,
-): TaskRequest {
-  const { output, base } = parseBody(ResolveRequest, body);
-  const { url, raise_on_error, pending, ...named } = output;
-  const ids = url === undefined
-    ? idsFromFields(named, base, config)
-    : idsFromUrl(url, named, base, instance, config);
-  checkAllowed(ids, config);
-  return { ids, raiseOnError: raise_on_error, pending };
+export function parseTaskRequest(body: unknown, limits: RequestLimits): TaskRequest {
+  const parsed = parseBody(ResolveRequest, body);
+  const { raise_on_error, pending } = parsed.output;
+  return { ids: toTaskIds(parsed, limits), raiseOnError: raise_on_error, pending };
 }
 
 /**
- * Reads a body, plain or wrapped as an event, by its schema.
+ * Returns the ids of the task that a validated body names.
  *
- * @returns what it says, and the JSON pointer to where it says it
- * @throws {HttpProblem} `invalid-request`
+ * @throws {HttpProblem} `invalid-request`, `forbidden`
  */
-export function parseBody<Output>(
-  schema: v.GenericSchema<unknown, Output>,
-  body: unknown,
-): { output: Output; base: string } {
-  const wrapped = isWebhookEvent(body);
-  const given = wrapped ? body.data : body;
-  // valibot takes an array for an object
-  const parsed = v.safeParse(schema, Array.isArray(given) ? null : given);
-  const base = wrapped ? "#/data" : "#";
-  if (!parsed.success) {
+export function toTaskIds(
+  { output, pointer }: ParsedBody<TaskFields>,
+  limits: RequestLimits,
+): TaskIds {
+  const { url, organization_id, workspace_id, task_id } = output;
+  const fields = { organization_id, workspace_id, task_id };
+  const ids = url === undefined
+    ? idsFromFields(fields, pointer, limits)
+    : idsFromUrl(url, { fields, pointer, limits });
+  checkAllowed(ids, limits);
+  return ids;
+}
+
+/**
+ * Checks ids that come from a path: their format and the allow-lists.
+ *
+ * @throws {HttpProblem} `invalid-request`, `forbidden`
+ */
+export function checkTaskIds(ids: TaskIds, limits: RequestLimits): TaskIds {
+  const malformed = Object.entries(toWireIds(ids)).filter(([, id]) => !ID_FORMAT.test(id));
+  if (malformed.length > 0) {
     throw invalidRequest(
-      parsed.issues.map((issue) => ({
-        pointer: [base, ...(issue.path ?? []).map(({ key }) => key)].join("/"),
-        detail: issue.message,
-      })),
+      malformed.map(([key]) => ({ pointer: `#/${key}`, detail: ID_ERROR })),
     );
   }
-  return { output: parsed.output, base };
+  checkAllowed(ids, limits);
+  return ids;
 }
 
-/**
- * Parses JSON.
- *
- * @throws {HttpProblem} `invalid-request`
- */
-export function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(decoder.decode(bytes));
-  } catch {
-    throw invalidRequest([{ pointer: "#", detail: "is not JSON in UTF-8" }]);
-  }
-}
-
-function checkAllowed(ids: TaskIds, config: RequestLimits): void {
-  const { allowedOrganizations, allowedWorkspaces } = config;
-  const check = (what: string, id: string, allowed: readonly string[]) => {
+function checkAllowed(
+  { organizationId, workspaceId }: TaskIds,
+  { allowedOrganizations, allowedWorkspaces }: RequestLimits,
+): void {
+  const check = (kind: string, id: string, allowed: readonly string[]) => {
     if (allowed.length === 0 || allowed.includes(id)) return;
-    throw new HttpProblem("forbidden", `the ${what} is not served here`, {
-      code: `${what.toUpperCase()}_NOT_ALLOWED`,
+    throw new HttpProblem("forbidden", `the ${kind} is not allowed`, {
+      code: `${kind.toUpperCase()}_NOT_ALLOWED`,
     });
   };
-  check("organization", ids.organizationId, allowedOrganizations);
-  check("workspace", ids.workspaceId, allowedWorkspaces);
+  check("organization", organizationId, allowedOrganizations);
+  check("workspace", workspaceId, allowedWorkspaces);
 }
 
-type IdFields = Pick<ResolveRequest, (typeof ID_KEYS)[number]>;
+type IdFields = { readonly [key in (typeof ID_KEYS)[number]]: string | undefined };
 
-function idsFromFields(given: IdFields, base: string, config: RequestLimits): TaskIds {
-  const all = { organization_id: config.organization, ...given };
-  const { organization_id, workspace_id, task_id } = all;
-  if (organization_id === undefined || workspace_id === undefined || task_id === undefined) {
-    throw invalidRequest(
-      ID_KEYS.filter((key) => all[key] === undefined).map((key) => ({
-        pointer: `${base}/${key}`,
-        detail: "is missing: name the task by url, or by three ids",
-      })),
-    );
+function idsFromFields(fields: IdFields, pointer: string, limits: RequestLimits): TaskIds {
+  const organization_id = fields.organization_id ?? limits.organization;
+  const { workspace_id, task_id } = fields;
+  if (organization_id !== undefined && workspace_id !== undefined && task_id !== undefined) {
+    return { organizationId: organization_id, workspaceId: workspace_id, taskId: task_id };
   }
-  return { organizationId: organization_id, workspaceId: workspace_id, taskId: task_id };
+  const all = { organization_id, workspace_id, task_id };
+  throw invalidRequest(
+    ID_KEYS.filter((key) => all[key] === undefined).map((key) => ({
+      pointer: `${pointer}/${key}`,
+      detail: "is required, unless url names the task",
+    })),
+  );
 }
 
-function idsFromUrl(
-  url: string,
-  given: IdFields,
-  base: string,
-  instance: string,
-  config: RequestLimits,
-): TaskIds {
-  const location = parseUrl(url, given.organization_id, base, config);
-  if (location.instance !== instance) {
-    throw new HttpProblem("forbidden", "the instance is not served here", {
+interface UrlContext {
+  fields: IdFields;
+  pointer: string;
+  limits: RequestLimits;
+}
+
+function idsFromUrl(url: string, context: UrlContext): TaskIds {
+  const { fields, pointer, limits } = context;
+  const { instance, ...ids } = parseUrl(url, context);
+  if (instance !== limits.instance) {
+    throw new HttpProblem("forbidden", "the URL names another instance than this endpoint serves", {
       code: "INSTANCE_NOT_ALLOWED",
     });
   }
-  const { organizationId, workspaceId, taskId } = location;
-  const named = { organization_id: organizationId, workspace_id: workspaceId, task_id: taskId };
-  const wrong = ID_KEYS.filter((key) => given[key] !== undefined && given[key] !== named[key]);
-  if (wrong.length > 0) {
-    throw invalidRequest(wrong.map((key) => ({
-      pointer: `${base}/${key}`,
-      detail: "is not the one that the url names",
-    })));
-  }
-  return { organizationId, workspaceId, taskId };
+  const named = toWireIds(ids);
+  const wrong = ID_KEYS.filter((key) => fields[key] !== undefined && fields[key] !== named[key]);
+  if (wrong.length === 0) return ids;
+  throw invalidRequest(wrong.map((key) => ({
+    pointer: `${pointer}/${key}`,
+    detail: "differs from the one in url",
+  })));
 }
 
-function parseUrl(
-  url: string,
-  organizationId: string | undefined,
-  base: string,
-  config: RequestLimits,
-): TaskLocation {
-  // a web URL names its organization, an API URL does not: that is where the setting comes in
-  const form = URL.canParse(url) && new URL(url).pathname.startsWith("/api/") ? "api" : "web";
-  const organization = form === "api" ? organizationId ?? config.organization : undefined;
+function parseUrl(url: string, { fields, pointer, limits }: UrlContext): TaskLocation {
+  // an API URL does not name its organization
+  const isApi = URL.canParse(url) && new URL(url).pathname.startsWith("/api/");
+  const organizationId = isApi ? fields.organization_id ?? limits.organization : undefined;
   try {
-    return parseTaskUrl(url, { organizationId: organization });
+    return parseTaskUrl(url, { organizationId });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    if (form === "api" && organization === undefined) {
+    if (isApi && organizationId === undefined) {
       throw invalidRequest([{
-        pointer: `${base}/organization_id`,
-        detail: "is missing: an API URL does not name the organization",
+        pointer: `${pointer}/organization_id`,
+        detail: "is required, because an API URL does not contain it",
       }]);
     }
-    throw invalidRequest([{ pointer: `${base}/url`, detail: error.message }]);
+    throw invalidRequest([{ pointer: `${pointer}/url`, detail: error.message }]);
   }
-}
-
-function isWebhookEvent(body: unknown): body is { data: unknown } {
-  if (typeof body !== "object" || body === null || "url" in body) return false;
-  return "type" in body && typeof body.type === "string" && "data" in body &&
-    !ID_KEYS.some((key) => key in body);
-}
-
-/** The problem of a body with these errors. */
-export function invalidRequest(errors: { pointer: string; detail: string }[]): HttpProblem {
-  const [first] = errors;
-  return new HttpProblem("invalid-request", `${first?.pointer} ${first?.detail}`, { errors });
 }

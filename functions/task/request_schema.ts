@@ -1,26 +1,68 @@
 /**
- * The valibot schema of what is asked. Apart from those of the answers (`schemas.ts`), which no bundle
- * needs: they would not be shaken out.
+ * Valibot schema of the requests about a task. Apart from the response schemas, which no bundle needs:
+ * bundlers do not shake out schemas.
  */
 import * as v from "valibot";
+import { invalidRequest } from "../http/problem.ts";
 
-/** An id, as in every path. */
-export const Id = v.pipe(
-  v.string("must be text"),
-  v.regex(/^[A-Za-z0-9_-]{1,128}$/, "must be an id: 1 to 128 characters of A-Z a-z 0-9 _ -"),
-);
+/** Format of an id. */
+export const ID_FORMAT = /^[A-Za-z0-9_-]{1,128}$/;
 
-/** What to answer while the task runs: 202, or 503, which makes a sender of webhooks deliver again. */
-const Pending = v.picklist(["accepted", "retry"], 'must be "accepted" or "retry"');
+/** Error of an id with another format. */
+export const ID_ERROR = "must be an id: 1 to 128 characters of A-Z a-z 0-9 _ -";
 
-/** The body of `POST /resolve`: a task by its URL or by its ids, and how to answer. */
-export const ResolveRequest = v.object({
+/** The members that are ids. */
+export const ID_KEYS = ["organization_id", "workspace_id", "task_id"] as const;
+
+/** An id. */
+export const Id = v.pipe(v.string("must be text"), v.regex(ID_FORMAT, ID_ERROR));
+
+/** The members that name a task. */
+export const TaskFields = {
   url: v.optional(v.string("must be text")),
   organization_id: v.optional(Id),
   workspace_id: v.optional(Id),
   task_id: v.optional(Id),
+};
+
+/** The body of `POST /resolve`: a task by its URL or its ids, and response options. */
+export const ResolveRequest = v.object({
+  ...TaskFields,
   raise_on_error: v.optional(v.boolean("must be true or false")),
-  pending: v.optional(Pending),
+  pending: v.optional(v.picklist(["accepted", "retry"], 'must be "accepted" or "retry"')),
 }, "must be a JSON object");
 /** The body of `POST /resolve`. */
 export type ResolveRequest = v.InferOutput<typeof ResolveRequest>;
+
+/** A validated body, and the JSON pointer to it. */
+export interface ParsedBody<Output> {
+  output: Output;
+  pointer: string;
+}
+
+function isWebhookEvent(body: unknown): body is { data: unknown } {
+  if (typeof body !== "object" || body === null || "url" in body) return false;
+  return "type" in body && typeof body.type === "string" && "data" in body &&
+    !ID_KEYS.some((key) => key in body);
+}
+
+/**
+ * Validates a body, plain or wrapped as an event, against its schema.
+ *
+ * @throws {HttpProblem} `invalid-request`
+ */
+export function parseBody<Output>(
+  schema: v.GenericSchema<unknown, Output>,
+  body: unknown,
+): ParsedBody<Output> {
+  const isWrapped = isWebhookEvent(body);
+  const input = isWrapped ? body.data : body;
+  // valibot accepts an array as an object
+  const parsed = v.safeParse(schema, Array.isArray(input) ? null : input);
+  const pointer = isWrapped ? "#/data" : "#";
+  if (parsed.success) return { output: parsed.output, pointer };
+  throw invalidRequest(parsed.issues.map((issue) => ({
+    pointer: [pointer, ...(issue.path ?? []).map(({ key }) => key)].join("/"),
+    detail: issue.message,
+  })));
+}

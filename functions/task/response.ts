@@ -1,4 +1,4 @@
-/** What is answered about a loaded task, or about the error of loading it. */
+/** Maps a loaded task, or the error from loading it, to an HTTP response. */
 import {
   DeepintHTTPError,
   DeepintTimeoutError,
@@ -6,87 +6,106 @@ import {
   type Task,
   type TaskDict,
 } from "../../mod.ts";
+import type { LinkSigner } from "../auth/link_token.ts";
 import { HttpProblem } from "../http/problem.ts";
-import type { Finished, Running } from "../response_schemas.ts";
-import { sanitizeText } from "../../src/internal/text.ts";
+import type { TaskIds } from "../http/task_ids.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
+import type { Finished, Running } from "./response_schema.ts";
 
-/** An answer about a task that is no problem. */
+/** A response about a task. */
 export interface TaskResponse {
-  /** 200: it has ended; 202: it goes on. */
+  /** 200 for a finished task, otherwise 202. */
   status: 200 | 202;
-  /** The body, to be sent as JSON. */
   body: Finished | Running;
-  /** More headers. */
   headers?: Readonly<Record<string, string>>;
 }
 
-/** How to answer. */
-export interface TaskResponseOptions {
-  /** Whether a failed task is an error. */
-  raiseOnError: boolean;
-  /** What to answer while it runs. */
-  pending: "accepted" | "retry";
-  /** What precedes every path. */
-  basePath: string;
-  /** The path of the page to look at, where there is one. */
-  statusPage?: string | undefined;
-  /** The time, in ms since 1970. */
+/** Options of {@linkcode taskBody}. */
+export interface TaskBodyOptions {
+  /** Current time in ms since 1970. */
   now: number;
+  /** Path of the status page. @default no link */
+  statusPage?: string | undefined;
+}
+
+/** Options of {@linkcode toTaskResponse}. */
+export interface TaskResponseOptions extends TaskBodyOptions {
+  /** Throws `task-failed` for a failed task. */
+  raiseOnError: boolean;
+  /** Response while the task runs; `"retry"` throws `task-pending`. */
+  pending: "accepted" | "retry";
+  /** Prefix of every path. */
+  basePath: string;
+}
+
+/** Returns the path of a task's status page. */
+export async function statusPagePath(
+  task: TaskIds,
+  links: LinkSigner,
+  basePath: string,
+): Promise<string> {
+  return `${basePath}/status/${await links.createToken(task)}`;
 }
 
 /**
- * The answer about a loaded task.
+ * Returns the body of a response about a loaded task.
  *
- * @throws {HttpProblem} `task-failed`, `task-pending`, `unknown-status`, `upstream-unavailable`
+ * @throws {HttpProblem} `unknown-status`; `upstream-unavailable` for a task without a status
+ */
+export async function taskBody(
+  task: Task,
+  { now, statusPage }: TaskBodyOptions,
+): Promise<Finished | Running> {
+  const { status, created } = task.info;
+  const page = statusPage && { status: statusPage };
+  if (status === "unknown") throw unknownStatus(task);
+  if (status === "success" || status === "failed") {
+    const url = status === "success" ? task.resultUrl()?.href : undefined;
+    const links = (page || url) && { ...page, ...(url && { result: url }) };
+    return {
+      status,
+      result: await task.fetchResult() as Record<string, string>,
+      task: task.toDict(),
+      ...(links && { links }),
+    };
+  }
+  const elapsed = elapsedTime(created, now, now);
+  const delay = pollDelay({ elapsed, retryAfter: task.retryAfter });
+  return {
+    status,
+    task: task.toDict(),
+    retry_after: retryAfterSeconds(delay),
+    ...(page && { links: page }),
+  };
+}
+
+/**
+ * Maps a loaded task to a response.
+ *
+ * @throws {HttpProblem} `task-failed`, `task-pending`, and the problems of {@linkcode taskBody}
  */
 export async function toTaskResponse(
   task: Task,
-  options: TaskResponseOptions,
+  { raiseOnError, pending, basePath, ...options }: TaskResponseOptions,
 ): Promise<TaskResponse> {
   const { info } = task;
-  const { status } = info;
-  const { statusPage } = options;
-  if (status === "unknown") throw unknownStatus(task);
-  if (status === "failed" && options.raiseOnError) {
+  if (info.status === "failed" && raiseOnError) {
     throw new HttpProblem("task-failed", sanitizeText(info.errorDescription || "no description"), {
       code: `TASK_${sanitizeText(info.errorCode || "UNKNOWN", 195)}`,
       extra: { task: truncateTask(task) },
     });
   }
-  if (status === "success" || status === "failed") {
-    const result = status === "success" ? task.resultUrl()?.href : undefined;
-    const links = (statusPage || result) &&
-      { ...(statusPage && { status: statusPage }), ...(result && { result }) };
-    return {
-      status: 200,
-      body: {
-        status,
-        result: await task.fetchResult() as Record<string, string>, // without undefined
-        task: task.toDict(),
-        ...(links && { links }),
-      },
-    };
-  }
-  const elapsed = elapsedTime(info.created, options.now, options.now);
-  const seconds = retryAfterSeconds(pollDelay({ elapsed, retryAfter: task.retryAfter }));
-  const retryAfter = { "retry-after": String(seconds) };
-  if (options.pending === "retry") {
-    throw new HttpProblem("task-pending", `the task is ${status}`, {
+  const body = await taskBody(task, options);
+  if (!("retry_after" in body)) return { status: 200, body };
+  const retryAfter = { "retry-after": String(body.retry_after) };
+  if (pending === "retry") {
+    throw new HttpProblem("task-pending", `the task is ${body.status}`, {
       headers: retryAfter,
       extra: { task: truncateTask(task) },
     });
   }
-  return {
-    status: 202,
-    body: {
-      status,
-      task: task.toDict(),
-      retry_after: seconds,
-      ...(statusPage && { links: { status: statusPage } }),
-    },
-    headers: { ...retryAfter, "location": options.basePath + taskPath(task) },
-  };
+  return { status: 202, body, headers: { ...retryAfter, "location": basePath + taskPath(task) } };
 }
 
 /** What a caller is told when the poll failed: nothing that upstream said. */
@@ -107,10 +126,11 @@ export function upstreamProblem(error: unknown): HttpProblem | undefined {
     return new HttpProblem(
       "upstream-credentials",
       "Deep Intelligence refused the endpoint's own token",
+      { hint: "DEEPINT_TOKEN is wrong" },
     );
   }
   if (status === 404) {
-    return new HttpProblem("not-found", "Deep Intelligence has no such task", {
+    return new HttpProblem("not-found", "the task does not exist in Deep Intelligence", {
       code: "TASK_NOT_FOUND",
     });
   }
@@ -131,7 +151,7 @@ function unknownStatus(task: Task): HttpProblem {
   });
 }
 
-// in an error answer, a task's own texts are cut: they are somebody else's, and may be long
+// truncate a task's texts in problems: they are untrusted and may be long
 function truncateTask(task: Task): TaskDict {
   const dict = task.toDict();
   const info = Object.fromEntries(

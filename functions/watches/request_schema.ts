@@ -1,14 +1,16 @@
-/** The valibot schema of what is asked of `POST /watches`, beside the task; apart, as `request_schema.ts` is. */
+/** Valibot schema of `POST /watches`. */
 import * as v from "valibot";
+import { TaskFields } from "../task/request_schema.ts";
 
-/** The longest deadline, and the one of who names none: a month and a day, in seconds. */
+/** Longest and default deadline of a watch, in seconds: 30 days and 1 day. */
 export const MAX_DEADLINE = 2_592_000;
 export const DEFAULT_DEADLINE = 86_400;
 
 const DEADLINE = `must be a whole number of seconds from 1 to ${MAX_DEADLINE}`;
 
-/** Who is told of the end of the task, and by when. */
-export const WatchFields = v.object({
+/** The body of `POST /watches`: a task by its URL or its ids, the callback and the deadline. */
+export const WatchRequest = v.object({
+  ...TaskFields,
   callback_url: v.string("must be a URL"),
   deadline: v.optional(v.pipe(
     v.number(DEADLINE),

@@ -3,9 +3,9 @@
  * goes through the same states.
  */
 import { pollDelay } from "../../mod.ts";
-import type { TaskIds } from "../task/shared_poll.ts";
 import type { ProblemType } from "../http/problem.ts";
-import type { Finished, Running } from "../response_schemas.ts";
+import type { TaskIds } from "../http/task_ids.ts";
+import type { Finished, Running } from "../task/response_schema.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
 
 /** How a watch stands. A watch whose event has not been taken yet is still `watching`. */

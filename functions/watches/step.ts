@@ -1,10 +1,10 @@
 /** One step of a watch: a poll, or a delivery, and what that makes of it. Every engine runs these. */
 import { Credentials, DeepintHTTPError, type Fetch } from "../../mod.ts";
-import { toTaskResponse, upstreamProblem } from "../task/response.ts";
+import { statusPagePath, taskBody, upstreamProblem } from "../task/response.ts";
 import { writeLogEntry } from "../http/log.ts";
 import { deliver } from "./callback.ts";
 import type { Config } from "../config.ts";
-import { linkSignerFromConfig, statusPagePath } from "../auth/link_token.ts";
+import { createLinkSigner } from "../auth/link_token.ts";
 import { unloadedTask } from "../task/shared_poll.ts";
 import { HttpProblem } from "../http/problem.ts";
 import { afterDelivery, afterPoll, type PollOutcome, type Watch, type WatchEnd } from "./state.ts";
@@ -47,16 +47,15 @@ export const maxStepMs = ({ timeout }: Config): number => Math.max(timeout, 10_0
 export function createStep(config: Config, options: StepOptions = {}): Step {
   const { fetch, callbackFetch, now = Date.now, random = Math.random, log = writeLogEntry } =
     options;
-  const { timeout, basePath, callbackHosts = [] } = config;
+  const { timeout, basePath, callbackHosts = [], linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
-  const links = linkSignerFromConfig(config, now);
+  const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
 
   async function pollOnce(watch: Watch): Promise<PollOutcome> {
     const task = unloadedTask(watch.ids, { credentials, fetch });
     try {
       await task.load({ timeout, requestTimeout: timeout, retries: 0 });
-      const answer = { raiseOnError: false, pending: "accepted", basePath, now: now() } as const;
-      return { answer: (await toTaskResponse(task, answer)).body, retryAfter: task.retryAfter };
+      return { answer: await taskBody(task, { now: now() }), retryAfter: task.retryAfter };
     } catch (error) {
       const problem = error instanceof HttpProblem ? error : upstreamProblem(error);
       const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter : undefined;

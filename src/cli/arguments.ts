@@ -1,4 +1,4 @@
-/** What the words of a command mean: tasks, workspaces, durations, statuses. Internal. */
+/** Parsing of arguments and options: tasks, workspaces, durations, statuses. Internal. */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import { InvalidArgumentError } from "npm:commander@^15.1.0";
 import {
@@ -12,7 +12,7 @@ import {
 } from "../../mod.ts";
 import { sanitizeText } from "../internal/text.ts";
 
-/** Options of every command that asks the platform. */
+/** Options of every command that sends requests. */
 export interface ConnectionFlags {
   instance?: string;
   organization?: string;
@@ -23,11 +23,11 @@ export interface ConnectionFlags {
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * Reads a duration, such as `90s`, `10m` or `1h30m`; a number without a unit is refused, since it may
- * mean seconds or milliseconds.
+ * Parses a duration, for example `90s`, `10m` or `1h30m`. A number without a unit is an error, because
+ * it may mean seconds or milliseconds.
  *
  * @returns milliseconds
- * @throws {InvalidArgumentError} when it is no duration, or nothing
+ * @throws {InvalidArgumentError} when it is not a duration, or not positive
  */
 export function parseDuration(text: string): number {
   const parts = /^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)
@@ -39,7 +39,7 @@ export function parseDuration(text: string): number {
 }
 
 /**
- * Reads an interval between polls.
+ * Parses an interval between polls.
  *
  * @throws {InvalidArgumentError} when it is neither `adaptive` nor a duration from 250 ms to a day
  */
@@ -47,64 +47,41 @@ export function parseInterval(text: string): PollInterval {
   if (text === "adaptive") return text;
   const interval = parseDuration(text);
   if (interval >= 250 && interval <= 86_400_000) return interval;
-  throw new InvalidArgumentError("It must be adaptive, or from 250ms to 1d");
+  throw new InvalidArgumentError("It must be adaptive, or a duration from 250ms to 1d");
 }
 
 /**
- * Reads a list of statuses, such as `running,failed`.
+ * Parses a list of statuses, for example `running,failed`.
  *
- * @throws {InvalidArgumentError} when one is none
+ * @throws {InvalidArgumentError} when one of them is not a status
  */
 export function parseStatuses(text: string): TaskStatus[] {
   return text.split(",").map((word) => {
     const status = TaskStatus.fromString(word.trim());
     if (status === word.trim()) return status;
-    throw new InvalidArgumentError(`It must be of ${TaskStatus.all().join(", ")}`);
+    throw new InvalidArgumentError(`It must be one of ${TaskStatus.all().join(", ")}`);
   });
 }
 
 /**
- * Reads how many.
+ * Parses a number of tasks.
  *
- * @throws {InvalidArgumentError} when it is no whole number from 1
+ * @throws {InvalidArgumentError} when it is not a whole number, 1 or more
  */
 export function parseLimit(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be a whole number from 1");
+  throw new InvalidArgumentError("It must be a whole number, 1 or more");
 }
 
 /**
- * Reads `organization/workspace`.
+ * Parses `organization/workspace`.
  *
- * @throws {InvalidArgumentError} when it is not of that form
+ * @throws {InvalidArgumentError} when it does not have that form
  */
 export function parseWorkspace(text: string): { organizationId: string; workspaceId: string } {
   const [, organizationId, workspaceId] = /^([^/]+)\/([^/]+)$/.exec(text) ?? [];
   if (organizationId && workspaceId) return { organizationId, workspaceId };
-  throw new InvalidArgumentError("It must be organization/workspace");
-}
-
-/** Where a word says that a task is; without an instance, on that of the credentials. */
-function parseTaskArgument(
-  word: string,
-  ofApiUrl: string | undefined,
-): Omit<TaskLocation, "instance"> & { instance?: string } {
-  if (word.includes("://")) return locateUrl(word, ofApiUrl);
-  const [, organizationId = "", workspaceId = "", taskId] =
-    /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(word) ?? [];
-  if (taskId === undefined) {
-    throw new RangeError(
-      `Cannot tell which task "${sanitizeText(word)}" is: pass its web URL, its API URL with ` +
-        "--organization, or organization/workspace/task",
-    );
-  }
-  if (ofApiUrl !== undefined && ofApiUrl !== organizationId) {
-    throw new RangeError(
-      `Cannot use --organization "${sanitizeText(ofApiUrl)}": the task "${sanitizeText(word)}" ` +
-        "names another",
-    );
-  }
-  return { organizationId, workspaceId, taskId };
+  throw new InvalidArgumentError("It must have the form organization/workspace");
 }
 
 function locateUrl(url: string, organization: string | undefined): TaskLocation {
@@ -112,15 +89,38 @@ function locateUrl(url: string, organization: string | undefined): TaskLocation 
     return parseTaskUrl(url, { organizationId: organization });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    // the client speaks of its own option
+    // the client names its own option
     throw new RangeError(error.message.replace("the option organizationId", "--organization"));
   }
 }
 
+/** Parses a task argument. Only a URL names an instance. */
+function parseTaskArgument(
+  argument: string,
+  organization: string | undefined,
+): Omit<TaskLocation, "instance"> & { instance?: string } {
+  if (argument.includes("://")) return locateUrl(argument, organization);
+  const [, organizationId = "", workspaceId = "", taskId] =
+    /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(argument) ?? [];
+  if (taskId === undefined) {
+    throw new RangeError(
+      `Cannot read the task "${sanitizeText(argument)}": pass its web URL, its API URL with ` +
+        "--organization, or organization/workspace/task",
+    );
+  }
+  if (organization !== undefined && organization !== organizationId) {
+    throw new RangeError(
+      `Cannot use --organization "${sanitizeText(organization)}": the task ` +
+        `"${sanitizeText(argument)}" names "${sanitizeText(organizationId)}"; leave the option out`,
+    );
+  }
+  return { organizationId, workspaceId, taskId };
+}
+
 /**
- * Token and instance, as the client finds them.
+ * Finds the token and the instance as the client does.
  *
- * @throws {DeepintCredentialsError} when there is no token, or none that a header can carry
+ * @throws {DeepintCredentialsError} when there is no token, or a header cannot carry it
  * @throws {RangeError} when the instance is not `host[:port]` or an origin
  */
 export async function findCredentials({ instance }: ConnectionFlags): Promise<Credentials> {
@@ -130,31 +130,46 @@ export async function findCredentials({ instance }: ConnectionFlags): Promise<Cr
     if (!(error instanceof DeepintCredentialsError)) throw error;
     if (error.code !== "CREDENTIALS_NOT_FOUND") throw error;
     throw new DeepintCredentialsError(
-      error.code, // the client speaks of its own parameter
+      error.code, // the client names its own parameter
       "Cannot find a token: set DEEPINT_TOKEN, or token under [DEFAULT] in ~/.deepint.ini",
     );
   }
 }
 
+/** Returns the origin of an instance: a host and port stand for HTTPS. */
+function originOf(instance: string): string {
+  return instance.includes("://") ? instance : `https://${instance}`;
+}
+
 /**
- * The tasks that the words name, each once. No request.
+ * Returns the tasks that the arguments name, each once, without a request.
  *
- * @throws {RangeError} when a word names no task, or one on another instance than the token's
+ * @throws {RangeError} when an argument does not name a task, or the token is not valid for its instance
  * @throws {DeepintCredentialsError} when there is no token
  */
-export async function openTasks(words: string[], flags: ConnectionFlags): Promise<Task[]> {
-  const locations = words.map((word) => parseTaskArgument(word, flags.organization));
+export async function openTasks(args: string[], flags: ConnectionFlags): Promise<Task[]> {
+  const locations = args.map((argument) => parseTaskArgument(argument, flags.organization));
   const credentials = await findCredentials(flags);
   const tasks = new Map<string, Task>();
   for (const { instance, organizationId, workspaceId, taskId } of locations) {
     if (instance !== undefined && instance !== credentials.instance) {
       throw new RangeError(
-        `Cannot ask "${instance}" for the task "${taskId}": the token is for ` +
-          `"${credentials.instance}"; if it is for the other, pass --instance ${instance}`,
+        `Cannot load the task "${taskId}": its URL uses ${
+          originOf(instance)
+        }, the token is valid ` +
+          `for ${originOf(credentials.instance)}; if it is valid for both, pass --instance ` +
+          originOf(instance),
       );
     }
     const dict = { organization_id: organizationId, workspace_id: workspaceId, task_id: taskId };
     tasks.set(`${organizationId}/${workspaceId}/${taskId}`, Task.fromDict(dict, { credentials }));
   }
   return [...tasks.values()];
+}
+
+/** Returns the task that an argument names. See {@linkcode openTasks}. */
+export async function openTask(argument: string, flags: ConnectionFlags): Promise<Task> {
+  const [task] = await openTasks([argument], flags);
+  if (!task) throw new Error("no task"); // unreachable: an argument is a task, or an error
+  return task;
 }

@@ -1,4 +1,4 @@
-/** How a command ends: one line a person understands, one code a program does. Internal. */
+/** Errors of a command: one line on standard error and an exit code. Internal. */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
 import { CommanderError } from "npm:commander@^15.1.0";
@@ -12,41 +12,19 @@ import {
 import { writeLine } from "./output.ts";
 import { sanitizeText } from "../internal/text.ts";
 
-/** A signal ended the command. */
+/** The reason of a command that a signal aborted. */
 export class Interruption extends Error {
-  /** By the habit of shells: 128 and the signal's number. */
+  /** 128 plus the number of the signal, as shells do. */
   readonly exitCode: number;
 
-  /** Makes the reason for which a command is aborted. */
+  /** Creates the reason for a signal. */
   constructor(signal: "SIGINT" | "SIGTERM") {
     super("Interrupted");
     this.exitCode = signal === "SIGINT" ? 130 : 143;
   }
 }
 
-/** The exit code of a command that failed so. */
-export function exitCodeOf(error: unknown): number {
-  if (error instanceof Interruption) return error.exitCode;
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof RangeError) return 2; // an argument; the client throws it before any request
-  if (error instanceof DeepintTimeoutError) return 4;
-  if (isRefused(error)) return 5;
-  return error instanceof DeepintTaskError && error.info.status === "failed" ? 3 : 1;
-}
-
-/** Writes an error on one line: what failed, on what, what to do. */
-export async function reportError(error: unknown): Promise<void> {
-  if (error instanceof CommanderError) return; // has been written
-  const text = error instanceof DeepintBaseError
-    ? String(error)
-    : error instanceof Error
-    ? error.message
-    : String(error);
-  const advice = adviceFor(error);
-  await writeLine(sanitizeText(`error: ${text}${advice && `; ${advice}`}`, 4_000), process.stderr);
-}
-
-function isRefused(error: unknown): boolean {
+function isCredentialsError(error: unknown): boolean {
   return error instanceof DeepintCredentialsError ||
     error instanceof DeepintHTTPError && error.status === 401;
 }
@@ -72,4 +50,26 @@ function adviceFor(error: unknown): string {
     default:
       return error.retryable ? "try again later" : "";
   }
+}
+
+/** Returns the exit code for an error. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Interruption) return error.exitCode;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof RangeError) return 2; // an argument: the client throws it before any request
+  if (error instanceof DeepintTimeoutError) return 4;
+  if (isCredentialsError(error)) return 5;
+  return error instanceof DeepintTaskError && error.info.status === "failed" ? 3 : 1;
+}
+
+/** Writes an error on one line: the operation, its object and the remedy. */
+export async function reportError(error: unknown): Promise<void> {
+  if (error instanceof CommanderError) return; // commander has already written it
+  const text = error instanceof DeepintBaseError
+    ? String(error)
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  const advice = adviceFor(error);
+  await writeLine(sanitizeText(`error: ${text}${advice && `; ${advice}`}`, 4_000), process.stderr);
 }

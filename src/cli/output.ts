@@ -1,16 +1,16 @@
-/** Text for people and for programs; nothing that a task says can act on the terminal. Internal. */
+/** Output for people and for programs. The texts of a task cannot control the terminal. Internal. */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
 import { styleText } from "node:util";
 import sliceAnsi from "npm:slice-ansi@^9.0.1";
 import stringWidth from "npm:string-width@^8.3.0";
-import { type Task, type TaskDict, type TaskStatus, taskUrl } from "../../mod.ts";
-import { sanitizeText } from "../internal/text.ts";
+import type { Task, TaskDict, TaskStatus } from "../../mod.ts";
+import { formatDuration, sanitizeText } from "../internal/text.ts";
 
-/** One of the two outputs. */
+/** Standard output or standard error. */
 export type Output = typeof process.stdout | typeof process.stderr;
 
-/** A cell of a table, or what may be none: a task's fields may all be null. */
+/** A cell of a table; most fields of a task may be null. */
 export type Cell = string | number | Date | null | undefined;
 
 const COLOURS = {
@@ -21,24 +21,24 @@ const COLOURS = {
   unknown: "magenta",
 } as const;
 
-/** Whether what is written can be written over, which a pipe and a dumb terminal cannot. */
+/** Returns `true` for a terminal that understands escape sequences. */
 export function isInteractive(output: Output): boolean {
   return output.isTTY === true && process.env.TERM !== "dumb";
 }
 
-/** Emphasis, for a terminal with colours alone; `NO_COLOR` is heard. */
+/** Styles text on a terminal, unless `NO_COLOR` is set. */
 export function style(format: Parameters<typeof styleText>[0], text: string, output: Output) {
   return isInteractive(output) && !process.env.NO_COLOR
     ? styleText(format, text, { validateStream: false })
     : text;
 }
 
-/** Text in the colour of a status. */
+/** Colours text by a status. */
 export function colorStatus(status: TaskStatus, text: string, output: Output): string {
   return style(COLOURS[status], text, output);
 }
 
-/** Writes a line, and waits until it is written: lost data is an error, a lost remark is none. */
+/** Writes a line and waits until it is written. Rejects only for lost data, on standard output. */
 export function writeLine(text: string, output: Output = process.stdout): Promise<void> {
   return new Promise((resolve, reject) => {
     output.write(
@@ -48,12 +48,7 @@ export function writeLine(text: string, output: Output = process.stdout): Promis
   });
 }
 
-/** Writes a JSON document on one line. */
-export function writeJson(value: unknown): Promise<void> {
-  return writeLine(JSON.stringify(value).replace(UNPRINTABLE, escape));
-}
-
-// within the strings of a JSON document these are the same escaped, and a terminal acts on none
+// in the strings of a JSON document these may be escaped; unescaped, a terminal may act on them
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 function escape(character: string): string {
@@ -61,33 +56,33 @@ function escape(character: string): string {
     .join("");
 }
 
-/** A cell as text. */
+/** Writes a JSON document on one line. */
+export function writeJson(value: unknown): Promise<void> {
+  return writeLine(JSON.stringify(value).replace(UNPRINTABLE, escape));
+}
+
+/** Formats a cell as text. */
 export function formatCell(cell: Cell): string {
   if (cell instanceof Date) return cell.toISOString().replace("T", " ").replace(/\.\d+Z/, "Z");
   return sanitizeText(String(cell ?? ""), 2_000).trim();
 }
 
-/** A duration as people read it: `45 s`, `3 min 05 s`, `2 h 07 min`. */
-export function formatDuration(ms: number | null): string {
-  if (ms === null) return "";
-  const seconds = Math.max(0, Math.floor(ms / 1_000));
-  const two = (value: number) => String(value).padStart(2, "0");
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3_600)} h ${two(Math.floor(seconds / 60) % 60)} min`;
+/** Formats the duration of a finished task; "" if it is unknown. */
+export function formatTaskDuration({ info: { duration } }: Task): string {
+  return duration === null ? "" : formatDuration(duration);
 }
 
-/** Text filled up with spaces to so many columns of a terminal. */
+/** Pads text with spaces to a number of columns. */
 function pad(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - stringWidth(text)));
 }
 
-/** Text that takes so many columns of a terminal at most. */
+/** Truncates text to a number of columns. */
 export function truncate(text: string, width: number): string {
   return stringWidth(text) <= width ? text : `${sliceAnsi(text, 0, width - 1)}…`;
 }
 
-/** Rows as lines, with the columns below each other. */
+/** Formats rows as lines with aligned columns. */
 export function align(rows: string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, i) =>
     rows.reduce((widest, row) => Math.max(widest, stringWidth(row[i] ?? "")), 0)
@@ -95,7 +90,7 @@ export function align(rows: string[][]): string[] {
   return rows.map((row) => row.map((cell, i) => pad(cell, widths[i] ?? 0)).join("  ").trimEnd());
 }
 
-/** Writes a table with a heading; one that is to fit has its lines cut off at a terminal's edge. */
+/** Writes a table with a heading. With `fit`, truncates its lines to the width of the terminal. */
 export async function writeTable(
   heading: string[],
   rows: string[][],
@@ -107,60 +102,30 @@ export async function writeTable(
   for (const line of lines) await writeLine(truncate(line, width));
 }
 
-/** What a task made, in words: `source s-1`. */
+/** Formats the result of a task: `source s-1`; "" if it has none. */
 export function resultOf({ info }: Task): string {
   if (info.status !== "success" || info.result === null) return "";
   return `${formatCell(info.resultType ?? "unknown")} ${formatCell(info.result)}`;
 }
 
-/** Writes what a task made, in words, and its web address; that it made nothing is a remark, no data. */
+/** Writes the result of a task and its web address. "No result" goes to standard error. */
 export async function writeResult(task: Task, { named = false, quiet = false }): Promise<void> {
   const result = resultOf(task);
   if (!result && quiet) return;
-  if (!result) return await writeLine(`${task.taskId} made no result`, process.stderr);
+  if (!result) return await writeLine(`${task.taskId} has no result`, process.stderr);
   const parts = [named ? task.taskId : "", result, formatCell(task.resultUrl()?.href)];
   await writeLine(parts.filter(Boolean).join("  "));
 }
 
-/** A task for programs: as `Task.fromDict` takes it back, with the web address of its result. */
+/** Converts a task for programs: the form of `Task.fromDict`, with the web address of its result. */
 export function toJson(task: Task): TaskDict & { result_url: string | null } {
   return { ...task.toDict(), result_url: task.resultUrl()?.href ?? null };
 }
 
-/** Why a task failed, in words. */
+/** Formats the error of a failed task: `<code>: <description>`; "" if it did not fail. */
 export function failureOf({ info }: Task): string {
   if (info.status !== "failed") return "";
   return `${formatCell(info.errorCode || "UNKNOWN")}: ${
     formatCell(info.errorDescription || "no description")
   }`;
-}
-
-/** All that is known of a task. */
-export function describe(task: Task): string[][] {
-  const { info, organizationId, workspaceId, taskId, credentials: { instance } } = task;
-  const { status } = info;
-  const cells: [string, Cell][] = [
-    ["task", taskId],
-    ["name", info.name],
-    ["description", info.description],
-    ["status", status === "unknown" ? `unknown (${formatCell(info.rawStatus)})` : status],
-    ["progress", info.progress === null ? null : `${info.progress} %`],
-    ["subtask", info.subtask],
-    ["result", resultOf(task)],
-    ["result at", resultOf(task) && task.resultUrl()?.href],
-    ["error", failureOf(task)],
-    ["created", info.created],
-    ["duration", formatDuration(info.duration)],
-    ["by", info.userName ?? info.userId],
-    ["organization", organizationId],
-    ["workspace", workspaceId],
-    ["task at", taskUrl({ instance, organizationId, workspaceId, taskId }).href],
-  ];
-  return cells
-    .map(([name, cell]) => [name, formatCell(cell)] as const)
-    .filter(([, text]) => text !== "")
-    .map(([name, text]) => [
-      style("dim", name, process.stdout),
-      name === "status" ? colorStatus(status, text, process.stdout) : text,
-    ]);
 }

@@ -1,4 +1,4 @@
-/** How a wait shows itself: bars on a terminal, lines elsewhere, or not at all. Internal. */
+/** Progress of a wait: bars on a terminal, lines elsewhere, nothing with --quiet. Internal. */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
 import { createLogUpdate } from "npm:log-update@^8.0.0";
@@ -8,7 +8,6 @@ import {
   colorStatus,
   failureOf,
   formatCell,
-  formatDuration,
   isInteractive,
   resultOf,
   style,
@@ -16,24 +15,40 @@ import {
   writeLine,
 } from "./output.ts";
 import { elapsedTime } from "../internal/clock.ts";
+import { formatDuration } from "../internal/text.ts";
 
-/** Shows how tasks go on. */
+/** Shows the progress of tasks. */
 export interface Progress {
-  /** Something of a task has changed. */
+  /** Shows a change of a task. */
   update(task: Task): void;
-  /** A task is waited for no longer, for this reason when it has not ended. */
+  /** Ends the row of a task, with the reason if the task has not finished. */
   settle(task: Task, reason?: string): void;
-  /** The wait is over: leaves the terminal as it was, below what was shown. */
+  /** Ends the display and restores the terminal. */
   end(): void;
 }
 
 const { stderr } = process;
 
-/** The kind of progress that fits where standard error goes. */
-export function showProgress(tasks: Task[], { quiet = false } = {}): Progress {
-  if (quiet) return { update() {}, settle() {}, end() {} };
-  const started = Date.now();
-  return isInteractive(stderr) && stderr.columns > 0 ? bars(tasks, started) : lines(started);
+function renderBar({ info: { status, progress } }: Task, length: number): string {
+  const done = status === "success" ? 1 : Math.min(Math.max(progress ?? 0, 0), 100) / 100;
+  const full = Math.floor(done * length);
+  return colorStatus(status, "█".repeat(full), stderr) + "░".repeat(length - full);
+}
+
+function percent({ info: { status, progress } }: Task): string {
+  return status === "success" || progress === null ? "" : `${Math.floor(progress)} %`;
+}
+
+function outcome(task: Task): string {
+  const { status, rawStatus, subtask } = task.info;
+  if (rawStatus === null) return ""; // not loaded yet
+  if (!TaskStatus.isTerminal(status)) return formatCell(subtask) || status;
+  return colorStatus(status, failureOf(task) || resultOf(task) || status, stderr);
+}
+
+function elapsed({ info }: Task, started: number): string {
+  const ended = TaskStatus.isTerminal(info.status) ? info.duration : null;
+  return formatDuration(ended ?? elapsedTime(info.created, started));
 }
 
 function lines(started: number): Progress {
@@ -51,33 +66,13 @@ function lines(started: number): Progress {
   };
 }
 
-/** How a task stands that is waited for no longer. */
+/** Final state of a row. */
 interface TaskRow {
   time: string;
   reason: string | undefined;
 }
 
-function bars(tasks: Task[], started: number): Progress {
-  const screen = createLogUpdate(stderr);
-  const endings = new Map<Task, TaskRow>();
-  const draw = () => screen(renderBars(tasks, endings, started));
-  const timer = setInterval(draw, 1_000); // the time goes on where nothing else does
-  draw();
-  return {
-    update: draw,
-    settle(task, reason) {
-      endings.set(task, { time: elapsed(task, started), reason });
-      draw();
-    },
-    end() {
-      clearInterval(timer);
-      draw();
-      screen.done();
-    },
-  };
-}
-
-/** A line a task, as many as there is room for: those that go on come before those that ended. */
+/** Renders one line for each task; where space is short, running tasks come first. */
 function renderBars(tasks: Task[], endings: Map<Task, TaskRow>, started: number): string {
   const { columns = 80, rows = 24 } = stderr;
   const room = Math.max(2, rows - 1);
@@ -95,30 +90,35 @@ function renderBars(tasks: Task[], endings: Map<Task, TaskRow>, started: number)
       reason === undefined ? outcome(task) : style("red", reason, stderr),
     ];
   });
-  // a full line makes some terminals begin another
+  // some terminals wrap after a full line
   const text = align(cells).map((line) => truncate(line, columns - 1));
   if (shown.length < tasks.length) text.push(`… and ${tasks.length - shown.length} more`);
   return text.join("\n");
 }
 
-function renderBar({ info: { status, progress } }: Task, length: number): string {
-  const done = status === "success" ? 1 : Math.min(Math.max(progress ?? 0, 0), 100) / 100;
-  const full = Math.floor(done * length);
-  return colorStatus(status, "█".repeat(full), stderr) + "░".repeat(length - full);
+function bars(tasks: Task[], started: number): Progress {
+  const screen = createLogUpdate(stderr);
+  const endings = new Map<Task, TaskRow>();
+  const draw = () => screen(renderBars(tasks, endings, started));
+  const timer = setInterval(draw, 1_000); // the elapsed time
+  draw();
+  return {
+    update: draw,
+    settle(task, reason) {
+      endings.set(task, { time: elapsed(task, started), reason });
+      draw();
+    },
+    end() {
+      clearInterval(timer);
+      draw();
+      screen.done();
+    },
+  };
 }
 
-function percent({ info: { status, progress } }: Task): string {
-  return status === "success" || progress === null ? "" : `${Math.floor(progress)} %`;
-}
-
-function outcome(task: Task): string {
-  const { status, rawStatus, subtask } = task.info;
-  if (rawStatus === null) return ""; // nothing is known yet
-  if (!TaskStatus.isTerminal(status)) return formatCell(subtask) || status;
-  return colorStatus(status, failureOf(task) || resultOf(task) || status, stderr);
-}
-
-function elapsed({ info }: Task, started: number): string {
-  const ended = TaskStatus.isTerminal(info.status) ? info.duration : null;
-  return formatDuration(ended ?? elapsedTime(info.created, started));
+/** Creates the display that suits standard error. */
+export function showProgress(tasks: Task[], { quiet = false } = {}): Progress {
+  if (quiet) return { update() {}, settle() {}, end() {} };
+  const started = Date.now();
+  return isInteractive(stderr) && stderr.columns > 0 ? bars(tasks, started) : lines(started);
 }

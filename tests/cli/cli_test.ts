@@ -1,22 +1,22 @@
-// The command line as a process, with the permissions of its task, against the stand-in over HTTP.
+// The command line as a process with the permissions of its task, against the fake platform over HTTP.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Webhook } from "standardwebhooks";
 import config from "../../deno.json" with { type: "json" };
-import { formatDuration } from "../../src/cli/output.ts";
 import { parseDuration } from "../../src/cli/arguments.ts";
+import { formatDuration } from "../../src/internal/text.ts";
 import { Credentials, Task } from "../../mod.ts";
 import { assertNoSecrets, TOKEN } from "../helpers/client.ts";
 import { HOSTILE, PLACE, platformWith, RESULT, RUN } from "../helpers/cli.ts";
 import { type Process, start } from "../helpers/process.ts";
 
-/** How a command ended; the token is in nothing that it wrote. */
+/** Waits for a command to end and checks that its output does not contain the token. */
 async function ended(process: Process) {
   const { code } = await process.status;
   assertNoSecrets([process.output], TOKEN);
   return { code, ...process.output };
 }
 
-/** Lines of JSON. */
+/** Parses lines of JSON. */
 const documents = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
 
 Deno.test("show prints a task as an aligned table, with one request", async () => {
@@ -27,7 +27,7 @@ Deno.test("show prints a task as an aligned table, with one request", async () =
   assertMatch(stdout, /\nresult at {5}http:.*&s=source&i=s-1\n/);
 });
 
-Deno.test("a task is a web URL, an API URL with --organization, or three ids", async () => {
+Deno.test("a task argument is a web URL, an API URL with --organization, or three ids", async () => {
   await using server = platformWith();
   const task = server.platform.add({ id: "t-1", ...RESULT });
   const ways = [
@@ -49,7 +49,7 @@ Deno.test("a task is a web URL, an API URL with --organization, or three ids", a
   assertEquals(again.toDict(), dict);
 });
 
-Deno.test("wait says each change once, then what the task made", async () => {
+Deno.test("wait prints each change once, then the result", async () => {
   const steps = [{ status: "running", progress: 40, subtask: "Reading", polls: 2 }, RESULT];
   await using server = platformWith({ id: "t-1", name: "Import", steps });
   const wait = ["wait", `${PLACE}/t-1`, "--interval=250ms"];
@@ -63,7 +63,7 @@ Deno.test("wait says each change once, then what the task made", async () => {
   assertEquals(server.platform.count(), 3);
 });
 
-Deno.test("wait for several tasks waits for each once, and names what each made", async () => {
+Deno.test("wait for several tasks polls each once and names each result", async () => {
   await using server = platformWith({ id: "t-1", ...RESULT }, { id: "t-2", status: "success" });
   const tasks = ["t-1", "t-2", "t-1"].map((id) => `${PLACE}/${id}`);
   const { code, stdout, stderr } = await ended(server.run(["wait", ...tasks, "--quiet"]));
@@ -71,7 +71,7 @@ Deno.test("wait for several tasks waits for each once, and names what each made"
   assertMatch(stdout, /^t-1 {2}source s-1 {2}http:.*\n$/);
 });
 
-Deno.test("wait --json prints a line as each task ends, the error with one that did not succeed", async () => {
+Deno.test("wait --json prints a line as each task ends, with its error if it failed", async () => {
   const failed = { status: "failed", error_code: "BAD_CSV", error_description: "line 3: no end" };
   await using server = platformWith({ id: "t-1", ...RESULT }, { id: "t-2", ...failed });
   const tasks = [`${PLACE}/t-1`, `${PLACE}/t-2`, `${PLACE}/t-none`];
@@ -89,7 +89,7 @@ Deno.test("wait --json prints a line as each task ends, the error with one that 
   );
 });
 
-Deno.test("wait ends with 3, 4 or 1 as its tasks do, with the gravest of several", async () => {
+Deno.test("wait exits with the first of 5, 1, 4, 3 that applies to a task", async () => {
   await using server = platformWith(
     { id: "failed", status: "failed" },
     { id: "runs", status: "running" },
@@ -113,8 +113,8 @@ Deno.test("wait ends with 3, 4 or 1 as its tasks do, with the gravest of several
 
 for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   for (const asked of [false, true]) {
-    const what = asked ? "deletes the tasks that go on" : "says which tasks go on";
-    Deno.test(`a wait that ${signal} ends ${what}, with code ${expected}`, async () => {
+    const what = asked ? "stops the running tasks" : "names the running tasks";
+    Deno.test(`wait ${what} on ${signal} and exits with ${expected}`, async () => {
       await using server = platformWith({ id: "t-1", status: "running" }, { id: "t-2", ...RESULT });
       const tasks = [`${PLACE}/t-1`, `${PLACE}/t-2`];
       await using process = server.run(
@@ -132,7 +132,7 @@ for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   }
 }
 
-Deno.test("a task that ended since the last poll is not deleted by an interrupt", async () => {
+Deno.test("an interrupt does not stop a task that finished since the last poll", async () => {
   await using server = platformWith({ id: "t-1", steps: [{ status: "running" }, RESULT] });
   await using process = server.run([
     "wait",
@@ -146,7 +146,7 @@ Deno.test("a task that ended since the last poll is not deleted by an interrupt"
   assertEquals(server.platform.count(({ method }) => method === "DELETE"), 0);
 });
 
-Deno.test("a second interrupt ends a command that still deletes on the spot, and says so", async () => {
+Deno.test("a second interrupt ends a command that is stopping tasks immediately", async () => {
   await using server = platformWith({ id: "t-1", status: "running" });
   const task = `${PLACE}/t-1`;
   await using process = server.run(["wait", task, "--interval=1d", "--delete-on-interrupt"]);
@@ -154,7 +154,7 @@ Deno.test("a second interrupt ends a command that still deletes on the spot, and
   const asked = Promise.withResolvers<void>();
   server.platform.inject(() => {
     asked.resolve();
-    return new Promise(() => {}); // no answer
+    return new Promise(() => {}); // never responds
   });
   Deno.kill(process.pid, "SIGINT");
   await asked.promise;
@@ -162,7 +162,7 @@ Deno.test("a second interrupt ends a command that still deletes on the spot, and
   assertMatch(process.output.stderr, /running.*\nerror: Interrupted\n$/);
 });
 
-Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed", async () => {
+Deno.test("result prints the result; exits with 1 for a running task, 3 for a failed one", async () => {
   await using server = platformWith(
     { id: "t-1", ...RESULT },
     { id: "t-2", ...RESULT, result_type: "export" },
@@ -185,10 +185,10 @@ Deno.test("result prints what a task made; 1 when it goes on, 3 when it failed",
   assertEquals(code, 1);
   assertMatch(stderr, /its status is unknown; look at it in Deep Intelligence\n$/, "not: wait");
   const nothing = await result("t-6");
-  assertEquals([nothing.code, nothing.stdout, nothing.stderr], [0, "", "t-6 made no result\n"]);
+  assertEquals([nothing.code, nothing.stdout, nothing.stderr], [0, "", "t-6 has no result\n"]);
 });
 
-Deno.test("list keeps what its options say, as a table and as lines of JSON", async () => {
+Deno.test("list filters by its options and prints a table or lines of JSON", async () => {
   await using server = platformWith(
     { id: "t-1", status: "running", name: "インポート Import" },
     { id: "t-2", status: "failed", name: "Import" },
@@ -204,10 +204,10 @@ Deno.test("list keeps what its options say, as a table and as lines of JSON", as
     "t-2",
   ]);
   const none = await ended(server.run(["list", PLACE, "--status=pending"]));
-  assertEquals(none, { code: 0, stdout: "", stderr: "no such tasks\n" });
+  assertEquals(none, { code: 0, stdout: "", stderr: "No tasks found\n" });
 });
 
-Deno.test("delete needs --yes where there is nobody to ask", async () => {
+Deno.test("delete requires --yes without a terminal", async () => {
   await using server = platformWith({ id: "t-1", status: "running" }, { id: "t-2" });
   const unasked = await ended(server.run(["delete", `${PLACE}/t-1`]));
   assertEquals([unasked.code, server.platform.count()], [2, 0]);
@@ -221,7 +221,7 @@ Deno.test("delete needs --yes where there is nobody to ask", async () => {
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-Deno.test("sign prints headers that verify the very bytes, with the first secret, and no secret", async () => {
+Deno.test("sign prints headers that verify the exact body, and not the secret", async () => {
   const settings = { RESOLVE_WEBHOOK_SECRETS: ` ${SECRET} ,whsec_${btoa("x".repeat(24))}` };
   await using server = platformWith();
   await Promise.all(['{"é": 1}\n', "", "\ufeff{}"].map(async (body) => {
@@ -234,7 +234,7 @@ Deno.test("sign prints headers that verify the very bytes, with the first secret
   }));
 });
 
-Deno.test("sign --body signs a file; one that cannot be signed is an error", async () => {
+Deno.test("sign --body signs a file and rejects one that is missing or not UTF-8", async () => {
   await using server = platformWith();
   const settings = { RESOLVE_WEBHOOK_SECRETS: SECRET };
   const folder = await Deno.makeTempDir();
@@ -260,7 +260,7 @@ Deno.test("sign --body signs a file; one that cannot be signed is an error", asy
   }
 });
 
-/** What went wrong is on one line, and nothing else is written. */
+/** Checks that a command writes one line of error and nothing else. */
 async function assertMistake(process: Process, expected: number, message: RegExp): Promise<void> {
   const { code, stdout, stderr } = await ended(process);
   assertEquals([code, stdout], [expected, ""], stderr);
@@ -268,24 +268,27 @@ async function assertMistake(process: Process, expected: number, message: RegExp
   assertMatch(stderr, message);
 }
 
-Deno.test("a wrong word is one line that says what to do, code 2, and no request", async () => {
+Deno.test("a usage error is one line with a remedy, exit code 2, without a request", async () => {
   await using server = platformWith();
   const task = `${PLACE}/t-1`;
   const api = `${server.platform.origin}/api/v1/workspace/w-1/task/t-1`;
   const cases: [args: string[], message: RegExp][] = [
-    [["show", "nonsense"], /"nonsense" is: pass its web URL/],
-    [["show", "https://other.test/o/o-1/workspace?ws=w-1&s=task&i=t-1"], /--instance other/],
+    [["show", "nonsense"], /"nonsense": pass its web URL/],
+    [
+      ["show", "https://other.test/o/o-1/workspace?ws=w-1&s=task&i=t-1"],
+      /pass --instance https:\/\/other\.test\n/,
+    ],
     [["show", api], /names no organization; pass --organization\n/],
-    [["show", task, "--organization=o-2"], /names another/],
+    [["show", task, "--organization=o-2"], /names "organization-1"; leave the option out/],
     [["show", "o 1/w-1/t-1"], /organization_id/],
     [["show", task, "--instance=http://deepint.example"], /loopback/],
     [["wait"], /missing required argument 'task'; see "deepint-task help wait"\n/],
     [["sign", "body"], /Expected 0 arguments but got 1: body; see "deepint-task help sign"\n/],
     [["wait", task, "--timeout=10"], /a duration such as/],
-    [["wait", task, "--interval=10ms"], /from 250ms/],
+    [["wait", task, "--interval=10ms"], /duration from 250ms to 1d/],
     [["list", "w-1"], /organization\/workspace/],
-    [["list", PLACE, "--status=gone"], /of pending, running/],
-    [["list", PLACE, "--limit=0"], /whole number from 1/],
+    [["list", PLACE, "--status=gone"], /one of pending, running/],
+    [["list", PLACE, "--limit=0"], /whole number, 1 or more/],
     [["list", PLACE, "--\x1b[2J\u009b\u202e"], /unknown option/],
     [["frobnicate"], /unknown command 'frobnicate'; see "deepint-task help"\n/],
   ];
@@ -295,7 +298,7 @@ Deno.test("a wrong word is one line that says what to do, code 2, and no request
   assertEquals(server.platform.count(), 0);
 });
 
-Deno.test("what fails is one line that says what to do: code 1, 4 or 5", async () => {
+Deno.test("a failure is one line with a remedy, exit code 1, 4 or 5", async () => {
   await using server = platformWith();
   const show = ["show", `${PLACE}/t-1`];
   const cases: [number, RegExp, args?: string[], settings?: Record<string, string>][] = [
@@ -314,7 +317,7 @@ Deno.test("what fails is one line that says what to do: code 1, 4 or 5", async (
   );
 });
 
-Deno.test("the help of each command has examples, and names its options", async () => {
+Deno.test("the help of each command has examples and options", async () => {
   await using server = platformWith();
   const commands = ["show", "wait", "result", "list", "delete", "sign"];
   await Promise.all(commands.map(async (command) => {
@@ -330,7 +333,7 @@ Deno.test("the help of each command has examples, and names its options", async 
   assertMatch(help.stderr, /Exit codes: 0 .*130\s+interrupted/s);
 });
 
-Deno.test("no command writes a character of a task that a terminal would act on", async () => {
+Deno.test("no command writes control characters of a task", async () => {
   const { status: _, ...hostile } = HOSTILE;
   await using server = platformWith(
     { id: "t-1", ...HOSTILE },
@@ -360,7 +363,7 @@ Deno.test("no command writes a character of a task that a terminal would act on"
   }));
 });
 
-Deno.test("a reader that has seen enough ends a command without an error", async () => {
+Deno.test("a command ends without an error when its reader closes the pipe", async () => {
   await using server = platformWith(
     ...Array.from({ length: 600 }, () => ({ name: "x".repeat(200) })),
   );
@@ -370,7 +373,7 @@ Deno.test("a reader that has seen enough ends a command without an error", async
   assertEquals([code, documents(stdout).length, stderr], [0, 1, ""]);
 });
 
-Deno.test("deno install makes a command of it that works in any folder", async () => {
+Deno.test("an installed command works in any folder", async () => {
   await using server = platformWith({ id: "t-1", ...RESULT });
   const folder = await Deno.makeTempDir();
   try {
@@ -389,13 +392,13 @@ Deno.test("deno install makes a command of it that works in any folder", async (
   }
 });
 
-Deno.test("importing the command line does nothing", async () => {
+Deno.test("importing the command line has no effect", async () => {
   const program = 'console.log(Object.keys(await import("./src/cli.ts")))';
   const { code, stdout, stderr } = await ended(start(Deno.execPath(), ["eval", program], {}));
   assertEquals([code, stdout, stderr], [0, "[]\n", ""]);
 });
 
-Deno.test("a duration has units, and is more than nothing", () => {
+Deno.test("a duration has units and is positive", () => {
   const read = (text: string) => {
     try {
       return parseDuration(text);
@@ -409,6 +412,6 @@ Deno.test("a duration has units, and is more than nothing", () => {
     assertEquals(read(text), "refused", text);
   }
   assertEquals(read(`${"9".repeat(400)}d`), "refused");
-  const shown = [null, -1, 999, 59_999, 185_000, 7_620_000].map(formatDuration);
-  assertEquals(shown, ["", "0 s", "0 s", "59 s", "3 min 05 s", "2 h 07 min"]);
+  const shown = [-1, 999, 59_999, 185_000, 7_620_000, 97_200_000].map(formatDuration);
+  assertEquals(shown, ["0 s", "0 s", "59 s", "3 min 05 s", "2 h 07 min", "1 d 03 h"]);
 });

@@ -1,17 +1,17 @@
-// The command line in a pseudo-terminal of util-linux's `script`; a terminal emulator reads its screen.
+// The command line in a pseudo-terminal of util-linux's `script`, read by a terminal emulator.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import xterm from "@xterm/headless";
 import { HOSTILE, PLACE, platformWith, RESULT, RUN } from "../helpers/cli.ts";
 import { start } from "../helpers/process.ts";
 
-/** The size of a terminal, and what is set in it. */
+/** Size and environment of a terminal. */
 interface Options {
   cols?: number;
   rows?: number;
   settings?: Record<string, string>;
 }
 
-/** Runs a command in a terminal of its own. */
+/** Runs a command in its own terminal. */
 function open(server: ReturnType<typeof platformWith>, args: string[], options: Options = {}) {
   const { cols = 100, rows = 24, settings } = options;
   const words = [Deno.execPath(), ...RUN, ...args].map((word) => `'${word}'`).join(" ");
@@ -27,9 +27,9 @@ function open(server: ReturnType<typeof platformWith>, args: string[], options: 
   return {
     output,
     saw,
-    /** What the terminal shows now. */
+    /** Returns the current content of the terminal. */
     screen: () => screenOf(output.stdout, cols, rows),
-    /** Types the last keys, and gives the exit code. */
+    /** Types the last keys and returns the exit code. */
     async end(keys = "") {
       if (keys) await writer.write(keys);
       await writer.close();
@@ -42,7 +42,7 @@ function open(server: ReturnType<typeof platformWith>, args: string[], options: 
   };
 }
 
-/** The lines that a terminal shows of an output, and how often it did something else for it. */
+/** Returns the lines that a terminal shows for an output, and the number of other effects. */
 async function screenOf(output: string, cols: number, rows: number) {
   const terminal = new xterm.Terminal({ cols, rows, allowProposedApi: true });
   let effects = 0;
@@ -59,7 +59,7 @@ async function screenOf(output: string, cols: number, rows: number) {
   return { lines: lines.join("\n").trimEnd().split("\n"), effects, hidden };
 }
 
-Deno.test("a bar moves on a terminal; the cursor is hidden meanwhile, and comes back", async () => {
+Deno.test("a terminal shows a bar for each task and hides the cursor until the end", async () => {
   const running = { id: "t-1", name: "train 日本", status: "running" };
   const other = { id: "t-2", name: "export to warehouse", status: "pending" };
   await using server = platformWith({ ...running, progress: 20, subtask: "Reading" }, other);
@@ -93,7 +93,7 @@ Deno.test("a bar moves on a terminal; the cursor is hidden meanwhile, and comes 
   assertEquals(hidden, false);
 });
 
-Deno.test("the README shows what a terminal shows", async () => {
+Deno.test("the README shows the output on a terminal", async () => {
   const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
   const [, command = "", shown = ""] =
     /```console\n\$ deepint-task ([^\n]+)\n([^]*?)```/.exec(readme) ??
@@ -107,13 +107,13 @@ Deno.test("the README shows what a terminal shows", async () => {
   await using terminal = open(server, command.split(" "));
   await terminal.saw(/20 %[^]*source s-2/);
   const { lines } = await terminal.screen();
-  // the time goes on
+  // the elapsed time differs
   const still = (text: string) => text.replace(/ +\d+ s {2}/g, " … s  ");
   assertEquals(still(lines.join("\n")), still(shown.trimEnd()));
   assertEquals(await terminal.end("\x03"), 130);
 });
 
-Deno.test("bars fit a terminal that is narrow, or has fewer lines than there are tasks", async () => {
+Deno.test("bars fit a terminal that is narrow and has fewer lines than tasks", async () => {
   const ids = Array.from({ length: 9 }, (_, i) => `t-${i + 1}`);
   const running = { status: "running", progress: 5, subtask: "x".repeat(90) };
   const tasks = ids.map((id) => ({ id, ...running, name: `${id} 日本日本日本日本` }));
@@ -122,7 +122,7 @@ Deno.test("bars fit a terminal that is narrow, or has fewer lines than there are
   await using terminal = open(server, args, { cols: 40, rows: 6 });
   await terminal.saw(/t-4 [^\n]* 5 %/);
   server.platform.add({ id: "t-1", ...RESULT });
-  await terminal.saw(/t-5 [^\n]* 5 %/); // what has ended makes room
+  await terminal.saw(/t-5 [^\n]* 5 %/); // a finished task makes room
   const { lines } = await terminal.screen();
   assertEquals(lines.length, 5);
   for (const [i, line] of lines.slice(0, 4).entries()) {
@@ -133,7 +133,7 @@ Deno.test("bars fit a terminal that is narrow, or has fewer lines than there are
   assertEquals(await terminal.end("\x03"), 130);
 });
 
-Deno.test("Ctrl-C ends the bars, gives the cursor back, and says what goes on", async () => {
+Deno.test("Ctrl-C ends the bars, restores the cursor and names the running tasks", async () => {
   await using server = platformWith({ id: "t-1", status: "running", progress: 5, name: "Import" });
   await using terminal = open(server, ["wait", `${PLACE}/t-1`]);
   await terminal.saw(/5 %/);
@@ -145,7 +145,7 @@ Deno.test("Ctrl-C ends the bars, gives the cursor back, and says what goes on", 
   assertEquals(hidden, false);
 });
 
-Deno.test("a terminal shows the text of a task and does nothing else for it", async () => {
+Deno.test("the texts of a task cannot control the terminal", async () => {
   await using server = platformWith({ id: "t-1", ...HOSTILE }, { id: "t-2" });
   for (const args of [["wait", `${PLACE}/t-1`], ["show", `${PLACE}/t-1`], ["list", PLACE]]) {
     await using terminal = open(server, args);
@@ -156,13 +156,13 @@ Deno.test("a terminal shows the text of a task and does nothing else for it", as
   }
 });
 
-Deno.test("NO_COLOR takes the colours, and TERM=dumb every escape sequence", async () => {
+Deno.test("NO_COLOR turns off colours, TERM=dumb every escape sequence", async () => {
   await using server = platformWith({ id: "t-1", ...RESULT });
   const wait = ["wait", `${PLACE}/t-1`];
   await using plain = open(server, wait, { settings: { NO_COLOR: "1" } });
   await plain.end();
   assertMatch(plain.output.stdout, /█{20}/);
-  // deno-lint-ignore no-control-regex -- what colours are made of
+  // deno-lint-ignore no-control-regex -- colours
   assert(!/\x1b\[[\d;]*m/.test(plain.output.stdout), plain.output.stdout);
   await using coloured = open(server, wait);
   await coloured.end();
@@ -184,7 +184,7 @@ for (
     ["\x03", "Ctrl-C", 130, 0],
   ] as const
 ) {
-  Deno.test(`delete asks on a terminal; the answer is ${name}`, async () => {
+  Deno.test(`delete asks for confirmation on a terminal: ${name}`, async () => {
     await using server = platformWith({ id: "t-1", name: "Import", status: "running" });
     await using terminal = open(server, ["delete", `${PLACE}/t-1`]);
     await terminal.saw(/\[y\/N\] /);

@@ -7,7 +7,7 @@ import cloudflare from "../../functions/cloudflare.ts";
 import netlify, { config as netlifyConfig } from "../../functions/netlify.ts";
 import supabase from "../../functions/supabase/index.ts";
 import vercel from "../../functions/vercel.ts";
-import { deno, root } from "../helpers/run_deno.ts";
+import { root } from "../helpers/run_deno.ts";
 import {
   captureConsole,
   IDS,
@@ -20,6 +20,7 @@ import {
 import { environment } from "../helpers/environment.ts";
 import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
+import { bunCommand, bundleEntries, commandOf, runBundle } from "../helpers/servers.ts";
 import { createFakePlatform, type FakePlatform } from "../helpers/fake_platform.ts";
 
 /** An answer, as far as the tests look at it. */
@@ -124,29 +125,11 @@ function gatewayEvent(path: string, init: RequestInit) {
 
 /** Where the bundle of an entry is; the first to ask has them made. */
 async function bundle(name: string): Promise<string> {
-  await (bundled ??= makeBundles());
+  await (bundled ??= bundleEntries(OUT, ["node", "bun", "vercel", "aws_lambda"]));
   return new URL(`${name}.js`, OUT).pathname;
 }
 
 let bundled: Promise<void> | undefined;
-
-async function makeBundles(): Promise<void> {
-  const entries = ["node", "bun", "vercel", "aws_lambda"].map((name) => `functions/${name}.ts`);
-  await runBundle("--outdir", OUT.pathname, ...entries);
-  await Deno.writeTextFile(new URL("package.json", OUT), '{ "type": "module" }\n');
-}
-
-async function runBundle(...args: string[]): Promise<void> {
-  const { code, output } = await deno(["bundle", "--frozen", ...args], { quiet: true });
-  assertEquals(code, 0, output);
-}
-
-/** Where the command of an npm package is: what npx runs as a child could not be ended with it. */
-async function commandOf(name: string, version: string): Promise<string> {
-  const find = ["-y", "-p", `${name}@${version}`, "-c", `command -v ${name}`];
-  await using found = start("npx", find, {});
-  return await found.waitForOutput(/^(\/.+)\n/m);
-}
 
 /** Sends to what a bundle exports, in a Node that a function's platform would run. */
 function node(module: string, call: string, settings: Settings): Send {
@@ -405,13 +388,13 @@ Deno.test("node.ts, bundled, does not start on a wrong setting", async () => {
 Deno.test("bun.ts, bundled, serves under Bun, and does not start on a wrong setting", async () => {
   await using upstream = serve();
   const file = await bundle("bun");
-  const command = await commandOf("bun", "1.4.5");
+  const command = await bunCommand();
   await using server = start(command, [file], { ...upstream.settings, PORT: "0" });
   const origin = await server.waitForOutput(/(http:\/\/localhost:\d+)/);
   await deliver(over(origin.replace("localhost", "127.0.0.1")), upstream.platform);
 
   await using refused = start(command, [file], { DEEPINT_TOKEN: TOKEN });
   assertEquals((await refused.status).code, 1);
-  assertMatch(refused.output.stderr, /RESOLVE_API_KEYS: set it/);
+  assertMatch(refused.output.stderr, /RESOLVE_API_KEYS: set this/);
   assert(!/canary/.test(refused.output.stderr), refused.output.stderr);
 });

@@ -1,14 +1,14 @@
-// What `deno task playground` tells a newcomer to copy, copied.
+// Runs the commands that `deno task playground` prints.
 import { assertEquals, assertMatch } from "@std/assert";
 import { type Process, start } from "../helpers/process.ts";
 
-/** A command in a shell, as a person runs it. */
+/** Runs a command in a shell. */
 function shell(script: string): Process {
   const deno = `"${Deno.execPath()}"`;
   return start("bash", ["-euo", "pipefail", "-c", script.replace(/^deno /m, `exec ${deno} `)], {});
 }
 
-Deno.test("what the playground prints works as it is copied", async () => {
+Deno.test("the commands that the playground prints work as printed", async () => {
   await using playground = start(Deno.execPath(), ["task", "playground"], {});
   await playground.waitForOutput(/fetchResult\(\)\);\n/);
   const [, curl = "", page = "", cli = "", client = ""] = playground.output.stdout.split(

@@ -197,7 +197,7 @@ Deno.test("a body that breaks off over HTTP is 400, declared or chunked, and no 
   ) {
     const answer = await raw(origin, head + body, true);
     assertMatch(answer, /^HTTP\/1\.1 400 /);
-    assertStringIncludes(answer, '"errors":[{"pointer":"#","detail":"broke off"}]');
+    assertStringIncludes(answer, '"errors":[{"pointer":"#","detail":"the body is incomplete"}]');
   }
   assertEquals(await server.end("SIGTERM"), 0);
   assert(!/internal-error|hint/.test(server.output.stdout), server.output.stdout);
@@ -213,6 +213,8 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["RESOLVE_WEBHOOK_SECRETS", { RESOLVE_WEBHOOK_SECRETS: `${SECRET.slice(6)}` }],
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "http://deepint.example" }],
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "https://canary@deepint.example" }],
+  ["HOST", { HOST: "http://0.0.0.0" }],
+  ["HOST", { HOST: "192.0.2.1" }],
   ["PORT", { PORT: "abc" }],
   ["RESOLVE_ALLOW_UNAUTHENTICATED", { RESOLVE_ALLOW_UNAUTHENTICATED: "yes" }],
   ["DEEPINT_ORGANIZATION", { DEEPINT_ORGANIZATION: "a b" }],

@@ -1,4 +1,4 @@
-/** What the tests of the command line need. */
+/** Fixtures of the command line tests. */
 import { TOKEN } from "./client.ts";
 import { listenAs } from "./listen.ts";
 import { start } from "./process.ts";
@@ -13,15 +13,15 @@ export const RUN: readonly string[] = [
   "src/cli.ts",
 ];
 
-/** The organization and workspace of tasks. */
+/** The organization and workspace of the tasks. */
 export const PLACE = "organization-1/workspace-1";
 
-/** A task that ended well. */
+/** Fields of a successful task. */
 export const RESULT = { status: "success", result: "s-1", result_type: "source" };
 
 const EVIL = "\x1b[2J\x1b]0;t\x07\u009b31m\u202eevil\u2066\u2028\u200f\r\n\x00\x7fend\ud800";
 
-/** A task that failed, each text of which would do something to a terminal. */
+/** Fields of a failed task whose texts all contain control characters. */
 export const HOSTILE = {
   status: "failed",
   name: EVIL,
@@ -34,7 +34,7 @@ export const HOSTILE = {
   error_description: EVIL,
 };
 
-/** A stand-in that listens, with tasks, and commands that ask it. */
+/** Starts a fake platform with tasks, and runs commands against it. */
 export function platformWith(...tasks: FakeTask[]) {
   const platform = createFakePlatform({ token: TOKEN });
   const server = listenAs(platform);

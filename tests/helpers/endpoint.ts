@@ -2,8 +2,9 @@
 import * as v from "valibot";
 import { type AppOptions, createApp, type ExecutionContext } from "../../functions/app.ts";
 import { type Handler, type LogEntry, readConfig } from "../../functions/app.ts";
-import { signWebhook } from "../../functions/auth/webhook.ts";
-import { ProblemBody } from "../../functions/response_schemas.ts";
+import { webhookVerifier } from "../../functions/auth/webhook.ts";
+import { TaskProblem } from "../../functions/task/response_schema.ts";
+import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 // Not @std/assert: `deno task openapi` loads this too, and JSR may be out of reach.
 import assert from "node:assert/strict";
 import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
@@ -112,8 +113,19 @@ export async function signed(
   return withHeaders(init, {
     "webhook-id": id,
     "webhook-timestamp": String(timestamp),
-    "webhook-signature": await signWebhook(secret, id, timestamp, body),
+    "webhook-signature": await signWebhook(secret, { id, timestamp, body }),
   });
+}
+
+/** Returns `true` for a signed request, as the endpoint decides it. */
+export async function isSigned(
+  headers: Headers,
+  body: Uint8Array,
+  { secrets = [SECRET], now = Date.now }: { secrets?: readonly string[]; now?: () => number } = {},
+): Promise<boolean> {
+  const verifier = webhookVerifier(secrets, now);
+  const signature = verifier.parse(headers);
+  return !("problem" in signature) && await verifier.verify(signature, body);
 }
 
 /** Adds headers where there are none of the name; an empty one in `init` leaves a header out. */
@@ -148,7 +160,7 @@ export async function objectOf(response: Response): Promise<Record<string, unkno
   return v.parse(v.record(v.string(), v.unknown()), await response.json());
 }
 
-const Problem = v.strictObject(ProblemBody.entries);
+const Problem = v.strictObject(TaskProblem.entries);
 
 /** Reads a problem, having checked that it is one through and through. */
 export async function problemOf(response: Response): Promise<v.InferOutput<typeof Problem>> {

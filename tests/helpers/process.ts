@@ -84,7 +84,11 @@ export function start(
       return (await status).code;
     },
     async [Symbol.asyncDispose]() {
-      if (!ended) child.kill("SIGTERM");
+      try {
+        if (!ended) child.kill("SIGTERM");
+      } catch {
+        // it has just ended by itself
+      }
       await status;
     },
   };

@@ -1,7 +1,7 @@
 // The endpoint as the suite uses it: how each stub makes it, and the stub's common part where a
 // runtime gives nothing but a fetch handler.
 import { createApp, type ExecutionContext, type Handler, readConfig } from "../../functions/app.ts";
-import { signWebhook } from "../../functions/auth/webhook.ts";
+import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { KEY, runSuite, SECRET, type ServerContext, type TestResult, TOKEN } from "./suite.ts";
 
 /** The endpoint, polling the misbehaving server. */

@@ -68,7 +68,7 @@ async function linkTo(task: FakeTask, ttl = 3_600_000): Promise<string> {
     created: new Date(Date.now() - 95_000).toISOString(),
     ...task,
   });
-  const links = createLinkSigner([SECRET], ttl, Date.now);
+  const links = createLinkSigner({ secrets: [SECRET], ttl, now: Date.now });
   const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
   return `/status/${await links.createToken(ids)}`;
 }
@@ -266,7 +266,7 @@ async function run(browser: Browser, origin: string): Promise<void> {
     const task = { status: "running", created: new Date().toISOString() };
     const answer = await page.goto(await linkTo(task, 5_000));
     assert(answer?.status() === 200, `it was ${answer?.status()}`);
-    await page.waitForSelector("h1 >> text=This link leads nowhere");
+    await page.waitForSelector("h1 >> text=This link is not valid");
     assert(await page.getAttribute("main", "data-refresh") === "", "it asks no more");
   }, /404 \(Not Found\)/);
 

@@ -15,7 +15,8 @@ import {
   workerdConfig,
 } from "./packages.ts";
 import { startServers } from "./server.ts";
-import { signWebhook, webhookVerifier } from "../../functions/auth/webhook.ts";
+import { isSigned } from "../helpers/endpoint.ts";
+import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { KEY, SECRET, type ServerContext, type TestResult, testsFor, TOKEN } from "./suite.ts";
 
 /** What a runtime made of the suite. */
@@ -177,7 +178,7 @@ async function deliver(origin: string, body: string, signal: AbortSignal): Promi
       "content-type": "application/json",
       "webhook-id": "msg_1",
       "webhook-timestamp": String(timestamp),
-      "webhook-signature": await signWebhook(SECRET, "msg_1", timestamp, body),
+      "webhook-signature": await signWebhook(SECRET, { id: "msg_1", timestamp, body }),
     },
     body,
     signal,
@@ -243,10 +244,11 @@ async function keepWatch(
 ): Promise<{ result: TestResult; output: string }> {
   const port = freePort();
   const secret = `whsec_${btoa("a secret for callbacks of the watches")}`;
-  const { verify } = webhookVerifier([secret]);
   const deliveries: string[] = [];
   await using receiver = listen(async (request) => {
-    const genuine = await verify(request.headers, await request.bytes());
+    const genuine = await isSigned(request.headers, await request.bytes(), {
+      secrets: [secret],
+    });
     deliveries.push(genuine ? request.headers.get("webhook-id") ?? "none" : "not signed");
     return new Response(null, { status: deliveries.length < 3 ? 500 : 204 });
   });

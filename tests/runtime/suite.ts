@@ -5,7 +5,7 @@
  * @module
  */
 import type { Handler } from "../../functions/app.ts";
-import type { signWebhook } from "../../functions/auth/webhook.ts";
+import type { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import type * as module from "../../mod.ts";
 import {
   Credentials,
@@ -529,7 +529,7 @@ async function signatureOf({ signWebhook }: Endpoint, body: string, offset = 0) 
   return {
     "webhook-id": "msg_1",
     "webhook-timestamp": String(timestamp),
-    "webhook-signature": await signWebhook(SECRET, "msg_1", timestamp, body),
+    "webhook-signature": await signWebhook(SECRET, { id: "msg_1", timestamp, body }),
   };
 }
 

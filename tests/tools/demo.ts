@@ -4,7 +4,8 @@
  * the process that keeps it. Exits 1 when any of them sees something else than the README says.
  */
 import { createApp, readConfig } from "../../functions/app.ts";
-import { signWebhook, webhookVerifier } from "../../functions/auth/webhook.ts";
+import { isSigned } from "../helpers/endpoint.ts";
+import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
 import { createFakePlatform } from "../helpers/fake_platform.ts";
@@ -39,7 +40,7 @@ const { origin } = endpoint;
 const called = Promise.withResolvers<string>();
 await using callback = listen(async (request) => {
   const body = await request.bytes();
-  const genuine = await webhookVerifier([CALLBACK_SECRET]).verify(request.headers, body);
+  const genuine = await isSigned(request.headers, body, { secrets: [CALLBACK_SECRET] });
   if (genuine) called.resolve(new TextDecoder().decode(body));
   return new Response(null, { status: genuine ? 204 : 401 });
 });
@@ -189,7 +190,11 @@ async function forgetStore(): Promise<void> {
 async function deliver(event: unknown): Promise<Response> {
   const id = "msg_demo";
   const seconds = Math.floor(Date.now() / 1_000);
-  const signature = await signWebhook(SECRET, id, seconds, JSON.stringify(event));
+  const signature = await signWebhook(SECRET, {
+    id,
+    timestamp: seconds,
+    body: JSON.stringify(event),
+  });
   return await send("POST", "/resolve", {
     "webhook-id": id,
     "webhook-timestamp": String(seconds),

@@ -12,7 +12,7 @@ import {
   type PollOutcome,
   type Watch,
 } from "../../functions/watches/state.ts";
-import type { Finished, Running } from "../../functions/response_schemas.ts";
+import type { Finished, Running } from "../../functions/task/response_schema.ts";
 import { Credentials, Task, TaskInfo } from "../../mod.ts";
 import { checkProperty } from "../helpers/property.ts";
 import { seededRandom } from "../helpers/seeded_random.ts";

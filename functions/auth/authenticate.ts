@@ -1,0 +1,100 @@
+/** Authentication of requests. Everything fails closed. */
+import type { Context } from "hono";
+import type { Config } from "../config.ts";
+import { checkContentType, parseJson, readBody } from "../http/body.ts";
+import type { AppEnv } from "../http/log.ts";
+import { isLoopback } from "../http/loopback.ts";
+import { HttpProblem } from "../http/problem.ts";
+import type { Guard } from "../http/route.ts";
+import { bearerVerifier } from "./bearer.ts";
+import { webhookVerifier } from "./webhook.ts";
+
+/** Options of {@linkcode authenticate}. */
+export interface AuthenticateOptions {
+  config: Pick<Config, "apiKeys" | "webhookSecrets" | "allowUnauthenticated" | "timeout">;
+  /** The clock, in ms since 1970. */
+  now: () => number;
+}
+
+/** The guards of routes that need authentication. */
+export interface Authentication {
+  /** Requires a bearer key. */
+  bearer: Guard;
+  /** Requires a bearer key or a signed body, and parses the JSON body into the variable `json`. */
+  bearerOrWebhook: Guard;
+}
+
+function unauthorized(detail: string, challenge = "Bearer"): HttpProblem {
+  return new HttpProblem("unauthorized", detail, { headers: { "www-authenticate": challenge } });
+}
+
+function checkLoopback(c: Context<AppEnv>): void {
+  const peer = c.env.info?.remoteAddr?.hostname;
+  if (isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer))) return;
+  throw new HttpProblem(
+    "forbidden",
+    "without authentication, only callers on this machine are served",
+    { code: "HOST_NOT_ALLOWED" },
+  );
+}
+
+/**
+ * Creates the guards.
+ *
+ * @throws {RangeError} when a secret is malformed
+ */
+export function authenticate({ config, now }: AuthenticateOptions): Authentication {
+  const isBearer = bearerVerifier(config.apiKeys);
+  const webhooks = webhookVerifier(config.webhookSecrets, now);
+
+  /** Returns `true` for a valid key, `false` without one. */
+  function authenticateBearer(c: Context<AppEnv>): boolean {
+    const authorization = c.req.header("authorization");
+    if (authorization !== undefined) {
+      if (!isBearer(authorization)) {
+        throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
+      }
+      c.get("entry").auth = "bearer";
+      return true;
+    }
+    if (!config.allowUnauthenticated) return false;
+    checkLoopback(c);
+    c.get("entry").auth = "unauthenticated";
+    return true;
+  }
+
+  async function readRequest(c: Context<AppEnv>): Promise<Uint8Array> {
+    checkContentType(c.req.raw.headers);
+    return await readBody(c.req.raw, {
+      timeout: config.timeout,
+      received: c.env.info?.remoteAddr !== undefined,
+    });
+  }
+
+  /** Checks the signature headers before the body is read, and the signature after that. */
+  async function readSigned(c: Context<AppEnv>): Promise<Uint8Array> {
+    const signature = webhooks.parse(c.req.raw.headers);
+    if ("problem" in signature) {
+      throw unauthorized(`neither a key nor a valid signature: ${signature.problem}`);
+    }
+    const body = await readRequest(c);
+    const entry = c.get("entry");
+    if (await webhooks.verify(signature, body)) {
+      entry.auth = "webhook";
+      return body;
+    }
+    const hint = await webhooks.explain(signature, body);
+    if (hint) entry.hint = hint;
+    throw unauthorized("the signature does not match the body");
+  }
+
+  return {
+    bearer(c) {
+      if (!authenticateBearer(c)) throw unauthorized("a key is required");
+    },
+    async bearerOrWebhook(c) {
+      const body = authenticateBearer(c) ? await readRequest(c) : await readSigned(c);
+      c.set("json", parseJson(body));
+    },
+  };
+}

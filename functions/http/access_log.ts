@@ -1,0 +1,33 @@
+/** Access log: the id, the timing and the log entry of each request. */
+import type { MiddlewareHandler } from "hono";
+import type { AppEnv, LogEntry } from "./log.ts";
+import { getRequestId } from "./response.ts";
+
+/** Options of {@linkcode accessLog}. */
+export interface AccessLogOptions {
+  /** Receives the entry of each request; must not throw. */
+  log: (entry: LogEntry) => void;
+  /** The clock, in ms since 1970. */
+  now: () => number;
+}
+
+/** Creates the middleware that adds a log entry to the context and writes it after the response. */
+export function accessLog({ log, now }: AccessLogOptions): MiddlewareHandler<AppEnv> {
+  return async function accessLog(c, next) {
+    const startedAt = now();
+    const entry: LogEntry = {
+      time: new Date(startedAt).toISOString(),
+      request_id: getRequestId(c.req.raw.headers),
+      method: c.req.method,
+      route: null,
+      status: 0,
+      ms: 0,
+      auth: "none",
+    };
+    c.set("entry", entry);
+    await next();
+    entry.status = c.res.status;
+    entry.ms = now() - startedAt;
+    log(entry);
+  };
+}

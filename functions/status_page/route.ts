@@ -1,0 +1,47 @@
+/** `GET /status/{token}`: the task of a signed link, as the status page or as JSON. */
+import type { Context } from "hono";
+import type { LinkSigner } from "../auth/link_token.ts";
+import type { AppEnv } from "../http/log.ts";
+import { HttpProblem, toProblemParts } from "../http/problem.ts";
+import { type ResponseParts, sendResponse } from "../http/response.ts";
+import type { RouteHandler } from "../http/route.ts";
+import type { TaskRoutes } from "../task/routes.ts";
+
+/** Options of {@linkcode statusRoute}. */
+export interface StatusRouteOptions {
+  links: LinkSigner;
+  tasks: Pick<TaskRoutes, "resolveLink">;
+  /** Converts an error to a problem and adds it to the log. */
+  toProblem: (error: Error, c: Context<AppEnv>) => HttpProblem;
+  /** Prefix of every path. */
+  basePath: string;
+  /** The clock, in ms since 1970. */
+  now: () => number;
+}
+
+/** Creates the handler of the status page. */
+export function statusRoute(
+  { links, tasks, toProblem, basePath, now }: StatusRouteOptions,
+): RouteHandler {
+  /** Resolves the task of the link. The body has no new link: otherwise access would never expire. */
+  async function taskFromLink(c: Context<AppEnv>): Promise<ResponseParts> {
+    const ids = await links.verifyToken(c.req.param("token") ?? "");
+    if (!ids) throw new HttpProblem("not-found", undefined, { code: "ROUTE_NOT_FOUND" });
+    c.get("entry").auth = "link";
+    const response = await tasks.resolveLink(c, ids, c.req.path);
+    const location = response.headers && { location: c.req.path }; // the task route needs a key
+    return { ...response, headers: { ...response.headers, ...location } };
+  }
+
+  return async function statusPage(c) {
+    const { request_id: requestId } = c.get("entry");
+    let problem: HttpProblem | undefined;
+    const parts = await taskFromLink(c).catch((error) => {
+      if (c.req.raw.signal.aborted) throw error;
+      problem = toProblem(error, c);
+      return toProblemParts(problem, { requestId, basePath });
+    });
+    const { negotiate } = await import("./page.ts"); // few requests need it
+    return sendResponse(c, await negotiate(c, parts, { now: now(), problem: problem?.type }));
+  };
+}

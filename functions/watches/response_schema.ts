@@ -1,0 +1,36 @@
+/** Valibot schemas of watches and their events. Apart from the request schema: no bundle needs them. */
+import * as v from "valibot";
+import { Id } from "../task/request_schema.ts";
+import { Finished, Links, Running, TaskBody } from "../task/response_schema.ts";
+
+/** A watch. Not every engine reports all members; `last` is the last response of a poll. */
+export const WatchBody = v.object({
+  id: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}-\d{1,9}$/)),
+  state: v.picklist(["watching", "delivered", "failed", "expired", "cancelled"]),
+  task: v.optional(v.object({ organization_id: Id, workspace_id: Id, task_id: Id })),
+  location: v.string(),
+  polls: v.optional(v.number()),
+  last: v.optional(v.union([Finished, Running])),
+  event: v.optional(v.object({
+    type: v.picklist(["task.success", "task.failed", "task.expired", "task.unresolved"]),
+    code: v.optional(v.string()),
+  })),
+  attempts: v.optional(v.number()),
+  last_status: v.optional(v.number()),
+});
+/** A watch. */
+export type WatchBody = v.InferOutput<typeof WatchBody>;
+
+/** Event of a watch: a Standard Webhooks event with the response of `/resolve` as its data. */
+export const WatchEvent = v.object({
+  type: WatchBody.entries.event.wrapped.entries.type,
+  timestamp: v.pipe(v.string(), v.isoTimestamp()),
+  data: v.object({
+    status: v.picklist(["pending", "running", "success", "failed", "unknown"]),
+    result: v.optional(v.record(v.string(), v.string())),
+    task: TaskBody,
+    retry_after: v.optional(v.number()),
+    links: Links,
+    code: v.optional(v.string()),
+  }),
+});
