@@ -107,6 +107,11 @@ export class FailureStreak {
   #count = 0;
   #firstAt = 0;
 
+  /** `true` if the last poll failed. */
+  get isActive(): boolean {
+    return this.#count > 0;
+  }
+
   /** Records a failed poll that began at `startedAt`; returns `true` if polling must end. */
   add(startedAt: number): boolean {
     if (this.#count++ === 0) this.#firstAt = performance.now();
@@ -204,7 +209,7 @@ class TaskWait {
       }
       this.#isLast = true;
     }
-    await sleep(Math.ceil(this.#delay), signal);
+    await sleep(this.#delay, signal);
     this.#isFinal = this.#remaining() <= 0; // suspended: the sleep would have ended before
   }
 

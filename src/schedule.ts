@@ -64,7 +64,7 @@ export function nextDelay(interval: PollInterval, state: PollState): number {
 
 const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/;
 // a comma separates values, except the one after a weekday
-const LIST_ITEMS = /(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*, )?[^,]+/g;
+const LIST_ITEMS = /\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*, )?[^,]+/g;
 
 // engines read nearly any text as some date; the weekday in front identifies the three forms
 function parseHttpDate(text: string): number {

@@ -35,7 +35,7 @@ interface PendingTask {
   created: Date | null;
   /** Time of the next poll; `Infinity` while a request is queued or in flight, or without one. */
   dueAt: number;
-  /** End of the pause that the server asked for. */
+  /** End of the pause that the server asked for, or of the back-off. */
   notBefore: number;
   /** `true` once the last poll before the deadline is scheduled. */
   isLast: boolean;
@@ -181,7 +181,8 @@ export class WorkspacePoller {
       if (entry.isLast || delay >= remaining) delay = Infinity;
       entry.isLast = true;
     }
-    entry.notBefore = now + pause;
+    // the list must not bring a failing load back before its back-off is over
+    entry.notBefore = now + (entry.failures.isActive ? delay : pause);
     entry.dueAt = now + delay;
     this.dueAt = Math.min(this.dueAt, entry.dueAt);
   }
@@ -276,10 +277,10 @@ export class WorkspacePoller {
       for (const entry of missing) this.#settle(entry, error);
       return;
     }
+    reading.retryAfter = Math.max(reading.retryAfter, retryAfter);
     if (isTransient(error) && this.#hasListWorked) {
       for (const entry of missing) entry.failures.add(startedAt);
       if (!this.#listFailures.add(startedAt)) {
-        reading.retryAfter = Math.max(reading.retryAfter, retryAfter);
         inProgress.push(...missing);
         return;
       }

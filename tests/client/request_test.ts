@@ -1,5 +1,6 @@
 // One request: how fetch is called, what each answer is an error of, and what an error tells. When it
 // is repeated is in retry_test.ts, what its body may be in body_test.ts.
+import { VERSION } from "../../src/internal/version.ts";
 import {
   assert,
   assertEquals,
@@ -49,13 +50,18 @@ const CODES: Record<number, string> = {
   403: "HTTP_403",
   404: "HTTP_404",
   409: "HTTP_409",
+  408: "HTTP_408",
   418: "HTTP_418",
+  425: "HTTP_425",
   429: "HTTP_429",
   500: "UNKNOWN_ERROR",
   501: "HTTP_501",
   502: "BAD_GATEWAY",
   503: "HTTP_503",
   504: "TIMEOUT_ERROR",
+  505: "HTTP_505",
+  520: "HTTP_520",
+  524: "HTTP_524",
   599: "HTTP_599",
 };
 
@@ -74,6 +80,7 @@ Deno.test("fetch is called with the URL as text, and never follows or caches", a
   const headers = new Headers(init?.headers);
   assertEquals(Object.fromEntries(headers), {
     "accept": "application/json",
+    "user-agent": `deepint-task/${VERSION}`,
     "x-auth-token": TOKEN,
     "x-deepint-organization": "o-1",
   });
@@ -158,7 +165,7 @@ Deno.test("a task whose result has the id error is a task", async () => {
 });
 
 Deno.test("an error says whether the same request may succeed later", async () => {
-  const later = [429, 500, 502, 503, 504];
+  const later = [408, 425, 429, 500, 502, 503, 504, 520, 524, 599];
   for (const status of Object.keys(CODES).map(Number)) {
     const error = await errorOf(json(status, {}));
     assertEquals(error.retryable, later.includes(status), `${status}`);

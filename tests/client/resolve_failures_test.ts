@@ -44,20 +44,27 @@ function status(status: number, headers: Record<string, string> = {}): Responder
   return () => new Response("{}", { status, headers });
 }
 
-/** Every failure after which a later poll may succeed. */
+const html: Responder = () =>
+  new Response("<html>Maintenance</html>", { headers: { "content-type": "text/html" } });
+
+/** Failures after which a later poll may succeed. */
 const TRANSIENT: Record<string, Responder> = {
-  "no answer": () => Promise.reject(new TypeError("connection refused")),
+  "no response": () => Promise.reject(new TypeError("connection refused")),
   "a body that breaks off": () =>
     new Response(new ReadableStream({ start: (body) => body.error(new TypeError("reset")) })),
-  "a 429": status(429),
   "a LIMIT code": () => Response.json({ code: "LIMIT" }, { status: 400 }),
-  "a 500": status(500),
-  "a 502": status(502),
-  "a 503": status(503),
-  "a 504": status(504),
+  ...Object.fromEntries(
+    [408, 425, 429, 500, 502, 503, 504, 507, 520, 524, 599].map((
+      code,
+    ) => [`a ${code}`, status(code)]),
+  ),
   "an attempt that takes too long": HANG,
   "a status that is null": () => Response.json({ id: "t-1", status: null }),
   "a missing status": () => Response.json({ id: "t-1", name: "import" }),
+  "an HTML page with status 200": html,
+  "an empty body with status 200": () => new Response(""),
+  "a 204": () => new Response(null, { status: 204 }),
+  "JSON that is cut off": () => new Response('{"id":"t-1","sta'),
 };
 
 for (const [name, responder] of Object.entries(TRANSIENT)) {
@@ -69,21 +76,61 @@ for (const [name, responder] of Object.entries(TRANSIENT)) {
     assertEquals([platform.count(), clock.pending], [6, 0]);
   });
 
-  Deno.test(`the sixth poll in a row that fails by ${name} rejects`, async () => {
+  Deno.test(`polls that fail by ${name} for more than 2 minutes reject`, async () => {
     using clock = new FakeClock();
     const { platform, task } = setUp();
-    platform.inject(responder, 6);
+    const start = clock.now;
+    platform.inject(responder, Infinity);
     const waited = clock.runUntil(task.resolve());
     await assertRejects(() => waited, DeepintBaseError);
-    assertEquals([platform.count(), clock.pending], [6, 0]);
+    const at = times(platform, start);
+    // an attempt that hangs takes 10 s
+    const expected = responder === HANG
+      ? [0, 13_000, 29_000, 51_000, 85_000, 143_000]
+      : [0, 3_000, 9_000, 21_000, 45_000, 93_000, 153_000];
+    assertEquals({ at, pending: clock.pending }, { at: expected, pending: 0 });
     assertEquals(task.info.status, "running");
   });
 }
 
-Deno.test("the sixth failed poll rejects with its own error", async () => {
+Deno.test("an outage of 2 minutes does not end a wait, at any poll interval", async () => {
+  for (const pollInterval of [250, 3_000, 24_000, 60_000, 119_000, "adaptive"] as const) {
+    for (const mode of [status(503), HANG]) {
+      using clock = new FakeClock();
+      const { platform, task } = setUp();
+      const start = clock.now;
+      const isDown = () => clock.now - start > 30_000 && clock.now - start < 150_000;
+      platform.inject((request) => {
+        if (isDown()) return mode(request);
+        return clock.now - start < 200_000 ? running() : undefined;
+      }, Infinity);
+      const info = await clock.runUntil(task.resolve({ pollInterval }));
+      assertEquals(info.status, "success", `${pollInterval}`);
+    }
+  }
+});
+
+Deno.test("the delay after a failed poll doubles up to 60 s, and a longer interval is kept", async () => {
+  const gaps: Record<number, number[]> = {
+    250: [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000],
+    10_000: [10_000, 20_000, 40_000, 60_000, 60_000],
+    90_000: [90_000, 90_000, 90_000, 90_000, 90_000],
+  };
+  for (const [pollInterval, expected] of Object.entries(gaps)) {
+    using clock = new FakeClock();
+    const { platform, task } = setUp();
+    platform.inject(status(503), expected.length);
+    const start = clock.now;
+    await clock.runUntil(task.resolve({ pollInterval: Number(pollInterval) }));
+    const at = times(platform, start);
+    assertEquals(at.slice(1).map((time, index) => time - (at[index] ?? 0)), expected);
+  }
+});
+
+Deno.test("the last failed poll rejects with its own error", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
-  platform.inject(status(502), 5);
+  platform.inject(status(502), 6);
   platform.inject(() => Response.json({ code: "BUSY", message: "later" }, { status: 503 }));
   const waited = clock.runUntil(task.resolve());
   const error = await assertRejects(() => waited, DeepintHTTPError, "later");
@@ -100,14 +147,14 @@ Deno.test("a poll that succeeds starts the count of failed ones anew", async () 
   assertEquals(platform.count(), 12);
 });
 
-Deno.test("a poll makes one attempt, whatever retries says, and the next comes an interval later", async () => {
+Deno.test("a poll makes one attempt, whatever the value of retries", async () => {
   for (const retries of [undefined, 0, 5]) {
     using clock = new FakeClock();
     const { platform, task } = setUp();
     const start = clock.now;
     platform.inject(status(503), 3);
     await clock.runUntil(task.resolve({ retries }));
-    assertEquals(times(platform, start), [0, 3_000, 6_000, 9_000]);
+    assertEquals(times(platform, start), [0, 3_000, 9_000, 21_000]);
   }
 });
 
@@ -131,10 +178,15 @@ Deno.test("a poll ends after 10 s when no requestTimeout is given", async () => 
 
 Deno.test("a poll that another attempt cannot mend rejects at once", async () => {
   const bodies: Record<string, Responder> = {
-    ...Object.fromEntries([400, 401, 402, 403, 404].map((code) => [code, status(code)])),
+    ...Object.fromEntries(
+      [400, 401, 402, 403, 404, 409, 422, 501, 505].map((code) => [code, status(code)]),
+    ),
     "a redirect": status(302, { location: "/" }),
     "another task": () => Response.json({ id: "t-2", status: "success" }),
     "a wrong kind": () => Response.json({ id: "t-1", status: 5 }),
+    "an array": () => Response.json([]),
+    null: () => Response.json(null),
+    "a body over the cap": () => new Response(" ".repeat(1_048_577)),
   };
   for (const [name, responder] of Object.entries(bodies)) {
     using clock = new FakeClock();
@@ -149,7 +201,7 @@ Deno.test("a poll that another attempt cannot mend rejects at once", async () =>
 Deno.test("a wait that was ended by failures can be taken up again", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
-  platform.inject(status(503), 6);
+  platform.inject(status(503), 7);
   const waited = clock.runUntil(task.resolve());
   await assertRejects(() => waited, DeepintHTTPError);
   assertEquals((await clock.runUntil(task.resolve())).status, "success");
@@ -195,7 +247,7 @@ for (const code of [429, 503]) {
     const { platform, task } = setUp();
     const start = clock.now;
     platform.inject(status(code, { "retry-after": "20" }));
-    platform.inject(status(code));
+    platform.inject(() => running());
     await clock.runUntil(task.resolve());
     assertEquals(times(platform, start), [0, 20_000, 23_000]);
   });
@@ -222,7 +274,7 @@ Deno.test("Retry-After may be an HTTP date", async () => {
 
 Deno.test("Retry-After never makes polls faster than the interval, and garbage is none", async () => {
   const past = new Date(0).toUTCString();
-  for (const value of ["0", "1", "-20", "1e9", "20 s", "soon", "", past]) {
+  for (const value of ["0", "1", "1.5", "-20", "1e9", "20 s", "soon", "", past]) {
     using clock = new FakeClock();
     const { platform, task } = setUp();
     const start = clock.now;

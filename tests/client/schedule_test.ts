@@ -195,11 +195,42 @@ Deno.test("a fixed interval is kept, but for a longer retryAfter", () => {
 });
 
 Deno.test("Retry-After is read as seconds", () => {
-  assertEquals(parseRetryAfter("0", NOW), 0);
-  assertEquals(parseRetryAfter("1", NOW), 1_000);
-  assertEquals(parseRetryAfter("120", NOW), 120_000);
-  assertEquals(parseRetryAfter(" 120 ", NOW), 120_000);
-  assertEquals(parseRetryAfter("007", NOW), 7_000);
+  assertEquals(parseRetryAfter("0", { now: NOW }), 0);
+  assertEquals(parseRetryAfter("1", { now: NOW }), 1_000);
+  assertEquals(parseRetryAfter("120", { now: NOW }), 120_000);
+  assertEquals(parseRetryAfter(" 120 ", { now: NOW }), 120_000);
+  assertEquals(parseRetryAfter("007", { now: NOW }), 7_000);
+});
+
+Deno.test("Retry-After with decimals is rounded up to whole seconds", () => {
+  const values = { "60.0": 60_000, "59.997": 60_000, "1.5": 2_000, "0.001": 1_000, "0.0": 0 };
+  for (const [value, ms] of Object.entries(values)) assertEquals(parseRetryAfter(value), ms, value);
+});
+
+Deno.test("the largest value of a joined Retry-After counts", () => {
+  const values = {
+    "60, 60": 60_000,
+    "120, 60": 120_000,
+    "5, 60.2 ,7": 61_000,
+    "1,000": 1_000,
+    "soon, 30": 30_000,
+    "-5, 10": 10_000,
+    "10, Fri, 02 Jan 2026 03:05:35 GMT": 90_000,
+    "Fri, 02 Jan 2026 03:05:35 GMT, Fri, 02 Jan 2026 03:04:35 GMT": 90_000,
+  };
+  const now = Date.UTC(2026, 0, 2, 3, 4, 5);
+  for (const [value, ms] of Object.entries(values)) {
+    assertEquals(parseRetryAfter(value, { now }), ms, value);
+  }
+});
+
+Deno.test("a Retry-After date is relative to the response's own Date", () => {
+  const header = "Fri, 02 Jan 2026 03:04:35 GMT";
+  const date = "Fri, 02 Jan 2026 03:04:05 GMT";
+  const now = Date.UTC(2026, 0, 2, 1, 0, 0);
+  assertEquals(parseRetryAfter(header, { date, now }), 30_000);
+  assertEquals(parseRetryAfter(header, { date: "garbage", now }), 7_475_000);
+  assertEquals(parseRetryAfter("7", { date, now }), 7_000);
 });
 
 Deno.test("Retry-After of a date that has passed asks for no wait", () => {
@@ -208,7 +239,7 @@ Deno.test("Retry-After of a date that has passed asks for no wait", () => {
     "Sunday, 06-Nov-94 08:49:37 GMT",
     "Sun Nov  6 08:49:37 1994",
   ];
-  for (const date of dates) assertEquals(parseRetryAfter(date, NOW), 0, date);
+  for (const date of dates) assertEquals(parseRetryAfter(date, { now: NOW }), 0, date);
 });
 
 Deno.test("Retry-After counts a date from the present", () => {
@@ -218,10 +249,10 @@ Deno.test("Retry-After counts a date from the present", () => {
 });
 
 Deno.test("Retry-After is never shortened, however long", () => {
-  assertEquals(parseRetryAfter("86400", NOW), DAY);
-  assertEquals(parseRetryAfter("1000000000", NOW), 1e12);
-  assertEquals(parseRetryAfter("Sat, 02 Jan 2027 03:04:05 GMT", NOW), 365 * DAY);
-  const huge = parseRetryAfter("9".repeat(400), NOW);
+  assertEquals(parseRetryAfter("86400", { now: NOW }), DAY);
+  assertEquals(parseRetryAfter("1000000000", { now: NOW }), 1e12);
+  assertEquals(parseRetryAfter("Sat, 02 Jan 2027 03:04:05 GMT", { now: NOW }), 365 * DAY);
+  const huge = parseRetryAfter("9".repeat(400), { now: NOW });
   assert(huge !== undefined && huge > 1e12, `${huge}`);
 });
 
@@ -233,12 +264,9 @@ Deno.test("Retry-After that is missing or unreadable is undefined", () => {
     "-1000000000",
     "+5",
     "1e9",
-    "1.5",
     "0x10",
     "5s",
     "5 seconds",
-    "1,000",
-    "120, 60",
     "soon",
     "NaN",
     "Infinity",
@@ -255,8 +283,8 @@ Deno.test("Retry-After that is missing or unreadable is undefined", () => {
     "Fri, 02 Jan 2026 99:05:35 GMT",
     "٥",
   ];
-  assertEquals(parseRetryAfter(null, NOW), undefined);
-  for (const value of garbage) assertEquals(parseRetryAfter(value, NOW), undefined, value);
+  assertEquals(parseRetryAfter(null, { now: NOW }), undefined);
+  for (const value of garbage) assertEquals(parseRetryAfter(value, { now: NOW }), undefined, value);
 });
 
 Deno.test("Retry-After is undefined or 0 and more, for 10,000 generated headers", async (t) => {
@@ -271,7 +299,7 @@ Deno.test("Retry-After is undefined or 0 and more, for 10,000 generated headers"
   await checkProperty(
     t,
     fc.property(header, (header) => {
-      const ms = parseRetryAfter(header, NOW);
+      const ms = parseRetryAfter(header, { now: NOW });
       assert(ms === undefined || ms >= 0, `${ms} of ${header}`);
     }),
   );

@@ -26,7 +26,10 @@ const SCRIPT = `
   const [dates, times, now] = ${JSON.stringify([RETRY_AFTER, CREATED.map(([it]) => it), NOW])};
   console.log(JSON.stringify({
     offset: new Date(2026, 0, 1).getTimezoneOffset(),
-    waits: dates.flatMap((date) => [parseRetryAfter(date, now), parseRetryAfter(date, now + 90_000)]),
+    waits: dates.flatMap((date) => [
+      parseRetryAfter(date, { now }),
+      parseRetryAfter(date, { now: now + 90_000 }),
+    ]),
     times: times.map(created),
   }));
 `;

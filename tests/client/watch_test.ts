@@ -276,14 +276,14 @@ Deno.test("a timeout rejects with the info last seen and leaves no timer", async
   assertEquals([clock.now - start, clock.pending], [10_000, 0]);
 });
 
-Deno.test("watch() bears five failed polls in a row, and the sixth rejects", async () => {
+Deno.test("watch() tolerates failed polls for 2 minutes", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp([{ status: "success" }]);
   const unavailable = () => new Response(null, { status: 503 });
-  platform.inject(unavailable, 6);
+  platform.inject(unavailable, 7);
   const watching = clock.runUntil(collect(task.watch()));
   const error = await assertRejects(() => watching, DeepintHTTPError);
-  assertEquals([error.code, platform.count(), clock.pending], ["HTTP_503", 6, 0]);
+  assertEquals([error.code, platform.count(), clock.pending], ["HTTP_503", 7, 0]);
   platform.inject(unavailable, 5);
   const infos = await clock.runUntil(collect(task.watch()));
   assertEquals(infos.map(({ status }) => status), ["pending", "success"]);
