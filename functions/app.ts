@@ -33,10 +33,17 @@ import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
 import { lazyCors } from "./http/cors.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
-import { HttpProblem, PROBLEMS, type ProblemType, toProblemParts } from "./http/problem.ts";
+import {
+  HttpProblem,
+  PROBLEMS,
+  type ProblemType,
+  routeNotFound,
+  toProblemParts,
+} from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
 import { route } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
+import { sanitizeText } from "../src/internal/text.ts";
 import { upstreamProblem } from "./task/response.ts";
 import { taskRoutes } from "./task/routes.ts";
 import { createTaskPoller } from "./task/shared_poll.ts";
@@ -84,16 +91,16 @@ export interface Handler {
 
 const TASK_PATH = "/organizations/:organization/workspaces/:workspace/tasks/:task";
 
-function routeNotFound(): HttpProblem {
-  return new HttpProblem("not-found", undefined, { code: "ROUTE_NOT_FOUND" });
-}
+const WATCHES_DISABLED = "durable watches are not enabled here: they need RESOLVE_CALLBACK_HOSTS";
 
 /** Converts an error to a problem and adds it to the log. */
 function toProblem(error: Error, c: Context<AppEnv>): HttpProblem {
   const entry = c.get("entry");
   const problem = error instanceof HttpProblem ? error : upstreamProblem(error) ??
     // only the name of any other error: its message may contain anything
-    new HttpProblem("internal-error", undefined, { hint: error.name });
+    new HttpProblem("internal-error", "a defect of the endpoint; report request_id", {
+      hint: sanitizeText(error.name),
+    });
   entry.problem = problem.type;
   if (problem.options.hint) entry.hint = problem.options.hint;
   return problem;
@@ -107,7 +114,7 @@ async function openapi(c: Context<AppEnv>, basePath: string): Promise<Response> 
 
 async function problemDocs(c: Context<AppEnv>): Promise<Response> {
   const name = c.req.param("name") ?? "";
-  if (!isProblemType(name)) throw routeNotFound();
+  if (!isProblemType(name)) throw routeNotFound("no such problem type");
   const { PROBLEM_DOCS } = await import("./http/problem_docs.ts"); // few requests need it
   const { status, title } = PROBLEMS[name];
   const text = [`${title} (${status} ${name})`, ...PROBLEM_DOCS[name]];
@@ -157,7 +164,10 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     }
     return sendProblem(c, toProblem(error, c));
   });
-  app.notFound((c) => sendProblem(c, toProblem(routeNotFound(), c)));
+  app.notFound((c) => {
+    const isWatches = !watches && c.req.path.startsWith(`${basePath}/watches`);
+    return sendProblem(c, toProblem(routeNotFound(isWatches ? WATCHES_DISABLED : undefined), c));
+  });
 
   route(app, "/health", { GET: (c) => sendResponse(c, { status: 200, body: { status: "ok" } }) });
   route(app, "/openapi.json", { GET: (c) => openapi(c, basePath) });

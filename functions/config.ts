@@ -92,6 +92,10 @@ function doesNotThrow(check: () => boolean): boolean {
 const isCredentials = (token: string, instance?: string) =>
   doesNotThrow(() => !!new Credentials({ token, instance }));
 
+// by the same rule as http: instances
+const isLoopback = (host: string) =>
+  isCredentials("-", `http://${host.includes(":") ? `[${host}]` : host}`);
+
 const isOrigin = (text: string) =>
   doesNotThrow(() => /^https?:/.test(text) && new URL(text).origin === text);
 
@@ -104,7 +108,14 @@ const quoted = (text: string) => /@|whsec_/.test(text) ? "" : `, not "${sanitize
 const checkFormat = (valid: (text: string) => boolean, wanted: string) =>
   v.check(valid, (issue: v.CheckIssue<string>) => `must be ${wanted}${quoted(issue.input)}`);
 
-const emptyAsUnset = v.optional(v.string("must be text"), ""); // an empty variable counts as unset
+// An empty variable counts as unset. `docker run --env-file` keeps the quotes around a value.
+const emptyAsUnset = v.pipe(
+  v.optional(v.string("must be text"), ""),
+  v.check(
+    (text) => !/^(["'])[^]*\1$/.test(text),
+    "the value is in quotes; remove them (docker run --env-file keeps quotes)",
+  ),
+);
 
 const optionalText = (valid: (text: string) => boolean, wanted: string) =>
   v.pipe(emptyAsUnset, checkFormat((text) => text === "" || valid(text), wanted));
@@ -231,6 +242,9 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
       "RESOLVE_API_KEYS",
       "set this or RESOLVE_WEBHOOK_SECRETS; otherwise no request can be authenticated",
     );
+  }
+  if (allowUnauthenticated && output.HOST && !isLoopback(output.HOST)) {
+    throw new ConfigError("HOST", "must be a loopback address with RESOLVE_ALLOW_UNAUTHENTICATED");
   }
   const config: Config = {
     token: output.DEEPINT_TOKEN,

@@ -6,7 +6,7 @@ import {
   type Handler,
   type Watches,
 } from "./app.ts";
-import { writeLogEntry } from "./http/log.ts";
+import { MAX_METHOD_LENGTH, writeLogEntry } from "./http/log.ts";
 import {
   ConfigError,
   type Environment,
@@ -77,7 +77,7 @@ function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
     writeLogEntry({
       time: new Date().toISOString(),
       request_id: requestId,
-      method,
+      method: method.slice(0, MAX_METHOD_LENGTH),
       route: null,
       status: 503,
       ms: 0,

@@ -28,9 +28,15 @@ function unauthorized(detail: string, challenge = "Bearer"): HttpProblem {
   return new HttpProblem("unauthorized", detail, { headers: { "www-authenticate": challenge } });
 }
 
+/** Headers that a proxy adds. */
+const FORWARDED = /^(forwarded|x-forwarded-.*|via)$/;
+
 function checkLoopback(c: Context<AppEnv>): void {
   const peer = c.env.info?.remoteAddr?.hostname;
-  if (isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer))) return;
+  const isLocal = isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer));
+  // a proxy on this machine connects from loopback for callers from anywhere
+  const isForwarded = [...c.req.raw.headers.keys()].some((name) => FORWARDED.test(name));
+  if (isLocal && !isForwarded) return;
   throw new HttpProblem(
     "forbidden",
     "without authentication, only callers on this machine are served",

@@ -1,6 +1,6 @@
 /** Access log: the id, the timing and the log entry of each request. */
 import type { MiddlewareHandler } from "hono";
-import type { AppEnv, LogEntry } from "./log.ts";
+import { type AppEnv, type LogEntry, MAX_METHOD_LENGTH } from "./log.ts";
 import { getRequestId } from "./response.ts";
 
 /** Options of {@linkcode accessLog}. */
@@ -18,7 +18,7 @@ export function accessLog({ log, now }: AccessLogOptions): MiddlewareHandler<App
     const entry: LogEntry = {
       time: new Date(startedAt).toISOString(),
       request_id: getRequestId(c.req.raw.headers),
-      method: c.req.method,
+      method: c.req.method.slice(0, MAX_METHOD_LENGTH),
       route: null,
       status: 0,
       ms: 0,
@@ -28,6 +28,7 @@ export function accessLog({ log, now }: AccessLogOptions): MiddlewareHandler<App
     await next();
     entry.status = c.res.status;
     entry.ms = now() - startedAt;
-    log(entry);
+    // health checks would fill the log
+    if (entry.route !== "/health" || entry.status !== 200) log(entry);
   };
 }

@@ -1,5 +1,8 @@
 /** The log: one JSON line per request. */
 
+/** Longer methods are cut in the log. */
+export const MAX_METHOD_LENGTH = 20;
+
 /** Kind of authentication of a request; `none` also after a failed one. */
 export type AuthKind = "bearer" | "webhook" | "link" | "unauthenticated" | "none";
 
@@ -9,7 +12,7 @@ export interface LogEntry {
   time: string;
   /** Id of the request, also in `X-Request-Id`. */
   request_id: string;
-  /** Method of the request. */
+  /** Method of the request, cut to 20 characters. */
   method: string;
   /** Pattern of the route, not the path; `null` if no route matches. */
   route: string | null;

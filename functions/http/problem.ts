@@ -61,18 +61,25 @@ export class HttpProblem extends Error {
   /** Options of the problem. */
   readonly options: ProblemOptions;
 
-  /** Creates a problem. `detail` explains this occurrence (default: the title). */
-  constructor(problem: ProblemType, detail?: string, options: ProblemOptions = {}) {
-    super(detail ?? PROBLEMS[problem].title);
+  /** Creates a problem. `detail` explains this occurrence. */
+  constructor(problem: ProblemType, detail: string, options: ProblemOptions = {}) {
+    super(detail);
     this.type = problem;
     this.options = options;
   }
 }
 
+/** Creates the problem of an unknown path. */
+export function routeNotFound(
+  detail = "no such route; /openapi.json describes the routes",
+): HttpProblem {
+  return new HttpProblem("not-found", detail, { code: "ROUTE_NOT_FOUND" });
+}
+
 /** Creates the problem of an invalid body. Pointers are JSON pointers as URI fragments. */
 export function invalidRequest(errors: { pointer: string; detail: string }[]): HttpProblem {
   const [first] = errors;
-  return new HttpProblem("invalid-request", `${first?.pointer} ${first?.detail}`, { errors });
+  return new HttpProblem("invalid-request", `${first?.pointer}: ${first?.detail}`, { errors });
 }
 
 /** Options of {@linkcode toProblemParts}. */

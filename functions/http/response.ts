@@ -19,12 +19,16 @@ export function getRequestId(headers: Headers): string {
   return /^[A-Za-z0-9_-]{1,64}$/.test(id) ? id : crypto.randomUUID();
 }
 
+function serialize(body: unknown): string | null {
+  return body === null || typeof body === "string" ? body : JSON.stringify(body);
+}
+
 /** Creates a response. */
 export function createResponse(
   requestId: string,
   { status, body, headers }: ResponseParts,
 ): Response {
-  return new Response(body === null || typeof body === "string" ? body : JSON.stringify(body), {
+  return new Response(serialize(body), {
     status,
     headers: {
       ...(body !== null && { "content-type": "application/json" }),
@@ -38,5 +42,14 @@ export function createResponse(
 
 /** Creates the response to a request. */
 export function sendResponse(c: Context<AppEnv>, parts: ResponseParts): Response {
-  return createResponse(c.get("entry").request_id, parts);
+  const { request_id: requestId } = c.get("entry");
+  const text = c.req.method === "HEAD" ? serialize(parts.body) : null;
+  if (text === null) return createResponse(requestId, parts);
+  // Hono drops the body of a response to HEAD, for which servers would announce a length of 0
+  const length = { "content-length": String(new TextEncoder().encode(text).length) };
+  return createResponse(requestId, {
+    ...parts,
+    body: text,
+    headers: { ...parts.headers, ...length },
+  });
 }

@@ -18,7 +18,7 @@ export type RouteMethods = Readonly<Record<string, RouteHandler | readonly [Guar
 export function route(app: Hono<AppEnv>, path: string, methods: RouteMethods): void {
   const names = Object.keys(methods).flatMap((name) => name === "GET" ? ["GET", "HEAD"] : name);
   const notAllowed = () => {
-    throw new HttpProblem("method-not-allowed", undefined, {
+    throw new HttpProblem("method-not-allowed", `this route supports ${names.join(", ")}`, {
       headers: { "allow": names.join(", ") },
     });
   };

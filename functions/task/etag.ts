@@ -10,15 +10,22 @@ async function weakETag(body: unknown): Promise<string> {
   return `W/"${encodeBase64(new Uint8Array(digest, 0, 12))}"`;
 }
 
+/** Returns the part of a body that its tag covers: without values that change on every poll. */
+function taggedBody(body: TaskResponse["body"]): unknown {
+  if (!("retry_after" in body)) return body;
+  const { retry_after: _jitter, task, ...rest } = body;
+  return { ...rest, task: { ...task, info: { ...task.info, duration: undefined } } };
+}
+
 /**
  * Adds an `ETag` to a response, or converts it to 304 when `If-None-Match` contains the tag. The tag
- * ignores `retry_after`, which has jitter and is also in a header.
+ * ignores `retry_after`, and the `duration` of a task that has not finished.
  */
 export async function conditionalParts(
   { status, body, headers }: TaskResponse,
   ifNoneMatch = "",
 ): Promise<ResponseParts> {
-  const tag = await weakETag({ ...body, retry_after: undefined });
+  const tag = await weakETag(taggedBody(body));
   const known = ifNoneMatch.split(",").map((entry) => entry.trim());
   const matches = known.some((entry) => entry === "*" || entry.replace(/^(W\/)?/, "W/") === tag);
   return {

@@ -147,6 +147,7 @@ function parseUrl(url: string, { fields, pointer, limits }: UrlContext): TaskLoc
         detail: "is required, because an API URL does not contain it",
       }]);
     }
-    throw invalidRequest([{ pointer: `${pointer}/url`, detail: error.message }]);
+    const detail = error.message.replace(/^Cannot/, "cannot"); // it follows the pointer
+    throw invalidRequest([{ pointer: `${pointer}/url`, detail }]);
   }
 }

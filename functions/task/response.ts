@@ -91,10 +91,14 @@ export async function toTaskResponse(
 ): Promise<TaskResponse> {
   const { info } = task;
   if (info.status === "failed" && raiseOnError) {
-    throw new HttpProblem("task-failed", sanitizeText(info.errorDescription || "no description"), {
-      code: `TASK_${sanitizeText(info.errorCode || "UNKNOWN", 195)}`,
-      extra: { task: truncateTask(task) },
-    });
+    throw new HttpProblem(
+      "task-failed",
+      sanitizeText(info.errorDescription || "no description"),
+      {
+        code: `TASK_${sanitizeText(info.errorCode || "UNKNOWN", 195)}`,
+        extra: { task: truncateTask(task) },
+      },
+    );
   }
   const body = await taskBody(task, options);
   if (!("retry_after" in body)) return { status: 200, body };
@@ -111,21 +115,21 @@ export async function toTaskResponse(
 /** Maps the error of a poll to a problem without any text from upstream. */
 export function upstreamProblem(error: unknown): HttpProblem | undefined {
   if (error instanceof DeepintTimeoutError) {
-    return new HttpProblem("upstream-timeout");
+    return new HttpProblem("upstream-timeout", "the poll reached its deadline; try again");
   }
   if (!(error instanceof DeepintHTTPError)) return undefined;
   const { status, code, retryAfter } = error;
   if (status === 429 || code === "LIMIT") {
     // with no word from upstream, the longest interval of the schedule
     const wait = retryAfter ?? pollDelay({ elapsed: Infinity });
-    return new HttpProblem("rate-limited", undefined, {
+    return new HttpProblem("rate-limited", "too many requests; try again after Retry-After", {
       headers: { "retry-after": String(retryAfterSeconds(wait)) },
     });
   }
   if (status === 401 || status === 402 || status === 403) {
     return new HttpProblem(
       "upstream-credentials",
-      "Deep Intelligence refused the endpoint's own token",
+      "the request was refused as unauthorized; tell the operator to correct DEEPINT_TOKEN",
       { hint: "DEEPINT_TOKEN is wrong" },
     );
   }
@@ -134,7 +138,7 @@ export function upstreamProblem(error: unknown): HttpProblem | undefined {
       code: "TASK_NOT_FOUND",
     });
   }
-  return new HttpProblem("upstream-unavailable");
+  return new HttpProblem("upstream-unavailable", "no usable response to the poll; try again later");
 }
 
 function taskPath({ organizationId, workspaceId, taskId }: Task): string {
@@ -144,9 +148,9 @@ function taskPath({ organizationId, workspaceId, taskId }: Task): string {
 function unknownStatus(task: Task): HttpProblem {
   const { rawStatus } = task.info;
   if (rawStatus === null) {
-    return new HttpProblem("upstream-unavailable");
+    return new HttpProblem("upstream-unavailable", "the response has no status of the task");
   }
-  return new HttpProblem("unknown-status", undefined, {
+  return new HttpProblem("unknown-status", "this version does not know raw_status", {
     extra: { raw_status: sanitizeText(rawStatus), task: truncateTask(task) },
   });
 }

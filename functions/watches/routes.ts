@@ -109,10 +109,14 @@ async function callEngine<T>(ask: () => Promise<T>): Promise<T> {
     return await ask();
   } catch (error) {
     if (error instanceof HttpProblem) throw error;
-    throw new HttpProblem("watches-unavailable", undefined, {
-      hint: sanitizeText(`watches: ${error instanceof Error ? error.message : "failed"}`),
-      headers: { "retry-after": "60" },
-    });
+    throw new HttpProblem(
+      "watches-unavailable",
+      "the store of the watches failed; try again later",
+      {
+        hint: sanitizeText(`watches: ${error instanceof Error ? error.message : "failed"}`),
+        headers: { "retry-after": "60" },
+      },
+    );
   }
 }
 

@@ -8,6 +8,9 @@ import { decodeBase64, encodeBase64 } from "./base64.ts";
 /** Maximum difference between `webhook-timestamp` and the clock, in either direction. */
 const TOLERANCE_S = 300;
 
+/** Bounds the hashing before authentication. */
+const MAX_ID_LENGTH = 256;
+
 /** A sender has one signature per active secret. Further well-formed ones are ignored. */
 const MAX_SIGNATURES = 32;
 
@@ -38,6 +41,9 @@ export function parseSignatureHeaders(
   const signature = headers.get("webhook-signature");
   if (!id || !timestamp || !signature) {
     return { problem: "webhook-id, webhook-timestamp and webhook-signature are all required" };
+  }
+  if (id.length > MAX_ID_LENGTH) {
+    return { problem: `webhook-id must have at most ${MAX_ID_LENGTH} characters` };
   }
   if (!/^(0|[1-9]\d*)$/.test(timestamp)) {
     return { problem: "webhook-timestamp must be seconds since 1970" };

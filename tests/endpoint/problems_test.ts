@@ -1,5 +1,5 @@
 // Every problem of the contract's table is produced, is well formed, and lets nothing out.
-import { assert, assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertMatch, assertNotEquals } from "@std/assert";
 import { SETTING_NAMES } from "../../functions/app.ts";
 import { lazyHandler } from "../../functions/lazy_handler.ts";
 import cloudflare from "../../functions/cloudflare.ts";
@@ -225,6 +225,11 @@ for (const { when, expect, settings, upstream, ask, header } of cases) {
     if (code) assertEquals(problem.code, code);
     assertMatch(problem.code, /^[A-Z0-9_]+$/);
     assert(problem.title.length > 0 && problem.detail.length > 0);
+    assertNotEquals(problem.detail.toLowerCase(), problem.title.toLowerCase());
+    assert(
+      !/[A-Z][^.]*\. [A-Z]|: [A-Z][a-z]+ /.test(problem.detail),
+      `one sentence: ${problem.detail}`,
+    );
     assertEquals(problem.errors !== undefined, status === 400);
     if (header) assertMatch(response.headers.get(header[0]) ?? "", header[1]);
     assertEquals(response.headers.get("cache-control"), "no-store");
