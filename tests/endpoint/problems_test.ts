@@ -318,6 +318,19 @@ Deno.test("a chunked body or one with a lying length is read up to 20 kB", async
   }
 });
 
+Deno.test("a content-length next to transfer-encoding does not bypass the limit", async () => {
+  const { app, platform } = setUp();
+  for (const coding of ["transfer-encoding", "content-encoding"]) {
+    const { body, state } = chunkedBody(1_000, 1_000_000);
+    const headers = { authorization: `Bearer ${KEY}`, "content-length": "2", [coding]: "chunked" };
+    const request = new Request("http://localhost/resolve", post("", { body, headers }));
+    const response = await app.fetch(request, { remoteAddr: { hostname: "127.0.0.1" } });
+    assertEquals(response.status, coding === "transfer-encoding" ? 413 : 415);
+    assertLessOrEqual(state.read, 21_000);
+  }
+  assertEquals(platform.count(), 0);
+});
+
 Deno.test("a body that declares more than 20 kB is not read", async () => {
   const { bearer, webhook } = setUp();
   const headers = { "content-length": "20001" };
