@@ -33,7 +33,13 @@ import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
 import { lazyCors } from "./http/cors.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
-import { HttpProblem, PROBLEMS, type ProblemType, toProblemParts } from "./http/problem.ts";
+import {
+  HttpProblem,
+  PROBLEMS,
+  type ProblemType,
+  routeNotFound,
+  toProblemParts,
+} from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
 import { route } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
@@ -86,12 +92,6 @@ export interface Handler {
 const TASK_PATH = "/organizations/:organization/workspaces/:workspace/tasks/:task";
 
 const WATCHES_DISABLED = "durable watches are not enabled here: they need RESOLVE_CALLBACK_HOSTS";
-
-function routeNotFound(
-  detail = "no such route; /openapi.json describes the routes",
-): HttpProblem {
-  return new HttpProblem("not-found", detail, { code: "ROUTE_NOT_FOUND" });
-}
 
 /** Converts an error to a problem and adds it to the log. */
 function toProblem(error: Error, c: Context<AppEnv>): HttpProblem {

@@ -69,6 +69,13 @@ export class HttpProblem extends Error {
   }
 }
 
+/** Creates the problem of an unknown path. */
+export function routeNotFound(
+  detail = "no such route; /openapi.json describes the routes",
+): HttpProblem {
+  return new HttpProblem("not-found", detail, { code: "ROUTE_NOT_FOUND" });
+}
+
 /** Creates the problem of an invalid body. Pointers are JSON pointers as URI fragments. */
 export function invalidRequest(errors: { pointer: string; detail: string }[]): HttpProblem {
   const [first] = errors;

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import type { LinkSigner } from "../auth/link_token.ts";
 import type { AppEnv } from "../http/log.ts";
-import { HttpProblem, toProblemParts } from "../http/problem.ts";
+import { type HttpProblem, routeNotFound, toProblemParts } from "../http/problem.ts";
 import { type ResponseParts, sendResponse } from "../http/response.ts";
 import type { RouteHandler } from "../http/route.ts";
 import type { TaskRoutes } from "../task/routes.ts";
@@ -26,11 +26,7 @@ export function statusRoute(
   /** Resolves the task of the link. The body has no new link: otherwise access would never expire. */
   async function taskFromLink(c: Context<AppEnv>): Promise<ResponseParts> {
     const ids = await links.verifyToken(c.req.param("token") ?? "");
-    if (!ids) {
-      throw new HttpProblem("not-found", "the link is invalid or has expired", {
-        code: "ROUTE_NOT_FOUND",
-      });
-    }
+    if (!ids) throw routeNotFound(); // as for any other path
     c.get("entry").auth = "link";
     const response = await tasks.resolveLink(c, ids, c.req.path);
     const location = response.headers && { location: c.req.path }; // the task route needs a key

@@ -65,7 +65,7 @@ export async function taskBody(
     const links = (page || url) && { ...page, ...(url && { result: url }) };
     return {
       status,
-      result: await task.fetchResult() as Record<string, string>,
+      result: await task.fetchResult(),
       task: task.toDict(),
       ...(links && { links }),
     };
@@ -93,7 +93,7 @@ export async function toTaskResponse(
   if (info.status === "failed" && raiseOnError) {
     throw new HttpProblem(
       "task-failed",
-      sanitizeText(info.errorDescription || "the task has no error description"),
+      sanitizeText(info.errorDescription || "no description"),
       {
         code: `TASK_${sanitizeText(info.errorCode || "UNKNOWN", 195)}`,
         extra: { task: truncateTask(task) },

@@ -398,6 +398,57 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses a Host or peer that is not loop
   assertEquals((await askOpen("http://localhost", "::1", "Bearer wrong")).statuses, [401, 401]);
 });
 
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses forwarded requests", async () => {
+  const names = ["forwarded", "x-forwarded-for", "x-forwarded-host", "X-Forwarded-Anything", "via"];
+  for (const name of names) {
+    const { app, platform } = setUp(OPEN, { allowUnauthenticated: true });
+    platform.add({ id: "t-1", status: "success" });
+    const init = post(IDS, { headers: { [name]: "203.0.113.9" } });
+    const request = new Request("http://localhost:8000/resolve", init);
+    const response = await app.fetch(request, { remoteAddr: { hostname: "127.0.0.1" } });
+    const { code } = await problemOf(response);
+    assertEquals([response.status, code, platform.count()], [403, "HOST_NOT_ALLOWED", 0], name);
+  }
+});
+
+Deno.test("the number of HMACs before authentication depends on the secrets only", async () => {
+  const { subtle } = crypto;
+  const { sign, verify } = subtle;
+  let hmacs = 0;
+  Object.assign(subtle, {
+    sign: (...args: Parameters<typeof sign>) => (hmacs++, sign.apply(subtle, args)),
+    verify: (...args: Parameters<typeof verify>) => (hmacs++, verify.apply(subtle, args)),
+  });
+  try {
+    const secrets = [SECRET, OTHER_SECRET].join();
+    const counts = [];
+    for (const count of [1, 32, 1_000]) {
+      const { send } = endpoint({ RESOLVE_WEBHOOK_SECRETS: secrets });
+      const signatures = Array.from({ length: count }, () => `v1,${btoa("x".repeat(32))}`);
+      const init = await request({ "webhook-signature": signatures.join(" ") });
+      await send("/resolve", init); // explains the mismatch, once a second
+      hmacs = 0;
+      assertEquals((await send("/resolve", init)).status, 401);
+      counts.push(hmacs);
+    }
+    assertEquals(counts, [2, 2, 2]);
+  } finally {
+    Object.assign(subtle, { sign, verify });
+  }
+});
+
+Deno.test("a webhook-id of more than 256 characters is 401 before the body is read", async () => {
+  for (const [length, status] of [[256, 503], [257, 401], [60_000, 401]] as const) {
+    const { send } = endpoint();
+    const id = "m".repeat(length);
+    const init = await signed(post(IDS), { id, timestamp: SECONDS });
+    assertEquals((await send("/resolve", init)).status, status, `${length}`);
+    const { body, state } = chunkedBody(100, 1_000);
+    if (status === 401) await send("/resolve", { ...init, body });
+    assertEquals(state.read, 0);
+  }
+});
+
 Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED is refused by entries that do not bind loopback", async () => {
   const environment = { ...OPEN, DEEPINT_TOKEN: TOKEN };
   const keyed = { ...environment, RESOLVE_API_KEYS: KEY };

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   ConfigError,
@@ -281,6 +281,31 @@ Deno.test("readConfig() names the mistake and quotes values that are not secret"
   }
   const long = refused({ RESOLVE_BASE_PATH: "/" + "x ".repeat(5000) }).message;
   assertStringIncludes(long, `not "/${"x ".repeat(99)}x"`);
+});
+
+for (const name of SETTING_NAMES) {
+  Deno.test(`readConfig() refuses a ${name} in quotes and names --env-file`, () => {
+    for (const quote of ['"', "'"]) {
+      const value = GOOD[name]?.find((it) => it !== "") ?? "canary-value";
+      const error = refused({ [name]: quote + value + quote });
+      assertEquals(error.variable, name);
+      assertMatch(error.message, /in quotes.*--env-file/);
+      assert(!error.message.includes(value) || value.length < 3, error.message);
+    }
+  });
+}
+
+Deno.test("HOST without authentication must be loopback", () => {
+  const env = { DEEPINT_TOKEN: "t", RESOLVE_ALLOW_UNAUTHENTICATED: "1" };
+  const options = { allowUnauthenticated: true };
+  for (const HOST of ["127.0.0.1", "::1", "localhost", "127.8.9.1"]) {
+    assertEquals(readConfig({ ...env, HOST }, options).host, HOST);
+  }
+  for (const HOST of ["::", "0.0.0.0", "10.0.0.1", "example.com", "localhost.example"]) {
+    const error = assertThrows(() => readConfig({ ...env, HOST }, options), ConfigError);
+    assertEquals(error.variable, "HOST");
+    assertEquals(readConfig({ ...ENOUGH, HOST }).host, HOST);
+  }
 });
 
 Deno.test("readConfig() refuses a configuration without keys and secrets", () => {

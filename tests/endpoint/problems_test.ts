@@ -1,5 +1,5 @@
 // Every problem of the contract's table is produced, is well formed, and lets nothing out.
-import { assert, assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertMatch, assertNotEquals } from "@std/assert";
 import { SETTING_NAMES } from "../../functions/app.ts";
 import { lazyHandler } from "../../functions/lazy_handler.ts";
 import cloudflare from "../../functions/cloudflare.ts";
@@ -225,6 +225,11 @@ for (const { when, expect, settings, upstream, ask, header } of cases) {
     if (code) assertEquals(problem.code, code);
     assertMatch(problem.code, /^[A-Z0-9_]+$/);
     assert(problem.title.length > 0 && problem.detail.length > 0);
+    assertNotEquals(problem.detail.toLowerCase(), problem.title.toLowerCase());
+    assert(
+      !/[A-Z][^.]*\. [A-Z]|: [A-Z][a-z]+ /.test(problem.detail),
+      `one sentence: ${problem.detail}`,
+    );
     assertEquals(problem.errors !== undefined, status === 400);
     if (header) assertMatch(response.headers.get(header[0]) ?? "", header[1]);
     assertEquals(response.headers.get("cache-control"), "no-store");
@@ -311,6 +316,19 @@ Deno.test("a chunked body or one with a lying length is read up to 20 kB", async
     assert(state.cancelled, "the rest is refused");
     assertEquals(platform.count(), 0);
   }
+});
+
+Deno.test("a content-length next to transfer-encoding does not bypass the limit", async () => {
+  const { app, platform } = setUp();
+  for (const coding of ["transfer-encoding", "content-encoding"]) {
+    const { body, state } = chunkedBody(1_000, 1_000_000);
+    const headers = { authorization: `Bearer ${KEY}`, "content-length": "2", [coding]: "chunked" };
+    const request = new Request("http://localhost/resolve", post("", { body, headers }));
+    const response = await app.fetch(request, { remoteAddr: { hostname: "127.0.0.1" } });
+    assertEquals(response.status, coding === "transfer-encoding" ? 413 : 415);
+    assertLessOrEqual(state.read, 21_000);
+  }
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a body that declares more than 20 kB is not read", async () => {

@@ -1,5 +1,7 @@
 // Every route but the two that poll, what holds for all of them, and the base path.
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import * as v from "valibot";
+import { listen } from "../helpers/listen.ts";
 import { PROBLEMS } from "../../functions/http/problem.ts";
 import {
   IDS,
@@ -174,6 +176,34 @@ Deno.test("HEAD has the status and headers of GET and no body", async () => {
   }
 });
 
+Deno.test("HEAD announces GET's content-length over a real connection, or none", async () => {
+  const secret = `whsec_${btoa("a link secret of more than 24 bytes")}`;
+  const { app, platform, bearer } = setUp({ RESOLVE_LINK_SECRETS: secret });
+  platform.add({ id: "t-1", status: "success" });
+  const { links } = v.parse(
+    v.object({ links: v.object({ status: v.string() }) }),
+    await (await bearer(IDS)).json(),
+  );
+  await using server = listen((request, info) => app.fetch(request, info));
+  const paths = [
+    "/health",
+    "/openapi.json",
+    "/problems/forbidden",
+    "/none",
+    TASK_PATH,
+    links.status,
+  ];
+  const headers = { authorization: `Bearer ${KEY}` };
+  for (const path of paths) {
+    const get = await fetch(server.origin + path, { headers });
+    const { length } = new Uint8Array(await get.arrayBuffer());
+    const head = await fetch(server.origin + path, { method: "HEAD", headers });
+    await head.body?.cancel();
+    assertEquals(head.status, get.status, path);
+    assert([null, String(length)].includes(head.headers.get("content-length")), path);
+  }
+});
+
 Deno.test("every route is below the base path only", async () => {
   const base = "/resolve-task";
   const { platform, app, send, get, bearer, webhook } = setUp({ RESOLVE_BASE_PATH: base });
@@ -204,9 +234,37 @@ Deno.test("every route is below the base path only", async () => {
 
 Deno.test("the base path is text, not a pattern, and is not in the log's route", async () => {
   const { app, send, log } = setUp({ RESOLVE_BASE_PATH: "/v1.0/a~b/" });
-  assertEquals((await send("/health")).status, 200);
-  assertEquals(log.at(-1)?.route, "/health");
+  assertEquals((await send("/openapi.json")).status, 200);
+  assertEquals(log.at(-1)?.route, "/openapi.json");
   assertEquals((await app.request("/v1x0/a~b/health")).status, 404);
+});
+
+Deno.test("a successful /health is not logged, any other outcome is", async () => {
+  const { send, log } = setUp();
+  for (const method of ["GET", "HEAD"]) {
+    assertEquals((await send("/health", { method })).status, 200);
+  }
+  assertEquals(log, []);
+  await send("/health", { method: "POST" });
+  await send("/health/");
+  assertEquals(log.map(({ status }) => status), [405, 404]);
+});
+
+Deno.test("every field of the log is bounded", async () => {
+  const { send, log } = setUp();
+  const long = "a".repeat(60_000);
+  const headers = { "x-request-id": long, "user-agent": long, traceparent: long };
+  await send(`/${long}?${long}`, { method: long, headers });
+  await send("/resolve", { method: long.toUpperCase(), headers });
+  assertEquals(log.map(({ method }) => method.length), [20, 20]);
+  for (const entry of log) assertLess(JSON.stringify(entry).length, 500);
+});
+
+Deno.test("a route that is not enabled says so", async () => {
+  const { send } = setUp();
+  const { detail } = await problemOf(await send("/watches", post(IDS)));
+  assertMatch(detail, /watches are not enabled.*RESOLVE_CALLBACK_HOSTS/);
+  assertMatch((await problemOf(await send("/"))).detail, /\/openapi\.json/);
 });
 
 Deno.test("no response is a redirect or 410", async () => {
@@ -237,14 +295,14 @@ Deno.test("every response has Cache-Control, nosniff and its own request id", as
     await bearer({ ...IDS, task_id: "t-2" }),
     await send("/resolve"),
     await bearer(IDS, { headers: { "content-type": "text/plain" } }),
-    await send("/health"),
+    await send("/health", { method: "POST" }),
     await send("/openapi.json"),
     await send("/problems/forbidden", { method: "HEAD" }),
     await send("/none"),
     await send(TASK_PATH, { method: "OPTIONS" }),
   ];
   const statuses = answers.map(({ status }) => status);
-  assertEquals(statuses, [202, 503, 200, 400, 401, 404, 405, 415, 200, 200, 200, 404, 405]);
+  assertEquals(statuses, [202, 503, 200, 400, 401, 404, 405, 415, 405, 200, 200, 404, 405]);
   for (const [index, response] of answers.entries()) {
     const { status, headers } = response;
     const entry = log[index];
@@ -262,7 +320,7 @@ Deno.test("X-Request-Id is the caller's if it is well formed, otherwise a new on
   const { bearer, send, log } = setUp();
   for (const given of ["a", "A_b-9", "x".repeat(64), crypto.randomUUID()]) {
     for (const headers of [{ "x-request-id": given }]) {
-      const answers = [await bearer(IDS, { headers }), await send("/health", { headers })];
+      const answers = [await bearer(IDS, { headers }), await send("/openapi.json", { headers })];
       for (const response of answers) assertEquals(response.headers.get("x-request-id"), given);
       assertEquals(log.slice(-2).map(({ request_id }) => request_id), [given, given]);
     }
@@ -282,7 +340,7 @@ Deno.test("the log has the route's pattern and the outcome of the poll, no id, q
   await get(`${TASK_PATH}?secret=1`);
   await bearer(IDS);
   await webhook({ ...IDS, task_id: "t-2" });
-  await send("/health?secret=1");
+  await send("/openapi.json?secret=1");
   const pattern = "/organizations/:organization/workspaces/:workspace/tasks/:task";
   const shown = log.map((entry) => [
     entry.method,
@@ -297,7 +355,7 @@ Deno.test("the log has the route's pattern and the outcome of the poll, no id, q
     ["GET", pattern, 202, "bearer", 200, "running", "number"],
     ["POST", "/resolve", 202, "bearer", 200, "running", "number"],
     ["POST", "/resolve", 404, "webhook", 404, undefined, "number"],
-    ["GET", "/health", 200, "none", undefined, undefined, "undefined"],
+    ["GET", "/openapi.json", 200, "none", undefined, undefined, "undefined"],
   ]);
   for (const entry of log) {
     assert(!/secret|organization-1|t-1|t-2/.test(JSON.stringify(entry)), JSON.stringify(entry));

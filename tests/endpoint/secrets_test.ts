@@ -212,7 +212,7 @@ Deno.test("a key outside Authorization does not authenticate and is not logged",
   const { send, log, platform } = setUp();
   const query = `?key=${KEY}&token=${TOKEN}`;
   const headers = { "x-api-key": KEY, "cookie": `key=${KEY}`, "x-request-id": `${KEY} ${TOKEN}` };
-  for (const path of [TASK_PATH + query, `/health${query}`, `/none/${KEY}${query}`]) {
+  for (const path of [TASK_PATH + query, `/openapi.json${query}`, `/none/${KEY}${query}`]) {
     const response = await send(path, { headers });
     const seen = await textOf(response) + JSON.stringify(log);
     for (const secret of SECRETS) assert(!seen.includes(secret), seen);

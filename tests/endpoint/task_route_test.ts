@@ -166,8 +166,8 @@ Deno.test("the ETag ignores retry_after and changes with every other field", asy
     { subtask: "reading" },
     { status: "pending" },
     { name: "another" },
-    { duration: 7 },
     SUCCESS,
+    { ...SUCCESS, duration: 7 },
   ];
   const tags = [tag];
   for (const change of changes) tags.push(await tagOf(setUpWith([{ ...RUNNING, ...change }])));
@@ -176,6 +176,20 @@ Deno.test("the ETag ignores retry_after and changes with every other field", asy
   other.platform.inject(() => Response.json(RUNNING));
   const path = TASK_PATH.replace("workspace-1", "workspace-2");
   assertNotEquals((await other.get(path)).headers.get("etag"), tag, "another workspace");
+});
+
+Deno.test("polling an unchanged running task is 304 although its duration grows", async () => {
+  let now = Date.now();
+  const { platform, get } = setUp({}, { now: () => now });
+  platform.add({ id: "t-1", status: "running" });
+  const first = await get(TASK_PATH);
+  const headers = { "if-none-match": first.headers.get("etag") ?? "none" };
+  for (let poll = 0; poll < 3; poll++) {
+    now += 3_000;
+    const next = await get(TASK_PATH, { headers });
+    assertEquals(next.status, 304);
+    retryAfterOf(next);
+  }
 });
 
 Deno.test("an error is never 304", async () => {
