@@ -5,7 +5,10 @@ import { outputOf, startServer } from "./process.ts";
 const ROUNDS = 3;
 const IMPORTS = 7;
 
-/** What `deno bench --json` prints, as far as it matters: in ns, the least, which other work spares. */
+/**
+ * The parts of the output of `deno bench --json` that are used: minimum times in ns, which other load
+ * affects least.
+ */
 interface Report {
   benches: { name: string; results: { ok?: { min: number }; failed?: unknown }[] }[];
 }
@@ -44,7 +47,7 @@ export async function clientFigures(): Promise<Figure[]> {
   ];
 }
 
-/** How long a module takes to be imported in a process of its own, in ms. */
+/** Measures the import time of modules, each in a process of its own, in ms. */
 export async function importFigures(): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const module of ["mod.ts", "functions/app.ts"]) {

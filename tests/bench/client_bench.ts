@@ -1,4 +1,4 @@
-/** What the client costs an operation, beside the least that does the same; for `deno bench`. */
+/** Cost of client operations compared with the minimal code for the same work; runs with `deno bench`. */
 import { Webhook } from "standardwebhooks";
 import { webhookVerifier } from "../../functions/auth/webhook.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";

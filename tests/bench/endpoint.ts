@@ -1,4 +1,4 @@
-/** The endpoint against two proxies, over the same upstream. */
+/** The endpoint compared with two proxies of the same upstream. */
 import { type Figure, median } from "./figure.ts";
 import type { Round, Target } from "./loader.ts";
 import { KEY, load, type Server, startEndpoint, startServer } from "./process.ts";
@@ -9,7 +9,7 @@ const ROUNDS = 9;
 const MS = 700;
 const WARM_UP = 1_500;
 
-/** Each task asked for by one caller, and one task by 64. */
+/** Measures one caller per task, and 64 callers of one task. */
 export async function endpointFigures(): Promise<Figure[]> {
   await using upstream = await startServer("upstream");
   await using forward = await startServer("forward", upstream.origin);
@@ -44,7 +44,7 @@ export async function endpointFigures(): Promise<Figure[]> {
   ];
 }
 
-/** Ratios of two servers, round by round, so that what else the machine does weighs on both. */
+/** Ratios of two servers per round, so that other load affects both. */
 function against(
   what: string,
   other: string,

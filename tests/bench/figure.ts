@@ -1,24 +1,24 @@
-/** What the bench measures: figures with a budget beside them. */
+/** Figures of the bench and their budgets. */
 
-/** One figure, and what it must be. */
+/** A measured figure. */
 export interface Figure {
   what: string;
   value: number;
   /** @default a plain number */
   unit?: "×" | "ms" | "B" | "MiB";
-  /** It is over budget outside of this; nothing is said of it without one. */
+  /** Limit of the figure. @default no limit */
   budget?: { most: number } | { least: number };
-  /** What it is made of. */
+  /** Its components. */
   detail?: string;
 }
 
-/** Whether the budget is kept; `undefined` where there is none. */
+/** Returns `true` if the figure is within its budget, or `undefined` without one. */
 export function isWithin({ value, budget }: Figure): boolean | undefined {
   if (budget === undefined) return undefined;
   return "most" in budget ? value <= budget.most : value >= budget.least;
 }
 
-/** The row of a table: what, figure, budget, mark, detail. */
+/** Formats the row of a table: what, figure, budget, mark, detail. */
 export function row(figure: Figure): string[] {
   const { what, value, unit, budget, detail = "" } = figure;
   const wanted = budget === undefined
@@ -30,7 +30,7 @@ export function row(figure: Figure): string[] {
   return [what, written(value, unit), wanted, mark, detail];
 }
 
-/** The middle one of some numbers. */
+/** Returns the median. */
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? NaN;

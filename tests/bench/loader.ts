@@ -119,7 +119,7 @@ const plan: Plan = JSON.parse(Deno.args[0] ?? "");
 const rounds: Record<string, Round[]> = {};
 for (const target of plan.targets) await load(target, plan.warmUp);
 for (let round = 0; round < plan.rounds; round++) {
-  // forwards and backwards, so that none always follows the same one
+  // alternate the direction, so that no target always follows the same one
   for (const target of round % 2 ? plan.targets.toReversed() : plan.targets) {
     (rounds[target.name] ??= []).push(await load(target, plan.ms));
   }

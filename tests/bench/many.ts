@@ -1,4 +1,4 @@
-/** Many tasks: the requests that it takes to list them and to wait for them, and how that grows. */
+/** Requests and work for listing and awaiting many tasks. */
 import { Credentials, type Fetch, pollDelay, resolveAll, Task } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { createFakePlatform } from "../helpers/fake_platform.ts";
@@ -12,7 +12,7 @@ const GROWTH = [10, 100, 1_000, 10_000];
 const IDS = { organizationId: "organization-1", workspaceId: "workspace-1" };
 const credentials = new Credentials({ token: TOKEN });
 
-/** Lists 5,000 tasks, against the bare requests that it takes. */
+/** Compares listing 5,000 tasks with the bare requests. */
 export async function listFigures(): Promise<Figure[]> {
   const platform = createFakePlatform({ token: TOKEN });
   for (let at = 0; at < SOME; at++) platform.add({ status: "running" });
@@ -45,7 +45,7 @@ export async function listFigures(): Promise<Figure[]> {
   ];
 }
 
-/** Waits for tasks of one length all at once, on a simulated clock. */
+/** Waits for many tasks of the same length on a simulated clock. */
 export async function waitFigures(): Promise<Figure[]> {
   const figures: Figure[] = [];
   await waitFor(100, MINUTE, "adaptive"); // so that what is compiled then is not counted
@@ -78,14 +78,14 @@ export async function waitFigures(): Promise<Figure[]> {
 
 const HEADERS = { "x-auth-token": TOKEN, "x-deepint-organization": "organization-1" };
 
-/** What a wait came to. */
+/** Cost of a wait. */
 interface Cost {
   /** Requests in all, and before the first task ended. */
   requests: number;
   before: number;
   /** Real time in ms. */
   ms: number;
-  /** What the wait itself keeps while all tasks go on, beside the tasks. */
+  /** Memory that the wait keeps while all tasks are running, in addition to the tasks. */
   bytes: number;
 }
 
@@ -126,13 +126,13 @@ async function waitFor(
   return { requests, before, ms: real() - began, bytes: kept };
 }
 
-/** Bytes of what is still in use: `deno task bench` exposes the collector. */
+/** Returns the size of the live heap: `deno task bench` exposes the collector. */
 function liveHeap(): number {
   (globalThis as { gc?: () => void }).gc?.();
   return Deno.memoryUsage().heapUsed;
 }
 
-/** Polls of a task by itself before it ends: as `resolve({ pollInterval: "adaptive" })` makes them. */
+/** Returns the polls that `resolve({ pollInterval: "adaptive" })` needs for one task. */
 function pollsOfOne(duration: number): number {
   const { polls } = wait(duration, (elapsed) => pollDelay({ elapsed, random: 0.5 }));
   return polls;

@@ -1,20 +1,20 @@
-/** The processes that are measured. */
+/** The measured processes. */
 import { type Process, serverArgs, start } from "../helpers/process.ts";
 import type { Plan, Round } from "./loader.ts";
 import { TOKEN } from "./task.ts";
 
-/** Who calls the endpoint, and as whom the proxy with the same duties is called. */
+/** Key of the caller of the endpoint and of the proxy with the same duties. */
 export const KEY = "bench-key-0123456789";
 const PATIENCE = 120_000;
 
-/** A server that listens on loopback. */
+/** A server on loopback. */
 export interface Server extends AsyncDisposable {
   readonly pid: number;
   readonly port: number;
   readonly origin: string;
 }
 
-/** Starts one of `servers.ts`. */
+/** Starts a server of `servers.ts`. */
 export async function startServer(kind: string, upstream = ""): Promise<Server> {
   return await listening([
     ...["run", "--no-prompt", "--allow-net=127.0.0.1"],
@@ -22,7 +22,7 @@ export async function startServer(kind: string, upstream = ""): Promise<Server> 
   ]);
 }
 
-/** Starts the endpoint as `deno task start` does. */
+/** Starts the endpoint like `deno task start`. */
 export async function startEndpoint(upstream: string): Promise<Server> {
   return await listening(serverArgs(), {
     DEEPINT_TOKEN: TOKEN,
@@ -32,7 +32,7 @@ export async function startEndpoint(upstream: string): Promise<Server> {
   });
 }
 
-/** Runs the loader with a plan. */
+/** Runs the load generator with a plan. */
 export async function load(plan: Plan): Promise<Record<string, Round[]>> {
   const permissions = ["--allow-net=127.0.0.1", "--allow-run=sh"];
   return JSON.parse(
@@ -40,7 +40,7 @@ export async function load(plan: Plan): Promise<Record<string, Round[]>> {
   );
 }
 
-/** What Deno printed. */
+/** Runs `deno` and returns its standard output. */
 export async function outputOf(
   args: string[],
   settings: Record<string, string> = {},
@@ -52,7 +52,7 @@ export async function outputOf(
 }
 
 async function listening(args: string[], settings: Record<string, string> = {}): Promise<Server> {
-  // its log goes nowhere: a reader would take part of the machine
+  // discard the log: a reader would take CPU time
   const quiet = ["-c", 'exec "$0" "$@" > /dev/null', Deno.execPath(), ...args];
   const process: Process = start("sh", quiet, settings, "", PATIENCE);
   const port = Number(await process.waitForOutput(/Listening on http:\/\/localhost:(\d+)/));

@@ -1,8 +1,7 @@
 /**
- * What the endpoint is measured against, each a process of its own on loopback; the argument says which:
- * `upstream` answers for the platform as fast as can be; `forward` only forwards the GET there; `duties`
- * does beside that what an endpoint must (key, body, deadline, client abort, log line, headers), with
- * nothing of the Task API.
+ * Servers to compare the endpoint with, each a process on loopback. The argument selects one: `upstream`
+ * responds for the platform as fast as possible; `forward` only forwards the GET; `duties` also has the
+ * duties of an endpoint (key, body, deadline, client abort, log line, headers) without the Task API.
  */
 import { Hono } from "hono/tiny";
 import { TASK, TOKEN, UPSTREAM_PATH } from "./task.ts";

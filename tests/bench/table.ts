@@ -1,4 +1,4 @@
-/** A table of text: the first column to the left, the others to the right unless they are words. */
+/** Formats a table. Columns of numbers are aligned to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) =>

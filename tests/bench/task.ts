@@ -1,9 +1,9 @@
-/** The task that every measurement asks for, as the platform sends it. */
+/** The task of every measurement, as the platform sends it. */
 
-/** The platform's token. */
+/** Token of the platform. */
 export const TOKEN = "bench-token-0123456789";
 
-/** All its fields, but for an id of its own. */
+/** All fields of the task, with an id of its own. */
 export const TASK = {
   id: "task-00-0",
   user_id: "5f3a7f0e-8a4a-4f7c-9f55-6d0a1f0a9c11",
@@ -21,6 +21,6 @@ export const TASK = {
   error_description: null,
 };
 
-/** Where the platform has a task. */
+/** Returns the path of a task on the platform. */
 export const UPSTREAM_PATH = (workspace: string, task: string) =>
   `/api/v1/workspace/${workspace}/task/${task}`;

@@ -1,4 +1,4 @@
-/** The Worker in workerd: how soon it answers, and what an invocation costs. */
+/** The Worker in workerd: its cold start, and the CPU time of a request. */
 import {
   binaryIn,
   freePort,
@@ -18,7 +18,7 @@ const DATE = "2026-07-30";
 const STARTS = 11;
 const EMPTY = `export default { fetch: () => new Response("ok") };\n`;
 
-/** Cold start, and CPU. */
+/** Measures the cold start and the CPU time. */
 export async function workerdFigures(): Promise<Figure[]> {
   await install();
   const binary = await binaryIn("@cloudflare", "workerd");
@@ -69,7 +69,7 @@ export async function workerdFigures(): Promise<Figure[]> {
   ];
 }
 
-/** A worker that has answered, and after how many ms from the start of its process. */
+/** A started worker. */
 interface Booted extends Server {
   answered: number;
 }

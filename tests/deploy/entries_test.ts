@@ -124,7 +124,7 @@ function gatewayEvent(path: string, init: RequestInit) {
   };
 }
 
-/** Where the bundle of an entry is; the first to ask has them made. */
+/** Returns the bundle of an entry. The first call builds all bundles. */
 async function bundle(name: string): Promise<string> {
   await (bundled ??= bundleEntries(OUT, ["node", "bun", "vercel", "aws_lambda"]));
   return new URL(`${name}.js`, OUT).pathname;
@@ -159,7 +159,7 @@ const CALL = `
   console.log(JSON.stringify({ status: answer.statusCode ?? answer.status, body }));
 `;
 
-Deno.test("cloudflare.ts takes a signed delivery from 202 to 200", async () => {
+Deno.test("cloudflare.ts resolves a signed delivery", async () => {
   await using upstream = serve();
   using _log = captureConsole();
   const waiting: Promise<unknown>[] = [];
@@ -175,7 +175,7 @@ Deno.test("cloudflare.ts takes a signed delivery from 202 to 200", async () => {
   await Promise.all(waiting);
 });
 
-Deno.test("netlify.ts takes a signed delivery from 202 to 200", async () => {
+Deno.test("netlify.ts resolves a signed delivery", async () => {
   await using upstream = serve();
   using _log = captureConsole();
   const settings: Settings = { ...upstream.settings, ...PORTLESS };
@@ -191,7 +191,7 @@ Deno.test("netlify.ts takes a signed delivery from 202 to 200", async () => {
   assertEquals(netlifyConfig, { path: "/*" });
 });
 
-Deno.test("supabase/index.ts takes a signed delivery from 202 to 200, with its config.toml", async () => {
+Deno.test("supabase/index.ts resolves a signed delivery, with its config.toml", async () => {
   await using upstream = serve();
   using _log = captureConsole();
   const toml = await Deno.readTextFile(new URL("functions/supabase/config.toml", root));
@@ -204,7 +204,7 @@ Deno.test("supabase/index.ts takes a signed delivery from 202 to 200, with its c
 });
 
 for (const file of ["main", "supabase/index"]) {
-  Deno.test(`${file}.ts, served by deno serve, takes a signed delivery from 202 to 200`, async () => {
+  Deno.test(`${file}.ts, served by deno serve, resolves a signed delivery`, async () => {
     await using upstream = serve();
     const args = [
       "serve",
@@ -220,14 +220,14 @@ for (const file of ["main", "supabase/index"]) {
   });
 }
 
-Deno.test("vercel.ts takes a signed delivery from 202 to 200", async () => {
+Deno.test("vercel.ts resolves a signed delivery", async () => {
   await using upstream = serve();
   using _log = captureConsole();
   using _set = environment({ ...upstream.settings, ...PORTLESS });
   await deliver(calling(vercel.fetch), upstream.platform);
 });
 
-Deno.test("aws_lambda.ts takes a signed event from 202 to 200", async () => {
+Deno.test("aws_lambda.ts resolves a signed event", async () => {
   await using upstream = serve();
   using _log = captureConsole();
   using _set = environment({ ...upstream.settings, ...PORTLESS });
@@ -238,7 +238,7 @@ Deno.test("aws_lambda.ts takes a signed event from 202 to 200", async () => {
   }, upstream.platform);
 });
 
-Deno.test("bun.ts asks for its port late, and takes a signed delivery from 202 to 200", async () => {
+Deno.test("bun.ts reads its port late and resolves a signed delivery", async () => {
   await using upstream = serve();
   using _log = captureConsole();
   using _set = environment({ ...upstream.settings, PORT: "8123" });
@@ -265,7 +265,7 @@ Deno.test("bun.ts reads a body in one piece if Bun names the peer", async () => 
   for (const signal of ["SIGINT", "SIGTERM"]) process.removeAllListeners(signal);
 });
 
-Deno.test("the functions read nothing when they are imported", async () => {
+Deno.test("the functions read no setting at import time", async () => {
   const names = ["aws_lambda", "bun", "cloudflare", "netlify", "supabase/index", "vercel"];
   const script = names.map((name) => `import "./functions/${name}.ts";\n`).join("");
   // with no permission at all, and nobody to ask: a read would be an error
@@ -275,7 +275,7 @@ Deno.test("the functions read nothing when they are imported", async () => {
   assertEquals([code, child.output], [0, { stdout: "", stderr: "" }]);
 });
 
-Deno.test("the functions of Deno and Cloudflare answer 503 misconfigured without a setting", async () => {
+Deno.test("the Deno and Cloudflare functions answer 503 without settings", async () => {
   const script = `
     import cloudflare from "./functions/cloudflare.ts";
     import netlify from "./functions/netlify.ts";
@@ -297,7 +297,7 @@ Deno.test("the functions of Deno and Cloudflare answer 503 misconfigured without
 });
 
 for (const [file, call] of [["vercel", "default.fetch"], ["aws_lambda", "handler"]] as const) {
-  Deno.test(`${file}.ts, bundled, does the same under Node, and answers 503 without a setting`, async () => {
+  Deno.test(`${file}.ts bundled runs under Node and answers 503 without settings`, async () => {
     await using upstream = serve();
     const module = await bundle(file);
     const send = node(module, call, { ...upstream.settings, ...PORTLESS });
@@ -309,7 +309,7 @@ for (const [file, call] of [["vercel", "default.fetch"], ["aws_lambda", "handler
   });
 }
 
-Deno.test("vercel.ts, bundled, does the same in the edge runtime, and answers 503 without a setting", async () => {
+Deno.test("vercel.ts bundled runs in the edge runtime and answers 503 without settings", async () => {
   await using upstream = serve();
   await Deno.mkdir(OUT, { recursive: true });
   const [wrapper, script] = ["edge.ts", "edge.js"].map((name) => new URL(name, OUT));
@@ -349,7 +349,7 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-Deno.test("node.ts, bundled, serves under Node, and ends when it is told to", async () => {
+Deno.test("node.ts bundled serves under Node and ends on a signal", async () => {
   await using upstream = serve();
   const args = [await bundle("node")];
   await using server = start("node", args, { ...upstream.settings, PORT: "0" });
@@ -385,7 +385,7 @@ Deno.test("node.ts, bundled, serves under Node, and ends when it is told to", as
   assert(!/canary|whsec_|v1,/.test(written), written);
 });
 
-Deno.test("node.ts, bundled, does not start on a wrong setting", async () => {
+Deno.test("node.ts bundled does not start with a wrong setting", async () => {
   const args = [await bundle("node")];
   for (
     const [settings, variable] of [
@@ -405,7 +405,7 @@ Deno.test("node.ts, bundled, does not start on a wrong setting", async () => {
   }
 });
 
-Deno.test("bun.ts, bundled, serves under Bun, and does not start on a wrong setting", async () => {
+Deno.test("bun.ts bundled serves under Bun and does not start with a wrong setting", async () => {
   await using upstream = serve();
   const file = await bundle("bun");
   const command = await bunCommand();

@@ -89,7 +89,7 @@ function serve(files: URL, typeOf: (path: string) => string) {
   return { ...server, asked, host: new URL(server.origin).host };
 }
 
-/** What a user writes: it has types, it reads a task, and it tells one error from another. */
+/** A program of a user: it has types, reads a task and handles an error. */
 const PROGRAM = (specifier: string, origin: string) => `
 import { Credentials, DeepintHTTPError, Task, type TaskInfo } from "${specifier}";
 
@@ -118,7 +118,7 @@ const denoRun = (host: string) => [
   `--allow-net=${host}`,
 ];
 
-Deno.test("mod.ts can be imported by URL, type-checked, in any kind of folder", async () => {
+Deno.test("mod.ts is imported by URL with type checks in any kind of folder", async () => {
   await using folder = await scratch();
   await using server = serve(root, () => "text/plain; charset=utf-8");
   const url = `${server.origin}/mod.ts`;
@@ -147,7 +147,7 @@ Deno.test("mod.ts can be imported by URL, type-checked, in any kind of folder", 
   for (const path of paths) assertMatch(path, /^\/(mod|src\/(internal\/)?\w+)\.ts$/);
 });
 
-Deno.test("the built artefacts install, compile and run", async (t) => {
+Deno.test("the built artifacts install, compile and run", async (t) => {
   await using folder = await scratch();
   const dist = new URL("dist/", folder.url);
   const { files, tarball } = await build(dist).finally(endBundling);
@@ -326,7 +326,7 @@ async function installTools(): Promise<URL> {
   return new URL("node_modules/", folder);
 }
 
-Deno.test("deno publish ships what the exports need, and no more", async () => {
+Deno.test("deno publish includes only the modules of the exports", async () => {
   const args = ["publish", "--dry-run", "--frozen", "--allow-dirty", "--no-check"];
   const { code, output } = await deno(args, { quiet: true });
   assertEquals(code, 0, output);

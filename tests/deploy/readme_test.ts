@@ -85,7 +85,7 @@ Deno.test("README: every TypeScript block type-checks and runs", async (t) => {
   }
 });
 
-Deno.test("README: the endpoint starts as it says, and answers each curl block", async () => {
+Deno.test("README: the endpoint starts and answers each curl block", async () => {
   await using server = platform();
   const shell = blocks.filter(({ language }) => language === "sh").map(({ code }) => code);
   const settings = shell.find((code) => code.includes("deno task start"));
@@ -108,7 +108,7 @@ Deno.test("README: the endpoint starts as it says, and answers each curl block",
   }
 });
 
-Deno.test("README: a watch is kept and begun as it says, and its callback arrives signed", async () => {
+Deno.test("README: a watch is created and its callback arrives signed", async () => {
   await using server = platform();
   const shell = blocks.filter(({ language }) => language === "sh").map(({ code }) => code);
   const settings = shell.find((code) => code.includes("deno task start")) ?? "";
@@ -148,7 +148,7 @@ Deno.test("README: a watch is kept and begun as it says, and its callback arrive
   }
 });
 
-Deno.test("README: the Workflow of wrangler's settings is the one that the Worker has", () => {
+Deno.test("README: the Worker exports the Workflow of wrangler's settings", () => {
   const [text, ...more] = blocks.filter(({ language }) => language === "jsonc");
   assertEquals(more, []);
   const { workflows } = JSON.parse((text?.code ?? "").replace(/^\/\/.*$/m, ""));
@@ -156,7 +156,7 @@ Deno.test("README: the Workflow of wrangler's settings is the one that the Worke
   assertEquals([binding, class_name], [BINDING, WatchWorkflow.name]);
 });
 
-Deno.test("README: the command line does what its blocks say, and installs", async () => {
+Deno.test("README: the commands of the CLI work and install", async () => {
   await using server = platform();
   const bin = await Deno.makeTempDir({ prefix: "readme-" });
   const env = { DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: server.origin, DENO_INSTALL_ROOT: bin };
@@ -174,7 +174,7 @@ Deno.test("README: the command line does what its blocks say, and installs", asy
   }
 });
 
-Deno.test("README: the API reference has a page for everything that is exported", async () => {
+Deno.test("README: the API reference has a page for every export", async () => {
   const ran = await run(Deno.execPath(), ["task", "docs"]);
   assertEquals(ran.code, 0, ran.stderr);
   const exported = {
@@ -189,14 +189,14 @@ Deno.test("README: the API reference has a page for everything that is exported"
   }
 });
 
-Deno.test("README: the demo shows every answer that it promises, and ends well", async () => {
+Deno.test("README: the demo shows the responses and exits with 0", async () => {
   const ran = await run(Deno.execPath(), ["task", "demo"]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
   const statuses = [...ran.stdout.matchAll(/^← (\d+)/gm)].map(([, status]) => status);
   assertEquals(statuses, ["202", "202", "200", "202", "503", "200", "424"]);
 });
 
-Deno.test("README and .github: each command is a task, each link and each file named is there", async () => {
+Deno.test("README and .github: commands, links and file names exist", async () => {
   assert(pages.size >= 13);
   let files = 0;
   for (const [page, text] of pages) {
@@ -217,7 +217,7 @@ Deno.test("README and .github: each command is a task, each link and each file n
   assert(files > 40, `${files} files`);
 });
 
-Deno.test("README: what makes a key and a secret makes ones that the endpoint takes", async () => {
+Deno.test("README: the endpoint accepts a generated key and secret", async () => {
   const commands = [...pages.values()].flatMap((page) =>
     [...page.matchAll(/key\s+with\s+`(openssl [^`]+)`\s+and\s+a\s+secret\s+with\s+`([^`]+)`/g)]
       .map(([, key = "", secret = ""]) => [key, secret])
@@ -232,7 +232,7 @@ Deno.test("README: what makes a key and a secret makes ones that the endpoint ta
   readConfig({ DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS, RESOLVE_LINK_SECRETS }); // throws for one it refuses
 });
 
-Deno.test("docs: the tables name every setting and every problem, and nothing else", () => {
+Deno.test("docs: the tables have every setting and every problem", () => {
   const rows = (name: string) =>
     [...(pages.get(`.github/docs/${name}.md`) ?? "").matchAll(/^\| `([^`]+)` +\| ([^|]+)/gm)]
       .map(([, name, rest = ""]) => ({ name, rest: rest.trim() }));

@@ -101,7 +101,7 @@ Deno.test("deno task start prints its address and resolves tasks over HTTP", asy
   assertEquals(rest.length, 1, `nothing but the address: ${rest.join("\n")}`);
 });
 
-Deno.test("SIGINT and SIGTERM end the server with code 0, also with a connection kept alive", async () => {
+Deno.test("SIGINT and SIGTERM end the server with code 0 despite an idle connection", async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using server = run(["task", "start"], READY);
     const origin = await originOf(server);
@@ -113,7 +113,7 @@ Deno.test("SIGINT and SIGTERM end the server with code 0, also with a connection
   }
 });
 
-Deno.test("a request that is under way when the server is ended still gets its answer", async () => {
+Deno.test("a request in flight gets its response when the server ends", async () => {
   await using upstream = serve();
   await using server = run(["task", "start"], upstream.settings);
   const origin = await originOf(server);
@@ -135,7 +135,7 @@ Deno.test("a request that is under way when the server is ended still gets its a
   assertEquals(await code, 0);
 });
 
-Deno.test("a caller that goes away breaks off the upstream request, and is in the log", async () => {
+Deno.test("a client disconnect aborts the upstream request and is logged", async () => {
   await using upstream = serve();
   await using server = run(["task", "start"], upstream.settings);
   const origin = await originOf(server);
@@ -158,7 +158,7 @@ Deno.test("a caller that goes away breaks off the upstream request, and is in th
   assert(!/error|at file|canary/i.test(server.output.stderr), server.output.stderr);
 });
 
-Deno.test("a body over 20 kB is 413 over HTTP before it has arrived, declared or chunked", async () => {
+Deno.test("a body over 20 kB is refused with 413 before it has arrived", async () => {
   await using server = run(["task", "start"], READY);
   const origin = await originOf(server);
   const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
@@ -175,7 +175,7 @@ Deno.test("a body over 20 kB is 413 over HTTP before it has arrived, declared or
   }
 });
 
-Deno.test("a body is cut at its declared length over HTTP, and one that stays behind it is 408", async () => {
+Deno.test("a body ends at its declared length, and a shorter one times out with 408", async () => {
   await using server = run(["task", "start"], { ...READY, RESOLVE_TIMEOUT_MS: "100" });
   const origin = await originOf(server);
   const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
@@ -187,7 +187,7 @@ Deno.test("a body is cut at its declared length over HTTP, and one that stays be
   assertMatch(late, /^HTTP\/1\.1 408 /);
 });
 
-Deno.test("a body that breaks off over HTTP is 400, declared or chunked, and no defect in the log", async () => {
+Deno.test("a truncated body is 400 and not logged as an internal error", async () => {
   await using server = run(["task", "start"], READY);
   const origin = await originOf(server);
   const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
@@ -251,7 +251,7 @@ for (const [variable, wrong] of BAD) {
   });
 }
 
-Deno.test("the server does not start on a port that is in use, and says so in one line", async () => {
+Deno.test("the server does not start on a used port and prints one line", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   const settings = { ...READY, PORT: String(port), RESOLVE_ALLOW_UNAUTHENTICATED: "1" };
@@ -285,7 +285,7 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED=1 binds 127.0.0.1 and needs a loopback 
   assertEquals((await other.status).success, false, "nobody is there");
 });
 
-Deno.test("deno serve functions/main.ts answers, and refuses a wrong setting in one line", async () => {
+Deno.test("deno serve functions/main.ts serves, and prints one line for a wrong setting", async () => {
   const { PORT: _port, ...settings } = READY;
   await using server = run([...SERVE, "functions/main.ts"], settings);
   const origin = await originOf(server);
@@ -299,7 +299,7 @@ Deno.test("deno serve functions/main.ts answers, and refuses a wrong setting in 
   assertMatch(refused.output.stderr, /^RESOLVE_API_KEYS: (?!.*canary).+\n$/);
 });
 
-Deno.test("main.ts hands the settings of the environment, and the connection, to the app", async () => {
+Deno.test("main.ts passes the environment and the connection to the app", async () => {
   const set = {
     DEEPINT_TOKEN: TOKEN,
     RESOLVE_ALLOW_UNAUTHENTICATED: "1",

@@ -80,7 +80,7 @@ interface Lock {
   npm: Record<string, { integrity: string }>;
 }
 
-Deno.test("every package is pinned by deno.lock, with its hash", async () => {
+Deno.test("deno.lock pins every package with its hash", async () => {
   const lock: Lock = JSON.parse(await read("deno.lock"));
   // @std/assert comes from a file where JSR is out of reach; see CONTRIBUTING.md
   const names = Object.keys(config.imports).filter((name) => name !== "@std/assert");
@@ -94,7 +94,7 @@ Deno.test("every package is pinned by deno.lock, with its hash", async () => {
   }
 });
 
-Deno.test("CI runs .ci/run, which checks with the committed lock before anything may change it", async () => {
+Deno.test("CI runs .ci/run, which first checks the committed lock", async () => {
   const workflow = await read(".github/workflows/ci.yml");
   assertMatch(workflow, /^permissions:\n {2}contents: read\n\n/m);
   assertMatch(workflow, /^ +- run: \.ci\/run$/m);
@@ -102,14 +102,14 @@ Deno.test("CI runs .ci/run, which checks with the committed lock before anything
   assertEquals(commands[0], "task --frozen ok check");
 });
 
-/** What the audit of the gate says with this registry. */
+/** Runs the audit of the gate with this registry. */
 async function audit(registry: string): Promise<{ code: number; said: string }> {
   await using child = start(Deno.execPath(), AUDIT, { NPM_CONFIG_REGISTRY: registry });
   const { code } = await child.status;
   return { code, said: child.output.stdout + child.output.stderr };
 }
 
-Deno.test("the audit fails on a finding, passes without one, and says when nobody answers", async () => {
+Deno.test("the audit fails only on a finding and reports an unreachable registry", async () => {
   const advisory = { id: 1, url: "https://advisory.example/1", title: "a defect" };
   const finding = { ...advisory, severity: "high", vulnerable_versions: "*", cwe: [] };
   const asked: string[][] = [];

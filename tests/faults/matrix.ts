@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket as Connection } from "node:net";
 import type { ProblemType } from "../../functions/http/problem.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 
-/** What `load({ retries: 0 })` ends with. */
+/** Result of `load({ retries: 0 })`. */
 export type ClientOutcome = "success" | {
   code: string;
   /** The status of the answer; undefined for the error of a timeout, which has none. */
@@ -16,7 +16,7 @@ export type ClientOutcome = "success" | {
   retryAfter?: number;
 };
 
-/** What `POST /resolve` answers: a status alone where it is no problem. */
+/** Result of `POST /resolve`: a problem, or a status without one. */
 export type EndpointOutcome = 202 | ProblemType;
 
 /** One way to fail, with its documented outcomes. */
@@ -30,7 +30,7 @@ export interface Fault {
   readonly answer: (socket: Socket, request: FaultRequest) => Text | Promise<Text>;
 }
 
-/** What is known of a request. */
+/** A received request. */
 export interface FaultRequest {
   /** The task's id. */
   readonly id: string;
@@ -193,9 +193,9 @@ export const FAULTS: readonly Fault[] = [
 
 /** A server whose answer to a task's request is the fault that the task's id names. */
 export interface FaultServer extends AsyncDisposable {
-  /** Where the task of a fault is asked for. */
+  /** Returns the origin for the task of a fault. */
   originOf(fault: Fault): string;
-  /** Where all of them are but the one for which nobody listens. */
+  /** Origin of all faults except the refused connection. */
   readonly origin: string;
   /**
    * Sockets that are open: each counts until the client has closed its side too. Every answer says
@@ -208,7 +208,7 @@ export interface FaultServer extends AsyncDisposable {
   idle(): Promise<void>;
 }
 
-/** What {@linkcode startFaultServer} takes. */
+/** Options of {@linkcode startFaultServer}. */
 export interface FaultServerOptions {
   /** Which fault a request gets, if any. @default the one that the task's id names */
   choose?: (request: FaultRequest) => Fault | undefined;
@@ -221,7 +221,7 @@ export async function startFaultServer(options: FaultServerOptions = {}): Promis
   const open = new Set<Connection>();
   let accepted = 0;
   let wake = () => {};
-  // half open: the server's side is closed before the client's
+  // half-open: the server closes its side before the client
   const server = createServer({ allowHalfOpen: true }, (connection) => {
     accepted++;
     open.add(connection);
@@ -289,7 +289,7 @@ async function serve(
     const text = request && await (choose(request)?.answer ?? sound)(socket, request);
     if (text) await socket.send(text);
   } catch {
-    // the client has left
+    // the client has disconnected
   }
   connection.end();
 }
@@ -321,7 +321,7 @@ function fault(
   return { name, id: name.replaceAll(/[^A-Za-z0-9]+/g, "-"), client, endpoint, answer };
 }
 
-/** A JSON body with 200 that is no task. */
+/** A JSON body with 200 that does not describe a task. */
 function body(
   name: string,
   client: ClientOutcome,

@@ -1,4 +1,4 @@
-// What a platform that fails comes to: each case of the fault matrix against a real server.
+// Each case of the fault matrix against a real server.
 import {
   assert,
   assertEquals,
@@ -31,13 +31,13 @@ function assertNear(seconds: number, expected: number): void {
   assertLessOrEqual(Math.abs(seconds - expected), 1, `Retry-After: ${seconds}, not ${expected}`);
 }
 
-Deno.test("the fault matrix has 42 cases, each with an id of its own", () => {
+Deno.test("the fault matrix has 42 cases with unique ids", () => {
   assertEquals(FAULTS.length, 42);
   assertEquals(new Set(FAULTS.map(({ id }) => id)).size, 42);
 });
 
 for (const fault of FAULTS) {
-  Deno.test(`load() ends as documented, in time, silent and closed: ${fault.name}`, async () => {
+  Deno.test(`load() ends as documented, in time, without output or open sockets: ${fault.name}`, async () => {
     await using server = await startFaultServer();
     const { task, error, ms } = await load(server.originOf(fault), fault.id, DEADLINE);
     assertLessOrEqual(ms, DEADLINE + SLACK);
@@ -48,7 +48,7 @@ for (const fault of FAULTS) {
     assertEquals(server.accepted > 0, server.originOf(fault) === server.origin);
   });
 
-  Deno.test(`POST /resolve answers as documented, in time, silent and closed: ${fault.name}`, async () => {
+  Deno.test(`POST /resolve responds as documented, in time and without open sockets: ${fault.name}`, async () => {
     await using server = await startFaultServer();
     const { response, log, ms } = await resolve(server.originOf(fault), fault.id, DEADLINE);
     assertLessOrEqual(ms, DEADLINE + SLACK);
@@ -84,7 +84,7 @@ async function assertEndpoint(response: Response, { client, endpoint }: Fault): 
   if (endpoint === "rate-limited") {
     const seconds = retryAfterOf(response);
     const { retryAfter } = client === "success" ? {} : client;
-    // with no word from the platform, the longest interval of the schedule and its jitter
+    // without Retry-After from the platform, the longest polling interval and its jitter
     if (retryAfter === undefined) assert(seconds >= 60 && seconds <= 66, `${seconds}`);
     else assertNear(seconds, retryAfter);
   }
@@ -92,11 +92,11 @@ async function assertEndpoint(response: Response, { client, endpoint }: Fault): 
 }
 
 for (const who of ["client", "endpoint"]) {
-  Deno.test(`no fault takes 16 MiB of memory of the ${who}`, async () => {
+  Deno.test(`the memory of the ${who} grows by less than 16 MiB on every fault`, async () => {
     await using server = await startFaultServer();
     const served = FAULTS.filter((fault) => server.originOf(fault) === server.origin);
     const small = served.filter((fault) => !isLarge(fault));
-    // a process each: what one large body leaves behind must not hide what the next one takes
+    // a process each, so that memory freed by one large body cannot hide the next
     for (const faults of [small, ...served.filter(isLarge).map((fault) => [fault])]) {
       const grown = await memory(who, server, faults);
       assertEquals(grown.length, faults.length);
@@ -106,7 +106,7 @@ for (const who of ["client", "endpoint"]) {
   });
 }
 
-Deno.test("each large fault takes over 16 MiB of memory of whoever reads it to its end", async () => {
+Deno.test("reading a large fault to its end takes more than 16 MiB", async () => {
   await using server = await startFaultServer();
   const large = FAULTS.filter(isLarge);
   assertEquals(large.length, 3);
@@ -133,7 +133,7 @@ Deno.test(".github/FAULTS.md is what `deno task faults` generates", async () => 
   assertEquals(await Deno.readTextFile(TABLE), await faultTable());
 });
 
-Deno.test("what the fault server calls a reset is one on the wire", async () => {
+Deno.test("the reset of the fault server is a reset on the wire", async () => {
   await using server = await startFaultServer();
   const { port } = new URL(server.origin);
   using socket = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });

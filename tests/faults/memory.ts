@@ -1,27 +1,27 @@
 /**
- * A process of its own for `faults_test.ts`: what a client, or an endpoint, takes of memory while a
- * platform fails it. Arguments: who it is (see {@linkcode WHO}), an origin, and the ids of faults.
- * Writes a line of JSON for each fault. Runs with `--v8-flags=--expose-gc`.
+ * A process that measures the memory of a client or an endpoint while a platform fails. Arguments: the
+ * caller (see {@linkcode CALLERS}), an origin and the ids of faults. Prints a line of JSON per fault. Runs
+ * with `--v8-flags=--expose-gc`.
  */
 import { load, resolve } from "./table.ts";
 
-/** What one fault came to. */
+/** Memory growth after a fault. */
 export interface Growth {
   readonly id: string;
-  /** The most memory until now above what there was before the first fault, in bytes. */
+  /** Peak memory so far, above the memory before the first fault, in bytes. */
   readonly bytes: number;
 }
 
 const PATIENCE = 400;
 
-/** Who asks a platform for a task. */
-const WHO = {
+/** Callers that request a task. */
+const CALLERS = {
   client: (origin: string, id: string) => load(origin, id, PATIENCE),
   async endpoint(origin: string, id: string) {
     const { response } = await resolve(origin, id, PATIENCE);
     await response.body?.cancel();
   },
-  /** Reads to the end, which no client should: shows that the measure sees it. */
+  /** Reads the whole body, which a client must not do. It proves that the test measures memory. */
   async reader(origin: string, id: string) {
     await (await fetch(`${origin}/api/v1/workspace/w-1/task/${id}`)).text();
   },
@@ -29,8 +29,8 @@ const WHO = {
 
 if (import.meta.main) {
   const [who = "", origin = "", ...ids] = Deno.args;
-  const ask = WHO[who as keyof typeof WHO];
-  // what is compiled and allocated once is no part of a request's memory
+  const ask = CALLERS[who as keyof typeof CALLERS];
+  // compile and allocate once before measuring
   for (let round = 0; round < 100; round++) await ask(origin, "sound");
   (globalThis as { gc?: () => void }).gc?.();
   const idle = Deno.memoryUsage().rss;

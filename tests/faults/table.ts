@@ -1,27 +1,27 @@
 /**
- * What the fault matrix comes to: one load by the client and one `POST /resolve` for a fault, and the
- * table of all that `deno task faults` writes to `.github/FAULTS.md`.
+ * Runs the fault matrix: one load by the client and one `POST /resolve` per fault. `deno task faults`
+ * writes the results to `.github/FAULTS.md`.
  */
 import { createApp, type LogEntry, readConfig } from "../../functions/app.ts";
 import { Credentials, DeepintHTTPError, DeepintTimeoutError, Task } from "../../mod.ts";
 import { TOKEN } from "../helpers/client.ts";
 import { type Fault, FAULTS, type FaultServer, startFaultServer } from "./matrix.ts";
 
-/** The key of the endpoint's caller. */
+/** Key of the caller of the endpoint. */
 export const KEY = "canary-key-0123456789";
 
-/** Where the table is. */
+/** The file of the table. */
 export const TABLE = new URL("../../.github/FAULTS.md", import.meta.url);
 
-/** What a load came to, and how long it took. */
+/** Result of a load and its duration. */
 export interface Loaded {
   readonly task: Task;
-  /** Undefined where it succeeded. */
+  /** `undefined` if the load succeeded. */
   readonly error: unknown;
   readonly ms: number;
 }
 
-/** Loads the task that a fault stands for: one attempt of at most `requestTimeout` ms. */
+/** Loads the task of a fault, with one attempt of at most `requestTimeout` ms. */
 export async function load(origin: string, id: string, requestTimeout: number): Promise<Loaded> {
   const ids = { organization_id: "o-1", workspace_id: "w-1", task_id: id };
   const credentials = new Credentials({ token: TOKEN, instance: origin });
@@ -32,14 +32,14 @@ export async function load(origin: string, id: string, requestTimeout: number): 
   return { task, error, ms: performance.now() - began };
 }
 
-/** What an endpoint answered, how long that took, and its line in the log. */
+/** Response of an endpoint, its duration and its log entries. */
 export interface Resolved {
   readonly response: Response;
   readonly log: LogEntry[];
   readonly ms: number;
 }
 
-/** Asks an endpoint for the task that a fault stands for, within `timeout` ms. */
+/** Sends `POST /resolve` for the task of a fault, with a poll timeout of `timeout` ms. */
 export async function resolve(origin: string, id: string, timeout: number): Promise<Resolved> {
   const log: LogEntry[] = [];
   const app = createApp(
@@ -60,7 +60,7 @@ export async function resolve(origin: string, id: string, timeout: number): Prom
   return { response, log, ms: performance.now() - began };
 }
 
-/** The table, made of what each fault comes to here and now. */
+/** Runs every fault and creates the table. */
 export async function faultTable(): Promise<string> {
   await using server = await startFaultServer();
   const rows = await Promise.all(FAULTS.map((fault) => row(server, fault)));
@@ -74,7 +74,7 @@ loads a task once (\`load({ retries: 0 })\`). "Retryable" is the \`retryable\` o
 ${markdown([["Platform", "Client", "Retryable", "Endpoint"], ...rows])}`;
 }
 
-/** A table as `deno fmt` would have it. */
+/** Formats a table as `deno fmt` does. */
 function markdown(rows: string[][]): string {
   const [head = []] = rows;
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -108,7 +108,7 @@ function told(error: unknown, task: Task): string {
 function retryable(error: unknown): string {
   const known = error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError;
   if (!known || !error.retryable) return "";
-  // a date is as exact as a second
+  // dates have a precision of one second
   const seconds = Math.round((error.retryAfter ?? 0) / 5_000) * 5;
   return seconds > 0 ? `after ${seconds.toLocaleString("en")} s` : "yes";
 }

@@ -1,10 +1,9 @@
 /**
- * The environment of a test. Files of tests run side by side in one process, which has one environment: a
- * file that set a variable of it would set it for all, and for the processes that they start. That the
- * real one is read is shown by tests that start a process.
+ * The environment of a test. Test files share one process and its environment: a variable set by one file
+ * would reach the others and their child processes. Tests of the real environment start a process.
  */
 
-/** Has this file find these variables in its environment, and no others, until it is disposed of. */
+/** Replaces the environment with these variables until it is disposed of. */
 export function environment(variables: Record<string, string>): Disposable {
   const { env: real } = Deno;
   const own = new Map(Object.entries(variables));

@@ -1,4 +1,4 @@
-/** Servers of the tests: on a free port of loopback, until they are disposed of. */
+/** Servers of the tests, on a free loopback port until they are disposed of. */
 
 import type { FakePlatform } from "./fake_platform.ts";
 
@@ -8,14 +8,14 @@ export interface Listening extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** Serves a stand-in, whose origin it becomes; a request that its caller breaks off is no error to print. */
+/** Serves a fake platform and sets its origin. Suppresses the errors of requests that clients abort. */
 export function listenAs(platform: FakePlatform): Listening {
   const server = listen(platform.fetch, { onError: () => new Response(null, { status: 500 }) });
   platform.origin = server.origin;
   return server;
 }
 
-/** Serves over HTTP, without a word about where. */
+/** Serves over HTTP without printing the address. */
 export function listen(
   handler: Deno.ServeHandler,
   options: Pick<Deno.ServeTcpOptions, "onError"> = {},

@@ -1,36 +1,36 @@
-/** Processes of the tests: what they write as it comes, and how they end. */
+/** Processes of the tests: their output as it arrives, and their end. */
 import { root } from "./run_deno.ts";
 
-/** The arguments of Deno that start a server, with the permissions of `deno task start` and one file. */
+/** Arguments of `deno` that start a server with the permissions of `deno task start` and one file. */
 export function serverArgs(file?: string, entry = "functions/start.ts"): string[] {
   const files = file === undefined ? [] : [`--allow-read=${file}`, `--allow-write=${file}`];
   return ["run", "--quiet", "--no-prompt", "-P=start", ...files, entry];
 }
 
-/** A process is ended after so many ms, so that its test fails and does not hang. */
+/** Default time until a process is ended, so that its test fails instead of hanging. */
 const TIMEOUT_MS = 60_000;
 
-/** What is kept of this process's environment: what finds programs, and what is downloaded already. */
+/** Environment variables that processes inherit: for finding programs and caches. */
 const KEPT = [
   ...["PATH", "HOME", "DENO_DIR", "DENO_COVERAGE_DIR", "SystemRoot", "LOCALAPPDATA"],
-  // who is trusted, for what a package manager downloads
+  // trusted certificates, for package managers
   ...["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "DENO_CERT", "DENO_TLS_CA_STORE"],
 ];
 
-/** A process: what it has written so far, and how it ended. */
+/** A running process. */
 export interface Process extends AsyncDisposable {
   readonly pid: number;
   readonly output: { stdout: string; stderr: string };
   readonly status: Promise<Deno.CommandStatus>;
-  /** Waits for text on either output, and gives its first group. */
+  /** Waits for text on either output. Returns its first group. */
   waitForOutput(pattern: RegExp): Promise<string>;
-  /** Sends a signal and gives the exit code. */
+  /** Sends a signal. Returns the exit code. */
   end(signal: Deno.Signal): Promise<number>;
 }
 
 /**
- * Runs a command with no settings in its environment but these, and this on its input. It is ended by
- * SIGTERM, which `deno task` hands on: SIGKILL would leave its child behind.
+ * Starts a command with only these settings in its environment, and text on its standard input. It ends
+ * with SIGTERM, which `deno task` forwards to its child; SIGKILL would leave the child behind.
  */
 export function start(
   command: string,
@@ -75,7 +75,9 @@ export function start(
       for (;;) {
         const [match, group = ""] = pattern.exec(output.stdout + output.stderr) ?? [];
         if (match !== undefined) return group;
-        if (ended) throw new Error(`it ended without ${pattern}: ${output.stdout + output.stderr}`);
+        if (ended) {
+          throw new Error(`the process ended without ${pattern}: ${output.stdout + output.stderr}`);
+        }
         await new Promise<void>((resolve) => wake = resolve);
       }
     },
@@ -87,7 +89,7 @@ export function start(
       try {
         if (!ended) child.kill("SIGTERM");
       } catch {
-        // it has just ended by itself
+        // it has just ended
       }
       await status;
     },

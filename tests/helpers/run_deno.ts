@@ -1,9 +1,9 @@
-// Runs this same Deno again as a child: `deno task` works on a machine with no `deno` in PATH.
+// Runs this Deno as a child, so that `deno task` works without `deno` in PATH.
 
-/** The project's folder, as a URL that ends in a slash. */
+/** URL of the project's folder, with a trailing slash. */
 export const root = new URL("../../", import.meta.url);
 
-/** How a child ended: its exit code and all that it wrote, without colour. */
+/** Exit code and uncoloured output of a child. */
 export interface Ran {
   code: number;
   output: string;
@@ -11,13 +11,13 @@ export interface Ran {
 
 /** Options of {@linkcode deno}. */
 export interface DenoOptions {
-  /** Keep the child's output from the terminal. @default {false} */
+  /** Hides the child's output. @default {false} */
   quiet?: boolean;
-  /** End the child after this many milliseconds. @default {undefined} never */
+  /** Ends the child after this many milliseconds. @default {undefined} never */
   timeout?: number;
 }
 
-/** Runs `deno` with `args` in the project's folder, its output shown as it comes. */
+/** Runs `deno` in the project's folder and prints its output as it arrives. */
 export async function deno(args: string[], options: DenoOptions = {}): Promise<Ran> {
   const child = new Deno.Command(Deno.execPath(), {
     args,
@@ -29,7 +29,7 @@ export async function deno(args: string[], options: DenoOptions = {}): Promise<R
   }).spawn();
 
   const end = () => child.kill("SIGTERM");
-  // A `kill` of the task must not leave a test run behind (Windows has no such signal).
+  // forward SIGTERM, so that no test run outlives the task (Windows lacks the signal)
   const forwards = Deno.build.os !== "windows";
   if (forwards) Deno.addSignalListener("SIGTERM", end);
   const timer = options.timeout === undefined ? undefined : setTimeout(end, options.timeout);
@@ -47,14 +47,14 @@ export async function deno(args: string[], options: DenoOptions = {}): Promise<R
   clearTimeout(timer);
   if (forwards) Deno.removeSignalListener("SIGTERM", end);
 
-  // A process that the child left behind may hold the pipes open for ever.
+  // a grandchild may keep the pipes open
   const { promise: enough, resolve } = Promise.withResolvers<void>();
   const linger = setTimeout(resolve, 2_000);
   await Promise.race([pumps, enough]);
   clearTimeout(linger);
 
   const output = withoutColour(chunks.join(""));
-  // What is printed next must begin a line, also after a child that was killed in the middle.
+  // start a new line for the next output: a killed child may have stopped in the middle of one
   if (!options.quiet && !/(^|\n)$/.test(output)) await writeAll(Deno.stdout, NEWLINE);
   return { code, output };
 }

@@ -1,6 +1,6 @@
 /**
- * What `page.ts` uses of Playwright and of axe-core. Their own types are where the packages are: in a
- * folder that the type check need not have.
+ * The parts of Playwright and axe-core that `page.ts` uses. A type check cannot reach their own types:
+ * the packages are installed in `dist/`.
  */
 
 /** `playwright-core`. */
@@ -15,7 +15,7 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** How a person has set up the browser. */
+/** Preferences and viewport of a browser context. */
 export interface ContextOptions {
   javaScriptEnabled?: boolean;
   reducedMotion?: "reduce";
@@ -56,7 +56,7 @@ export interface Page {
   waitForSelector(selector: string, options?: { state: "attached" }): Promise<unknown>;
 }
 
-/** What `axe.run()` gives. */
+/** Result of `axe.run()`. */
 export interface Axe {
   violations: { id: string; nodes: { html: string }[] }[];
 }

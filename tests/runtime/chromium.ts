@@ -1,4 +1,4 @@
-// Chromium: a page that runs the client's part and posts the results to where it came from.
+// Chromium: a page that runs the client's tests and posts the results to its server.
 import { runSuite, type ServerContext } from "./suite.ts";
 
 const servers: ServerContext = JSON.parse(new URL(location.href).searchParams.get("servers") ?? "");

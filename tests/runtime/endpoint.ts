@@ -1,10 +1,9 @@
-// The endpoint as the suite uses it: how each stub makes it, and the stub's common part where a
-// runtime gives nothing but a fetch handler.
+// The endpoint of the suite, and the common part of the stubs for runtimes that only have a fetch handler.
 import { createApp, type ExecutionContext, type Handler, readConfig } from "../../functions/app.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { KEY, runSuite, SECRET, type ServerContext, type TestResult, TOKEN } from "./suite.ts";
 
-/** The endpoint, polling the misbehaving server. */
+/** Creates an endpoint that polls the misbehaving server. */
 export function makeEndpoint({ server }: ServerContext): Handler {
   const config = readConfig({
     DEEPINT_TOKEN: TOKEN,
@@ -16,13 +15,13 @@ export function makeEndpoint({ server }: ServerContext): Handler {
   return createApp(config, { log() {} });
 }
 
-/** Runs all of the suite; `origin` is where the runtime serves the endpoint. */
+/** Runs the whole suite. `origin` is the endpoint as the runtime serves it. */
 export function runAll(servers: ServerContext, origin: string): Promise<TestResult[]> {
   const app = makeEndpoint(servers);
   return runSuite({ ...servers, endpoint: { origin, app, signWebhook } });
 }
 
-/** `POST /suite` with the servers runs the suite; what else comes is the endpoint's. */
+/** Creates a handler that runs the suite on `POST /suite` and passes other requests to the endpoint. */
 export function workerHandler(): (
   request: Request,
   platform?: unknown,

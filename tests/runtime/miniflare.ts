@@ -1,5 +1,5 @@
-// Cloudflare's own emulator with a Worker in it, a Workflow beside it, and settings: `deno run` with
-// where the packages are, and the options. Ends with SIGTERM.
+// Cloudflare's emulator with a Worker, a Workflow and settings. Arguments: the folder of the packages and
+// the options as JSON. Ends with SIGTERM.
 import { createRequire } from "node:module";
 
 interface Emulator {
@@ -8,7 +8,7 @@ interface Emulator {
 }
 
 const [packages = "", options = "{}"] = Deno.args;
-// by `require` of where the runtimes are installed, which is no place that a type check could look at
+// `require` from the folder of the packages, which a type check cannot read
 const { Miniflare }: { Miniflare: new (options: unknown) => Emulator } = createRequire(packages)(
   "miniflare",
 );

@@ -1,17 +1,17 @@
-/** The packages that only the runtimes and the browser are tested with, and the browser itself. */
+/** Packages of the runtime tests, and the browser. */
 import { deno, root } from "../helpers/run_deno.ts";
 
-/** Milliseconds for the packages, and for one bundle. */
+/** Time limits in ms. */
 const INSTALL_DEADLINE = 90_000;
 const BUNDLE_DEADLINE = 30_000;
 
-/** Where they are installed, and where whatever uses them writes. */
+/** Folder of the packages and of the files that the tests write. */
 export const output = new URL("dist/runtimes/", root);
 const packages = new URL("tests/runtime/packages/", root);
-/** The children's HOME: what is found in a developer's own is none of theirs. */
+/** HOME of the child processes, instead of a developer's own. */
 const home = new URL("home/", output);
 
-/** A file below {@linkcode output}, as a path. */
+/** Returns the path of a file in {@linkcode output}. */
 export function path(name: string): string {
   return decodeURIComponent(new URL(name, output).pathname);
 }
@@ -42,7 +42,7 @@ export async function install(): Promise<void> {
   await Deno.writeTextFile(stamp, lock);
 }
 
-/** The path of a Chromium that is installed on the machine. */
+/** Finds an installed Chromium. */
 export async function findChromium(): Promise<string> {
   for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
     for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
@@ -53,7 +53,7 @@ export async function findChromium(): Promise<string> {
   throw new Error("there is no chromium: apt-get install chromium");
 }
 
-/** By Deno's own bundler: it takes the packages that deno.lock has, with nothing to install. */
+/** Bundles a module with `deno bundle`, which uses the packages of deno.lock. */
 export async function make(entry: string, file: string, format = "esm"): Promise<void> {
   const args = ["bundle", "--quiet", "--frozen", "--minify", "--platform=browser"];
   const { code, output } = await deno([...args, `--format=${format}`, "-o", file, entry], {
@@ -63,7 +63,7 @@ export async function make(entry: string, file: string, format = "esm"): Promise
   if (code !== 0) throw new Error(`cannot bundle ${entry}:\n${output}`);
 }
 
-/** What workerd runs: a module Worker on a port, whose network is loopback alone. */
+/** Creates the configuration of workerd: a module Worker on a port, with access to loopback only. */
 export function workerdConfig(
   module: string,
   port: number,
@@ -90,7 +90,7 @@ const worker :Workerd.Worker = (
 `;
 }
 
-/** The program itself, not the script that starts it: a script that is ended leaves it behind. */
+/** Finds the binary of an npm package. The script that starts it would leave it running. */
 export async function binaryIn(scope: string, name: string): Promise<string> {
   for await (const entry of Deno.readDir(new URL(`node_modules/${scope}/`, output))) {
     const binary = path(`node_modules/${scope}/${entry.name}/bin/${name}`);
@@ -99,7 +99,7 @@ export async function binaryIn(scope: string, name: string): Promise<string> {
   throw new Error(`npm has no ${name} for this platform`);
 }
 
-/** A port that nobody listens on. */
+/** Returns a free port. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;

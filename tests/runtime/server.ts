@@ -1,9 +1,9 @@
-// The loopback servers behind the shared suite: one that misbehaves in the way that a task's id
-// names, one that must see nothing, and one that breaks its connections.
+// The loopback servers of the shared suite: one misbehaves as the task's id says, one must not receive
+// a request, and one closes its connections.
 import { createFakePlatform } from "../helpers/fake_platform.ts";
 import { type ServerContext, type ServerState, TOKEN } from "./suite.ts";
 
-/** The servers, where they are, and their end. */
+/** The running servers and their origins. */
 export interface Servers extends AsyncDisposable {
   readonly context: ServerContext;
 }
@@ -15,7 +15,7 @@ const CORS = {
   "access-control-expose-headers": "retry-after",
 };
 
-/** What is sent where a body is over the client's cap of 1 MiB: a task, and then white space. */
+/** A body over the limit of 1 MiB: a task followed by white space. */
 const LARGE = new TextEncoder().encode(`{"id":"t-1","status":"success"}`.padEnd(4 << 20));
 
 /** Starts the servers on free ports. */
@@ -30,7 +30,7 @@ export function startServers(): Servers {
     return Response.json({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
   });
   const { port } = strange.addr;
-  // `localhost` may be either; where there is no IPv6 the one above is enough
+  // `localhost` may be IPv4 or IPv6; without IPv6 the first server is enough
   const strangers = [strange, ...attempt(() => serve("::1", port, strange.answer))];
 
   const home = serve("127.0.0.1", 0, async (request) => {

@@ -1,6 +1,6 @@
 /**
- * What can differ between runtimes, as tests that run unchanged on each of them. Web standards only
- * and no test framework: a runtime's stub calls `runSuite` and hands on what it returns.
+ * Tests of behaviour that can differ between runtimes. They use web standards only and no test framework:
+ * the stub of a runtime calls `runSuite` and returns its results.
  *
  * @module
  */
@@ -19,61 +19,61 @@ import {
 } from "../../mod.ts";
 import type { FakeTask, TaskHandle } from "../helpers/fake_platform.ts";
 
-/** What must never be seen again. */
+/** Secrets that must not be printed. */
 export const TOKEN = "canary-token-0123456789";
 export const KEY = "canary-key-0123456789";
 export const SECRET = `whsec_${btoa("canary-secret-of-32-bytes-length")}`;
 
 /** The origins of the loopback servers. */
 export interface ServerContext {
-  /** Misbehaves in the way that a task's id names; a stand-in otherwise. */
+  /** Misbehaves as the task's id says; otherwise a fake platform. */
   readonly server: string;
-  /** Must see nothing. */
+  /** Must not receive a request. */
   readonly other: string;
-  /** Breaks its connections: before the answer, or, for the task `cut`, within the body. */
+  /** Closes its connections: before the response, or within the body for the task `cut`. */
   readonly broken: string;
-  /** Nobody listens there. */
+  /** Refuses connections. */
   readonly closed: string;
 }
 
-/** What `/control/state` of the server tells. */
+/** State of the server, from `/control/state`. */
 export interface ServerState {
-  /** Requests that the other server saw. */
+  /** Requests that the other server received. */
   other: number;
-  /** Those of them with a token. */
+  /** Requests with a token among them. */
   tokens: number;
-  /** Requests that the server keeps hanging, and whose client has not left. */
+  /** Hanging requests whose client is still connected. */
   open: number;
 }
 
-/** What a test is run with. */
+/** Context of a test. */
 export interface TestContext extends ServerContext {
-  /** Where the runtime has a server's part too. */
+  /** The endpoint, on runtimes that have a server. */
   readonly endpoint?: {
-    /** Where the runtime serves the endpoint over HTTP. */
+    /** Origin of the endpoint. */
     readonly origin: string;
     readonly app: Handler;
     readonly signWebhook: typeof signWebhook;
   };
 }
 
-/** One test: it rejects when what it claims does not hold. */
+/** A test. It rejects when it fails. */
 export interface Test {
   readonly name: string;
   readonly needs?: "endpoint";
   run(context: TestContext): Promise<void>;
 }
 
-/** How a test ended; `error` tells why it failed. */
+/** Result of a test; `error` is the reason of a failure. */
 export interface TestResult {
   name: string;
   error?: string;
 }
 
-/** Milliseconds for one test. */
+/** Time limit of a test in ms. */
 const DEADLINE = 8_000;
 
-/** Runs the tests that the context has what they need for, one after the other. */
+/** Runs the tests in order, without those that need an endpoint if there is none. */
 export async function runSuite(context: TestContext): Promise<TestResult[]> {
   const results: TestResult[] = [];
   for (const { name, run } of testsFor(context.endpoint !== undefined)) {
@@ -93,7 +93,7 @@ export async function runSuite(context: TestContext): Promise<TestResult[]> {
   return results;
 }
 
-/** The tests of a runtime, in order. */
+/** Returns the tests of a runtime in order. */
 export function testsFor(endpoint: boolean): Test[] {
   return suite.filter(({ needs }) => needs === undefined || endpoint);
 }
@@ -197,7 +197,7 @@ async function allLeft(context: ServerContext): Promise<void> {
   throw new Error("a request is still open");
 }
 
-/** What the other server saw while this ran. */
+/** Returns the requests that the other server received during `work`. */
 async function seenByOther(
   context: ServerContext,
   run: () => Promise<unknown>,
@@ -210,9 +210,9 @@ async function seenByOther(
 
 const NONE = { other: 0, tokens: 0 };
 
-// Redirects: the token stays at home.
+// Redirects: the token is never sent to another origin.
 
-test("the other server counts what reaches it, by both of its names", async (context) => {
+test("the other server counts its requests under both host names", async (context) => {
   for (const origin of [context.other, context.other.replace("127.0.0.1", "localhost")]) {
     const reach = async () => await (await fetch(origin)).text();
     same(await seenByOther(context, reach), { other: 1, tokens: 0 }, "seen");
@@ -222,7 +222,7 @@ test("the other server counts what reaches it, by both of its names", async (con
 for (const kind of [301, 302, 303, 307, 308]) {
   const places = { port: "another port", name: "another host name", here: "the same server" };
   for (const [place, words] of Object.entries(places)) {
-    test(`a ${kind} to ${words} is refused, and the other server sees nothing`, async (context) => {
+    test(`a ${kind} to ${words} is refused without a request to the other server`, async (context) => {
       const task = taskAt(context.server, `redirect-${kind}-${place}`);
       const seen = await seenByOther(context, async () => {
         for (const operation of [() => task.load(), () => task.delete(), () => task.resolve()]) {
@@ -235,13 +235,13 @@ for (const kind of [301, 302, 303, 307, 308]) {
   }
 }
 
-// Abort and deadlines: at once, and the connection ends.
+// Abort and deadlines: immediate, and the connection ends.
 
 for (const how of ["headers", "body", "trickle"]) {
   const where = how === "headers" ? "before the headers" : how === "body" ? "in the body" : "on";
   const what = how === "trickle" ? "a body that trickles" : "a server that hangs";
 
-  test(`an abort of ${what} ${where} rejects with the signal's reason at once`, async (context) => {
+  test(`an abort of ${what} ${where} rejects immediately with the signal's reason`, async (context) => {
     for (const operation of ["load", "resolve"] as const) {
       const controller = new AbortController();
       const reason = new Error("enough");
@@ -257,7 +257,7 @@ for (const how of ["headers", "body", "trickle"]) {
     await allLeft(context);
   });
 
-  test(`${what} ${where} ends by the attempt's deadline`, async (context) => {
+  test(`${what} ${where} ends at the attempt's deadline`, async (context) => {
     const began = Date.now();
     const options = { retries: 0, requestTimeout: 300 };
     const error = await rejection(() => taskAt(context.server, `hang-${how}`).load(options));
@@ -270,7 +270,7 @@ for (const how of ["headers", "body", "trickle"]) {
   });
 }
 
-test("a signal that has aborted before rejects with its reason, without a request", async ({ server }) => {
+test("an aborted signal rejects with its reason, without a request", async ({ server }) => {
   const signal = AbortSignal.abort("a reason that is no error");
   let asked = 0;
   const task = taskAt(server, "t-1", () => Promise.reject(asked++));
@@ -305,12 +305,12 @@ test("a gzipped body is read", async ({ server }) => {
   same(task.info.status, "success", "the status");
 });
 
-test("a body that breaks off is a NETWORK_ERROR that may be tried again", async ({ broken }) => {
+test("a truncated body is a retryable NETWORK_ERROR", async ({ broken }) => {
   const { retryable } = await httpError(() => taskAt(broken, "cut").load(once), "NETWORK_ERROR");
   same(retryable, true, "retryable");
 });
 
-test("a connection that closes without an answer is a NETWORK_ERROR", async ({ broken }) => {
+test("a connection that closes without a response is a NETWORK_ERROR", async ({ broken }) => {
   const error = await httpError(() => taskAt(broken, "t-1").load(once), "NETWORK_ERROR");
   same([error.status, error.retryable], [0, true], "status and retryable");
 });
@@ -321,13 +321,13 @@ test("a refused connection is a NETWORK_ERROR with its cause", async ({ closed }
   check(error.cause !== undefined, "there is no cause");
 });
 
-test("a 503 with Retry-After is tried again", async ({ server }) => {
+test("a 503 with Retry-After is retried", async ({ server }) => {
   const task = taskAt(server, `busy-${crypto.randomUUID()}`);
   await task.load();
   same(task.info.status, "success", "the status");
 });
 
-test("an answer that is an error tells its code and status", async ({ server }) => {
+test("an error response becomes an error with its code and status", async ({ server }) => {
   const { status } = await httpError(
     () => taskAt(server, "unheard-of").load(),
     "TASK_NOT_FOUND",
@@ -335,9 +335,9 @@ test("an answer that is an error tells its code and status", async ({ server }) 
   same(status, 404, "the status");
 });
 
-// The fetch that is used.
+// Fetch.
 
-test("a custom fetch is called unbound, with redirect and headers, and may cache nothing", async () => {
+test("a custom fetch is called unbound with manual redirects, headers and no caching", async () => {
   let cache: unknown;
   const task = taskAt("https://app.example.com", "t-1", function (this: unknown, url, init) {
     same(url, "https://app.example.com/api/v1/workspace/workspace-1/task/t-1", "the URL");
@@ -358,7 +358,7 @@ test("a custom fetch is called unbound, with redirect and headers, and may cache
   same(cache, tolerated ? "no-store" : undefined, "the option");
 });
 
-test("the global fetch is taken as a custom one, and looked up when it is needed", async (context) => {
+test("the global fetch works as a custom one and is looked up on each request", async (context) => {
   const handle = await addTask(context, { status: "success" });
   const task = taskAt(context.server, handle.id, globalThis.fetch);
   await task.load();
@@ -379,7 +379,7 @@ test("the global fetch is taken as a custom one, and looked up when it is needed
 
 // Errors and credentials.
 
-test("errors are instances of their classes, with name and code, though minified", async ({ closed }) => {
+test("minified errors are instances of their classes, with name and code", async ({ closed }) => {
   const error = await httpError(() => taskAt(closed, "t-1").load(once), "NETWORK_ERROR");
   check(error instanceof DeepintBaseError, "not a DeepintBaseError");
   check(error instanceof Error, "not an Error");
@@ -390,7 +390,7 @@ test("errors are instances of their classes, with name and code, though minified
   same([timeout.name, timeout.code], ["DeepintTimeoutError", "TIMEOUT"], "name and code");
 });
 
-test("errors of another copy of the module are told by name and code", async ({ closed }) => {
+test("errors of another copy of the module are recognized by name and code", async ({ closed }) => {
   const copy: typeof module = Reflect.get(globalThis, "otherCopy");
   check(copy.Task !== Task, "it is the same copy");
   const credentials = new copy.Credentials({ token: TOKEN, instance: closed });
@@ -403,13 +403,13 @@ test("errors of another copy of the module are told by name and code", async ({ 
   withoutToken(error);
 });
 
-test("without any setting, Credentials.build() rejects with CREDENTIALS_NOT_FOUND", async () => {
+test("Credentials.build() without settings rejects with CREDENTIALS_NOT_FOUND", async () => {
   const error = await rejection(() => Credentials.build());
   check(error instanceof DeepintCredentialsError, `not a DeepintCredentialsError: ${error}`);
   same([error.name, error.code], ["DeepintCredentialsError", "CREDENTIALS_NOT_FOUND"], "the error");
 });
 
-test("Credentials.build() takes parameters, and process.env where it may be read", async () => {
+test("Credentials.build() takes parameters, and process.env if it is readable", async () => {
   const given = await Credentials.build({ token: TOKEN, instance: "app.example.com" });
   same(given.instance, "app.example.com", "the instance");
   const { Deno, process } = globalThis as {
@@ -428,7 +428,7 @@ test("Credentials.build() takes parameters, and process.env where it may be read
   }
 });
 
-test("the token does not show in what is printed", async ({ closed }) => {
+test("printed objects do not contain the token", async ({ closed }) => {
   const task = taskAt(closed, "t-1");
   const error = await httpError(() => task.load(once), "NETWORK_ERROR");
   for (const value of [task.credentials, task, error]) {
@@ -439,7 +439,7 @@ test("the token does not show in what is printed", async ({ closed }) => {
   same(JSON.stringify(task.credentials), JSON.stringify({ instance: closed }), "the JSON");
 });
 
-test("a function may give the token, and is asked for each attempt", async ({ server }) => {
+test("a token function is called for each attempt", async ({ server }) => {
   let asked = 0;
   const token = () => Promise.resolve((asked++, TOKEN));
   const credentials = new Credentials({ token, instance: server });
@@ -449,7 +449,7 @@ test("a function may give the token, and is asked for each attempt", async ({ se
 
 // Waiting and listing.
 
-test("resolve() waits by timers until the task has ended", async (context) => {
+test("resolve() waits on timers until the task ends", async (context) => {
   const steps = [{ status: "running", polls: 2 }, { status: "running", progress: 50 }, {
     status: "success",
     result: "s-1",
@@ -479,7 +479,7 @@ test("resolve() of a failed task rejects with its error", async (context) => {
   same([error.name, error.code], ["DeepintTaskError", "TASK_NO_MEMORY"], "name and code");
 });
 
-test("resolve() of a task that does not end rejects by its timeout", async (context) => {
+test("resolve() of a task that does not end rejects at its timeout", async (context) => {
   const { id } = await addTask(context, { status: "running" });
   const began = Date.now();
   const error = await rejection(() =>
@@ -490,7 +490,7 @@ test("resolve() of a task that does not end rejects by its timeout", async (cont
   check(took >= 590 && took < 1_500, `it took ${took} ms`);
 });
 
-test("Task.list gives the tasks of every page, and delete() takes one away", async (context) => {
+test("Task.list yields the tasks of every page, and delete() removes one", async (context) => {
   const workspace = `list-${crypto.randomUUID()}`;
   const all = ["t-1", "t-2", "t-3", "t-4", "t-5"];
   for (const id of all) await addTask(context, { id, workspace });
@@ -505,7 +505,7 @@ test("Task.list gives the tasks of every page, and delete() takes one away", asy
   same(left, ["t-1", "t-2", "t-4", "t-5"], "the tasks that are left");
 });
 
-// The endpoint, in process and as the runtime serves it.
+// The endpoint, in process and served by the runtime.
 
 type Send = (path: string, init?: RequestInit) => Promise<Response>;
 
@@ -660,21 +660,24 @@ for (const [words, way] of Object.entries(ways)) {
   });
 }
 
-endpointTest("a streamed body is read up to 20 kB, whatever is declared", async ({ app }) => {
-  let pulled = 0;
-  const body = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      pulled++;
-      controller.enqueue(new Uint8Array(1_000).fill(0x20));
-    },
-  });
-  const init = { ...post(body, { ...bearer, "content-length": "10" }), duplex: "half" };
-  const request = new Request("https://endpoint.example/resolve", init);
-  await answered(await app.fetch(request), 413, "content-too-large");
-  check(pulled < 40, `${pulled} kB were read`);
-});
+endpointTest(
+  "a streamed body is read up to 20 kB, whatever length it declares",
+  async ({ app }) => {
+    let pulled = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        pulled++;
+        controller.enqueue(new Uint8Array(1_000).fill(0x20));
+      },
+    });
+    const init = { ...post(body, { ...bearer, "content-length": "10" }), duplex: "half" };
+    const request = new Request("https://endpoint.example/resolve", init);
+    await answered(await app.fetch(request), 413, "content-too-large");
+    check(pulled < 40, `${pulled} kB were read`);
+  },
+);
 
-// Last, for all that came before.
+// The last test checks all requests before it.
 
 test("no token has reached the other server", async (context) => {
   same((await stateOf(context)).tokens, 0, "requests with a token");

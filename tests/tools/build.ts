@@ -1,13 +1,13 @@
-// The release behind `deno task build`: every artefact, into dist/, with checksums.
+// The release build behind `deno task build`: all artifacts in dist/, with checksums.
 //
 //   mod.js (+ .map, mod.d.ts)   the browser module
 //   worker.js                   the Cloudflare Worker
-//   <name>-<version>.tgz        the npm package, which is packed from npm/
-//   THIRD_PARTY_LICENSES        of what is bundled into the Worker and into the npm endpoint
+//   <name>-<version>.tgz        the npm package, packed from npm/
+//   THIRD_PARTY_LICENSES        licenses of the packages in the Worker and the npm endpoint
 //   SHA256SUMS                  for `sha256sum -c`
 //
-// `deno pack` emits the types. Its package is not used: npm has one list of dependencies for all of
-// a package, so who imports the client alone would install the endpoint's.
+// `deno pack` emits the types. Its package is not used: npm has one list of dependencies per package, so
+// users of the client would install those of the endpoint.
 // deno-lint-ignore-file no-console
 import * as esbuild from "esbuild";
 import { isBuiltin } from "node:module";
@@ -16,47 +16,47 @@ import config from "../../deno.json" with { type: "json" };
 import openapi from "../../functions/openapi.json" with { type: "json" };
 import { deno, root } from "../helpers/run_deno.ts";
 
-/** Where {@linkcode build} builds unless told. */
+/** Default output folder of {@linkcode build}. */
 const DIST = new URL("dist/", root);
 
 const ENGINES = { node: ">=20" };
 const DESCRIPTION =
   "A client for the tasks of Deep Intelligence, and an HTTP endpoint on top of it";
 
-/** How to make a {@linkcode Bundle}. */
+/** Options of {@linkcode bundle}. */
 export interface BundleOptions {
   /** @default {true} */
   minify?: boolean;
   /** @default {false} */
   sourcemap?: boolean;
-  /** What stands for `mod.ts`, which is then left out. @default {undefined} it is bundled */
+  /** Import specifier that replaces `mod.ts`, which is then not bundled. @default {undefined} bundles it */
   client?: string;
-  /** Whether what is imported by a call becomes a chunk of its own. @default {false} */
+  /** Creates a chunk for each dynamic import. @default {false} */
   splitting?: boolean;
-  /** Paths in the project of modules to leave out; each bundle must import one. @default none */
+  /** Modules to leave out, by path in the project; each bundle must import one. @default none */
   without?: RegExp | undefined;
-  /** What stands for a global, where it is no variable of the module. @default {{}} */
+  /** Replacements of globals. @default {{}} */
   define?: Record<string, string>;
 }
 
-/** A module and all that it imports, as one module. */
+/** A module bundled with its imports. */
 export interface Bundle {
   code: Uint8Array<ArrayBuffer>;
   map: Uint8Array<ArrayBuffer> | undefined;
-  /** All that was made, by the names in `metafile.outputs`. */
+  /** All output files, by their names in `metafile.outputs`. */
   outputs: Readonly<Record<string, Uint8Array>>;
-  /** What it was made of, by path in the project, or as `npm:name@version/path`. */
+  /** Its inputs, by path in the project or as `npm:name@version/path`. */
   metafile: esbuild.Metafile;
 }
 
-/** Bundles a module of the project. Whoever bundled calls {@linkcode endBundling} in the end. */
+/** Bundles a module of the project. Call {@linkcode endBundling} after the last bundle. */
 export async function bundle(entry: string, options: BundleOptions = {}): Promise<Bundle> {
   const { minify = true, sourcemap = false, splitting = false, define = {}, client, without } =
     options;
   const { outputFiles, metafile } = await esbuild.build({
     absWorkingDir: fileURLToPath(root),
     entryPoints: [entry],
-    outdir: "dist", // for the source map's sake
+    outdir: "dist", // for the paths in the source map
     bundle: true,
     splitting,
     minify,
@@ -84,7 +84,7 @@ export async function bundle(entry: string, options: BundleOptions = {}): Promis
   return { code: Uint8Array.from(code), map: bytesOf(outputs[`${name}.map`]), outputs, metafile };
 }
 
-/** Ends the process that bundles. */
+/** Ends the bundler process. */
 export async function endBundling(): Promise<void> {
   await esbuild.stop();
 }
@@ -93,19 +93,19 @@ function bytesOf(bytes: Uint8Array | undefined): Uint8Array<ArrayBuffer> | undef
   return bytes && Uint8Array.from(bytes);
 }
 
-/** A package that is bundled. */
+/** A bundled package. */
 interface Package {
   /** Its folder, as a URL that ends in a slash. */
   folder: URL;
   /** `npm:name@version`. */
   label: string;
-  /** Whether a module of it that nothing is used of must stay. */
+  /** `true` if unused modules must stay. */
   sideEffects: boolean;
 }
 
 const bundled = new Map<string, Package>();
 
-/** Finds packages where this Deno has them, and names them so that no path of the machine shows. */
+/** Resolves npm packages in Deno's cache and names them without paths of the machine. */
 const packages: esbuild.Plugin = {
   name: "packages",
   setup({ onResolve, onLoad }) {
@@ -129,7 +129,7 @@ const packages: esbuild.Plugin = {
 
 async function inPackage(file: URL, specifier: string): Promise<esbuild.OnResolveResult> {
   if (file.protocol !== "file:") {
-    throw new Error(`Cannot bundle ${specifier}: it is no npm package`);
+    throw new Error(`Cannot bundle ${specifier}: it is not an npm package`);
   }
   const found = await packageOf(file);
   bundled.set(found.label, found);
@@ -146,10 +146,10 @@ async function packageOf(file: URL): Promise<Package> {
       return { folder, label: `npm:${name}@${version}`, sideEffects: sideEffects !== false };
     }
   }
-  throw new Error(`Cannot bundle ${file.pathname}: it is in no package`);
+  throw new Error(`Cannot bundle ${file.pathname}: it does not belong to a package`);
 }
 
-/** Leaves modules of the project out, and fails when it matches none: the pattern is stale. */
+/** Leaves modules of the project out. Fails when none matches, as the pattern is stale. */
 function leaveOut(without: RegExp): esbuild.Plugin {
   return {
     name: "leave-out",
@@ -168,7 +168,7 @@ function leaveOut(without: RegExp): esbuild.Plugin {
   };
 }
 
-/** Leaves the client out: who imports it too must meet the same classes. */
+/** Leaves the client out of the endpoint's bundle, so that both npm entries share its classes. */
 function replaceClient(specifier: string): esbuild.Plugin {
   const client = new URL("mod.ts", root).href;
   return {
@@ -182,13 +182,13 @@ function replaceClient(specifier: string): esbuild.Plugin {
   };
 }
 
-/** What {@linkcode build} made: names of files in its folder, and the tarball among them. */
+/** Artifacts of {@linkcode build}: names of files in its folder, and of the tarball. */
 export interface Artefacts {
   files: string[];
   tarball: string;
 }
 
-/** Builds everything into a folder, which is emptied of what an earlier build left there. */
+/** Builds all artifacts into a folder and removes those of an earlier build. */
 export async function build(into: URL = DIST): Promise<Artefacts> {
   const npm = new URL("npm/", into);
   await Deno.mkdir(into, { recursive: true });
@@ -244,7 +244,7 @@ export async function build(into: URL = DIST): Promise<Artefacts> {
   return { files: [...files, "SHA256SUMS"], tarball };
 }
 
-/** The npm package's `package.json`. Everything is bundled, so nothing is depended on. */
+/** Creates the npm package's `package.json`. It has no dependencies: everything is bundled. */
 function manifest(): Record<string, unknown> {
   return {
     name: config.name,
@@ -283,7 +283,7 @@ async function thirdPartyLicenses(): Promise<string> {
       if (/^licen[cs]e/i.test(name)) names.push(name);
     }
     const [name] = names;
-    if (name === undefined) throw new Error(`Cannot bundle ${label}: it comes without a license`);
+    if (name === undefined) throw new Error(`Cannot bundle ${label}: it has no license file`);
     const text = await Deno.readTextFile(new URL(name, folder));
     texts.push(`${label.slice("npm:".length)}\n\n${text.trim()}\n`);
   }
@@ -312,11 +312,11 @@ async function emitTypes(into: URL): Promise<{ client: string; endpoint: string 
   }
 }
 
-/** As `deno pack` writes them: one a line, some behind the comment of the module. */
+/** Imports in the output of `deno pack`: one per line, some after the comment of the module. */
 const IMPORT = /(?<=^|\*\/ )(import|export)( type)? \{([^}]*)\} from "([^"]+)";\n?/gm;
 const DECLARED = /(?<=^|\*\/ )(?:export )?(?:declare )?(?:interface|type|class|const) (\w+)/gm;
 
-/** Makes one file of a module's declarations and of those that it imports, but for the client's. */
+/** Joins the declarations of a module and its imports, except the client's, into one file. */
 async function declarations(entry: URL, client?: URL): Promise<string> {
   const seen = new Set<string>();
   const declared = new Map<string, URL>();
@@ -348,7 +348,7 @@ async function declarations(entry: URL, client?: URL): Promise<string> {
   }
 
   await visit(entry);
-  // a comment on a line of its own, as it was written
+  // restore the line breaks around comments
   const body = texts.reverse().join("\n")
     .replaceAll(/^( *)(\/\*\*.*?\*\/) (?=\S)/gm, "$1$2\n$1")
     .replaceAll(/^( *) \*\/ (?=\S)/gm, "$1 */\n$1");

@@ -1,4 +1,4 @@
-// What a bundle carries that has no use for `resolveAll`: weighed by tests/tools/sizes.ts.
+// A user of the client without `resolveAll`: tests/tools/sizes.ts measures its bundle.
 export {
   Credentials,
   DeepintBaseError,

@@ -20,7 +20,7 @@ const CONCURRENCY = 64;
 /** Requests until the heap has grown to what it stays at. */
 const WARM_UP = 15_000;
 const FAILING = 0.2;
-/** How long the platform takes for an answer, in ms. */
+/** Latency of the platform in ms. */
 const LATENCY = 5;
 const PATIENCE = 900_000;
 
@@ -184,7 +184,7 @@ function checkMemory(check: Check, note: Note, { memory }: Report, most: number)
   check("last tenth of it / second", Number(((tenths.at(-1) ?? NaN) / second).toFixed(3)), most);
 }
 
-/** What holds at the end of every phase. */
+/** Checks the end of a phase. */
 async function checkEnd(check: Check, endpoint: Endpoint, answered: number): Promise<void> {
   check("exit code after SIGTERM", await endpoint.process.end("SIGTERM"), 0);
   const { stdout, stderr } = endpoint.process.output;

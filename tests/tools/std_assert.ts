@@ -7,7 +7,7 @@ const LOCK = "dist/deno.lock";
 const IMPORT_MAP = "dist/import_map.json";
 const PROBE_TIMEOUT_MS = 15_000;
 
-/** Where `@std/assert` comes from in this run. */
+/** Source of `@std/assert` in this run. */
 export interface StdAssert {
   /** The specifier or the file, for people to read. */
   source: string;
@@ -38,7 +38,7 @@ export async function stdAssert(): Promise<StdAssert> {
   const imports: Record<string, string> = {};
   for (const [name, target] of Object.entries(config.imports)) {
     imports[name] = target;
-    // deno.json implies the subpaths of a package ("hono/tiny"), an import map does not.
+    // deno.json implies the subpaths of a package ("hono/tiny"); an import map does not
     imports[`${name}/`] = `${target.replace(":", ":/")}/`;
   }
   imports["@std/assert"] = `../${STAND_IN}`;

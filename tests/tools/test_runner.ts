@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { deno } from "../helpers/run_deno.ts";
 import { type StdAssert, stdAssert } from "./std_assert.ts";
 
-/** How many tests passed and failed, and the exit code that says so. */
+/** Number of passed and failed tests, and the exit code. */
 export interface Tally {
   passed: number;
   failed: number;
   code: number;
 }
 
-/** The only network is loopback: a test that reaches further fails. */
+/** Permissions of the tests. The only network is loopback. */
 const PERMISSIONS = [
   "--no-prompt",
   "--allow-env",
@@ -22,33 +22,33 @@ const PERMISSIONS = [
   `--allow-write=dist,${tmpdir()}`,
 ];
 
-/** `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)`, as `deno test` ends. */
+/** Summary of `deno test`: `ok | 12 passed (3 steps) | 0 failed | 1 ignored (2s)`. */
 const SUMMARY = /^(?:ok|FAILED) \| (\d+) passed[^|]*\| (\d+) failed/gm;
 
-/** `deno test` goes on, and may succeed, without the tests of a file that exits while it loads. */
+/** `deno test` skips the tests of a file that exits while loading, and may still succeed. */
 const EXITED = /called `Deno\.exit\(-?\d+\)` from outside any test/;
 
-/** Runs the tests with the type check on and with Deno's sanitizers, which are off by default. */
+/** Runs the tests with type checks and with sanitizers, which are off by default. */
 export async function runTests(args: string[], { args: common }: StdAssert): Promise<Tally> {
-  // Whoever runs the tests may have a real token at hand; it is none of theirs.
+  // the tests must not see a developer's real token
   for (const name of Object.keys(Deno.env.toObject())) {
     if (/^(DEEPINT|RESOLVE)_/.test(name)) Deno.env.delete(name);
   }
   const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
-  // many tests wait for a process, so that files side by side take little more than half the time
+  // many tests wait for a process: running files in parallel takes about half the time
   const fixed = ["--parallel", ...common, ...PERMISSIONS, ...sanitizers];
   const { code, output } = await deno(["test", ...fixed, ...args]);
   const [, passed, failed] = [...output.matchAll(SUMMARY)].at(-1) ?? [];
   const fine = code === 0 && !EXITED.test(output);
   return {
     passed: Number(passed ?? 0),
-    // A type error or a crash leaves no summary, or one that does not count it.
+    // a type error or a crash is missing from the summary
     failed: Math.max(Number(failed ?? 0), fine ? 0 : 1),
     code: fine ? 0 : code || 1,
   };
 }
 
-/** The last line of every command that counts. */
+/** Formats the last line of a command that counts tests. */
 export function closingLine({ passed, failed }: Pick<Tally, "passed" | "failed">): string {
   return `${passed} passed, ${failed} failed`;
 }
