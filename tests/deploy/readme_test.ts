@@ -242,3 +242,19 @@ Deno.test("docs: the tables name every setting and every problem, and nothing el
     Object.entries(PROBLEMS).map(([name, { status }]) => [name, status]),
   );
 });
+
+Deno.test("CONTRIBUTING: every module in its layout and call paths exists", async () => {
+  const page = pages.get(".github/CONTRIBUTING.md") ?? "";
+  const modules = [...page.matchAll(/^```text\n([^]*?)^```$/gm)]
+    .flatMap(([block]) => block.match(/[\w/]+\.ts\b/g) ?? []);
+  assert(modules.length >= 14, `${modules.length} modules`);
+  const folders = ["", "functions/", "src/"];
+  for (const name of modules) {
+    const found = await Promise.all(
+      folders.map((folder) =>
+        Deno.stat(new URL(folder + name, root)).then(() => true, () => false)
+      ),
+    );
+    assert(found.includes(true), `no ${name}`);
+  }
+});
