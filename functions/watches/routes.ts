@@ -8,32 +8,8 @@ import { toTaskIds } from "../task/request.ts";
 import { parseBody } from "../task/request_schema.ts";
 import { DEFAULT_DEADLINE, WatchRequest } from "./request_schema.ts";
 import type { WatchBody } from "./response_schema.ts";
-import type { Watch } from "./state.ts";
+import type { WatchEngine, WatchSnapshot } from "./store.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
-
-/** A watch that is asked for. */
-export type NewWatch = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {
-  /** What it has in common with every order of the same task and callback: 64 hex digits. */
-  readonly key: string;
-};
-
-/** What an engine can tell of a watch. */
-export type WatchSnapshot =
-  & Pick<Watch, "id" | "state">
-  & Partial<Pick<Watch, "ids" | "polls" | "last" | "event" | "attempts" | "lastStatus">>;
-
-/**
- * What keeps watches while they wait. Its ids are `<key>-<generation>`; a key has a new generation only
- * once the one before is cancelled, failed or expired.
- */
-export interface WatchEngine {
-  /** Gives the watch of the key, begun now unless there is one; also to many who ask at once. */
-  start(order: NewWatch): Promise<WatchSnapshot>;
-  /** Tells how a watch stands; undefined when there is none of the id. */
-  status(id: string): Promise<WatchSnapshot | undefined>;
-  /** Ends a watch, unless it has ended; undefined when there is none of the id. */
-  cancel(id: string): Promise<WatchSnapshot | undefined>;
-}
 
 /** A response about a watch. */
 export interface WatchResponse {
