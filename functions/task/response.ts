@@ -65,7 +65,7 @@ export async function taskBody(
     const links = (page || url) && { ...page, ...(url && { result: url }) };
     return {
       status,
-      result: await task.fetchResult(),
+      result: await task.fetchResult() as Record<string, string>,
       task: task.toDict(),
       ...(links && { links }),
     };

@@ -1,342 +1,208 @@
 /**
- * Durable watches on Deno KV. A watch is an entry, and an index has when it is due next. A sweep claims
- * what is due by moving it in the index to the end of a lease, and commits what came of it only if
- * nobody else has touched it since: so several processes share a store, and one that dies leaves
- * nothing but a lease that runs out.
+ * Durable watches in Deno KV. A watch is an entry; an index orders the open watches of each queue by
+ * the time from which they may be claimed. A claim moves a watch in the index to the end of a lease, so
+ * a process that dies leaves only a lease that ends. Every write checks the versionstamp.
  */
-import { writeLogEntry } from "../http/log.ts";
-import type { Config } from "../config.ts";
-import { HttpProblem } from "../http/problem.ts";
-import { cancelled, isActive, newWatch, type Watch } from "./state.ts";
-import { createStep, maxStepMs, type StepOptions } from "./step.ts";
-import type { NewWatch, WatchEngine } from "./routes.ts";
-import { sanitizeText } from "../../src/internal/text.ts";
-import { sleep } from "../../src/internal/deadline.ts";
+import { batched } from "./batch.ts";
+import { retryWhileLocked } from "./kv_lock.ts";
+import { isActive, isReusable, queueOf, type Watch } from "./state.ts";
+import type { ClaimOptions, ClaimResult, StoredWatch, WatchStore, WatchUpdate } from "./store.ts";
 
-/** Watches on a KV. Nothing is polled unless `run` or `sweep` is called. */
-export interface KvWatches extends WatchEngine {
-  /**
-   * Takes each watch that is due a step on, and waits for all of them.
-   *
-   * @param until when to begin no more, in ms since 1970
-   */
-  sweep(until?: number): Promise<void>;
-  /** Sweeps whenever a watch is due, until the signal aborts; then waits for what is under way. */
-  run(signal: AbortSignal): Promise<void>;
+type Value = WatchUpdate;
+
+interface StartRequest {
+  readonly key: string;
+  readonly create: (id: string) => Watch;
 }
 
-/** How an entry is kept: the watch, and where in the index it is. */
-interface StoredWatch {
-  readonly watch: Watch;
-  readonly at: number;
-}
-
-type StoredEntry = Deno.KvEntry<StoredWatch>;
-type StartResult = Watch | HttpProblem;
-
-/** What an entry is to become. */
-interface Update {
-  readonly entry: StoredEntry;
-  readonly watch: Watch;
-  readonly at: number;
+interface Change {
+  readonly stored: StoredWatch;
+  readonly update: WatchUpdate;
 }
 
 const ROOT = "deepint-watches";
 const OPEN = [ROOT, "open"];
+const DUE = [ROOT, "due"];
 const generationKey = (key: string) => [ROOT, "head", key];
 const watchKey = (id: string) => [ROOT, "watch", id];
-const dueKey = (at: number, id: string) => [ROOT, "due", at, id];
 
-/** Steps at one time, in one process. */
-const CONCURRENCY = 64;
-/** What a KV reads at one time, and how many changes are saved in one commit: it checks 100 keys. */
+/** Keys that a KV reads in one call, and changes saved in one commit (a commit checks 100 keys). */
 const MAX_READ = 10;
 const MAX_SAVED = 50;
-/** Commits of one change, each after another has come before it. */
+/** Commits of one change, each after a conflict with another process. */
 const MAX_TRIES = 100;
-/** A watch that has ended can be asked for so long, in ms; its generation for longer than any watch lasts. */
+/** A watch is kept this long after its end, a generation longer than any watch lasts. */
 const RETENTION_MS = 7 * 86_400_000;
 const GENERATION_RETENTION_MS = 60 * 86_400_000;
-/** How long another process may have the file locked: SQLite refuses at once, and does not wait. */
-const LOCK_TIMEOUT_MS = 10_000;
-const LOCK_RETRY_MS = 20;
-/** Another process's watch, should that die, is seen so late at most; and a store that fails asked again. */
-const MAX_SLEEP_MS = 30_000;
-const MIN_SLEEP_MS = 5;
-const MIN_BACKOFF_MS = 1_000;
-/** `sum` wraps: this takes one away. */
+/** `sum` wraps around: adding this subtracts 1. */
 const MINUS_ONE = 2n ** 64n - 1n;
 
-/** Makes the watches of a KV. The store stays the caller's to close. */
-export function createKvWatches(
-  kv: Deno.Kv,
-  config: Config,
-  options: StepOptions = {},
-): KvWatches {
-  const { now = Date.now, log = writeLogEntry } = options;
-  const { maxWatches = 10_000 } = config;
-  const step = createStep(config, options);
-  const lease = 2 * maxStepMs(config) + 10_000;
-  const running = new Set<Promise<void>>();
-  let wakeController = new AbortController();
-  /** What was saved since `run` last looked is due then at the earliest; until when it sleeps, if it does. */
-  let nextWakeAt = Infinity;
-  let sleepsUntil = -Infinity;
+function dueKey({ watch, claimableAt }: WatchUpdate): Deno.KvKey {
+  return [...DUE, queueOf(watch), claimableAt, watch.id];
+}
 
-  /** Has `run` look again when a watch is due, which it may not know of. */
-  function wakeBy(due: number): void {
-    nextWakeAt = Math.min(nextWakeAt, due);
-    if (due < sleepsUntil) wakeController.abort();
+function toStored({ value, versionstamp }: Deno.KvEntryMaybe<Value>): StoredWatch | undefined {
+  return versionstamp === null ? undefined : { ...value, revision: versionstamp };
+}
+
+/** Adds the change of an entry and its index to a commit. */
+function addChange(commit: Deno.AtomicOperation, { stored, update }: Change): void {
+  const { watch, claimableAt } = update;
+  const key = watchKey(watch.id);
+  commit.check({ key, versionstamp: stored.revision });
+  commit.delete(dueKey(stored));
+  if (isActive(watch)) {
+    commit.set(key, { watch, claimableAt }).set(dueKey(update), null);
+  } else {
+    commit.set(key, { watch, claimableAt }, { expireIn: RETENTION_MS }).sum(OPEN, MINUS_ONE);
+  }
+}
+
+/** Options of {@linkcode KvStore}. */
+export interface KvStoreOptions {
+  /** Maximum number of open watches. @default 10000 */
+  maxWatches?: number | undefined;
+}
+
+/** A store of watches in a KV. Closing the KV is up to the caller. */
+export class KvStore implements WatchStore {
+  readonly #kv: Deno.Kv;
+  readonly #maxWatches: number;
+  readonly #start = batched<StartRequest, Watch | undefined>(
+    MAX_READ - 1,
+    (requests) => this.#startAll(requests),
+  );
+  readonly #save = batched<Change, StoredWatch | undefined>(
+    MAX_SAVED,
+    (changes) => this.#saveAll(changes),
+  );
+
+  constructor(kv: Deno.Kv, { maxWatches = 10_000 }: KvStoreOptions = {}) {
+    this.#kv = kv;
+    this.#maxWatches = maxWatches;
   }
 
-  const get = (id: string) => retryWhileLocked(() => kv.get<StoredWatch>(watchKey(id)));
-  const commit = (change: Deno.AtomicOperation) => retryWhileLocked(() => change.commit());
+  start(key: string, create: (id: string) => Watch): Promise<Watch | undefined> {
+    return this.#start({ key, create });
+  }
 
-  /** Begins several watches in one commit; gives undefined when somebody else came before it. */
-  async function startAll(orders: readonly NewWatch[]): Promise<StartResult[] | undefined> {
-    const keys = [OPEN, ...orders.map(({ key }) => generationKey(key))] as const;
+  async get(id: string): Promise<StoredWatch | undefined> {
+    return toStored(await retryWhileLocked(() => this.#kv.get<Value>(watchKey(id))));
+  }
+
+  save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined> {
+    return this.#save({ stored, update });
+  }
+
+  async claim({ queue, limit, now, leaseUntil }: ClaimOptions): Promise<ClaimResult> {
+    const range = { start: [...DUE, queue], end: [...DUE, queue, now + 1] };
+    const keys = await this.#list(range, limit);
+    const claimed: StoredWatch[] = [];
+    for (let index = 0; index < keys.length; index += MAX_READ) {
+      const chunk = keys.slice(index, index + MAX_READ);
+      const entries = await retryWhileLocked(() =>
+        this.#kv.getMany<Value[]>(chunk.map((key) => watchKey(String(key[4]))))
+      );
+      claimed.push(...await this.#claimAll(chunk, entries, leaseUntil));
+    }
+    return { claimed, found: keys.length };
+  }
+
+  async nextDueAt(): Promise<ReadonlyMap<string, number>> {
+    const next = new Map<string, number>();
+    let start: Deno.KvKey | undefined;
+    for (;;) {
+      const [key] = await this.#list({ prefix: DUE, ...(start && { start }) }, 1);
+      if (!key) return next;
+      const [, , queue = "", dueAt] = key;
+      next.set(String(queue), Number(dueAt));
+      start = [...DUE, queue, true]; // `true` sorts after every number
+    }
+  }
+
+  #commit(change: Deno.AtomicOperation): Promise<Deno.KvCommitResult | Deno.KvCommitError> {
+    return retryWhileLocked(() => change.commit());
+  }
+
+  async #list(selector: Deno.KvListSelector, limit: number): Promise<Deno.KvKey[]> {
+    const list = () => Array.fromAsync(this.#kv.list(selector, { limit }), ({ key }) => key);
+    return await retryWhileLocked(list);
+  }
+
+  async #claimAll(
+    keys: readonly Deno.KvKey[],
+    entries: readonly Deno.KvEntryMaybe<Value>[],
+    leaseUntil: number,
+  ): Promise<StoredWatch[]> {
+    const claims = entries.map((entry, index) => {
+      const stored = toStored(entry);
+      if (!stored || stored.claimableAt !== keys[index]?.[3]) return; // another process has it
+      return this.save(stored, { watch: stored.watch, claimableAt: leaseUntil });
+    });
+    return (await Promise.all(claims)).filter((stored) => stored !== undefined);
+  }
+
+  async #startAll(requests: readonly StartRequest[]): Promise<readonly (Watch | undefined)[]> {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const watches = await this.#tryStart(requests);
+      if (watches) return requests.map(({ key }) => watches.get(key));
+    }
+    throw new Error("too many conflicts with other processes");
+  }
+
+  /** Starts watches in one commit. Returns `undefined` after a conflict with another process. */
+  async #tryStart(requests: readonly StartRequest[]): Promise<Map<string, Watch> | undefined> {
+    const creators = [...new Map(requests.map(({ key, create }) => [key, create]))];
+    const keys = [OPEN, ...creators.map(([key]) => generationKey(key))] as const;
     const [open, ...heads] = await retryWhileLocked(() =>
-      kv.getMany<(Deno.KvU64 | number)[]>(keys)
+      this.#kv.getMany<(Deno.KvU64 | number)[]>(keys)
     );
     if (!open) return undefined;
-    let room = maxWatches - (open.value instanceof Deno.KvU64 ? Number(open.value.value) : 0);
-    const change = kv.atomic().check(open);
-    const begun = new Map<string, StartResult>();
+    let room = this.#maxWatches - (open.value instanceof Deno.KvU64 ? Number(open.value.value) : 0);
+    const commit = this.#kv.atomic().check(open);
+    const watches = new Map<string, Watch>();
     let added = 0n;
-    for (const [index, { key, ids, callbackUrl, deadline }] of orders.entries()) {
+    for (const [index, [key, create]] of creators.entries()) {
       const head = heads[index];
-      if (!head || begun.has(key)) continue;
-      const before = typeof head.value === "number" ? head.value : -1;
-      const existing = before < 0 ? undefined : (await get(`${key}-${before}`)).value?.watch;
-      if (existing?.state === "watching" || existing?.state === "delivered") {
-        begun.set(key, existing);
-        continue;
+      const generation = typeof head?.value === "number" ? head.value : -1;
+      const existing = generation < 0 ? undefined : await this.get(`${key}-${generation}`);
+      if (existing && isReusable(existing.watch)) {
+        watches.set(key, existing.watch);
+      } else if (head && room-- > 0) {
+        const watch = create(`${key}-${generation + 1}`);
+        const value = { watch, claimableAt: watch.dueAt };
+        commit.check(head)
+          .set(generationKey(key), generation + 1, { expireIn: GENERATION_RETENTION_MS })
+          .set(watchKey(watch.id), value)
+          .set(dueKey(value), null);
+        watches.set(key, watch);
+        added++;
       }
-      if (room-- <= 0) {
-        begun.set(key, tooManyWatches(maxWatches));
-        continue;
-      }
-      const watch = newWatch({ id: `${key}-${before + 1}`, ids, callbackUrl, deadline }, now());
-      change.check(head)
-        .set(generationKey(key), before + 1, { expireIn: GENERATION_RETENTION_MS })
-        .set(watchKey(watch.id), { watch, at: watch.dueAt })
-        .set(dueKey(watch.dueAt, watch.id), null);
-      begun.set(key, watch);
-      added++;
     }
-    if (added > 0n && !(await commit(change.sum(OPEN, added))).ok) return undefined;
-    if (added > 0n) wakeBy(now());
-    return orders.map(({ key }) => begun.get(key) ?? tooManyWatches(maxWatches));
+    if (added > 0n && !(await this.#commit(commit.sum(OPEN, added))).ok) return undefined;
+    return watches;
   }
 
-  const begin = batched<NewWatch, StartResult>(MAX_READ - 1, async (orders) => {
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const begun = await startAll(orders);
-      if (begun) return begun;
+  async #saveAll(changes: readonly Change[]): Promise<(StoredWatch | undefined)[]> {
+    // of two changes of one entry the second has lost; in one commit both checks would hold
+    const first = new Map<string, Change>();
+    for (const change of changes) {
+      const { id } = change.update.watch;
+      if (!first.has(id)) first.set(id, change);
     }
-    throw new Error("others change the store all the time");
-  });
-
-  /** Adds a change of an entry to a commit. */
-  function add(change: Deno.AtomicOperation, { entry, watch, at }: Update): void {
-    const { key, value, versionstamp } = entry;
-    change.check({ key, versionstamp });
-    if (isActive(watch)) change.set(key, { watch, at });
-    else change.set(key, { watch, at }, { expireIn: RETENTION_MS }).sum(OPEN, MINUS_ONE);
-    if (at !== value.at || !isActive(watch)) change.delete(dueKey(value.at, watch.id));
-    if (at !== value.at && isActive(watch)) change.set(dueKey(at, watch.id), null);
-  }
-
-  async function saveAll(changes: readonly Update[]): Promise<(StoredEntry | undefined)[]> {
-    // of two changes of one entry the second has lost: in one commit both checks would hold
-    const first = new Map<string, Update>();
-    for (const one of changes) if (!first.has(one.watch.id)) first.set(one.watch.id, one);
-    const change = kv.atomic();
-    for (const one of first.values()) add(change, one);
-    const committed = await commit(change).catch((error) => {
+    const commit = this.#kv.atomic();
+    for (const change of first.values()) addChange(commit, change);
+    const result = await this.#commit(commit).catch((error) => {
       if (changes.length === 1) throw error;
     });
-    if (!committed?.ok) {
-      // one of them has lost, or together they are too much; alone, each is as good as before
-      if (changes.length === 1) return [undefined];
-      return (await Promise.all(changes.map((one) => saveAll([one])))).flat();
-    }
-    const { versionstamp } = committed;
-    return changes.map((one) => {
-      const { entry: { key }, watch, at } = one;
-      return first.get(watch.id) === one ? { key, value: { watch, at }, versionstamp } : undefined;
-    });
-  }
-
-  /** Writes what became of a watch, unless somebody else has; gives the entry as it is then. */
-  const save = batched<Update, StoredEntry | undefined>(MAX_SAVED, saveAll);
-
-  /** Claims a watch that is due and takes it on, up to its next wait. */
-  async function processWatch(found: StoredEntry): Promise<void> {
-    const leased = now() + lease;
-    let entry = await save({ entry: found, watch: found.value.watch, at: leased });
-    while (entry) {
-      const watch = await step(entry.value.watch);
-      // what there is to tell is kept before it is told
-      const waits = !isActive(watch) || watch.dueAt > watch.updatedAt;
-      entry = await save({ entry, watch, at: waits ? watch.dueAt : leased });
-      if (!waits) continue;
-      if (isActive(watch)) wakeBy(watch.dueAt);
-      return;
-    }
-  }
-
-  /** Begins to take on what is due, some at a time. */
-  async function startDue(until = Infinity): Promise<void> {
-    const due = kv.list<null>({ start: [ROOT, "due"], end: [ROOT, "due", now() + 1] });
-    for await (const keys of chunks(due, MAX_READ)) {
-      const entries = await retryWhileLocked(() =>
-        kv.getMany<StoredWatch[]>(keys.map(([, , , id]) => watchKey(String(id))))
+    if (result?.ok) {
+      const { versionstamp: revision } = result;
+      return changes.map((change) =>
+        first.get(change.update.watch.id) === change ? { ...change.update, revision } : undefined
       );
-      for (const [index, entry] of entries.entries()) {
-        const key = keys[index];
-        if (now() >= until) return;
-        if (!key || entry.versionstamp === null || entry.value.at !== key[2]) continue; // taken by now
-        const taken = processWatch(entry).catch(logError).finally(() => running.delete(taken));
-        running.add(taken);
-        if (running.size >= CONCURRENCY) await Promise.race(running);
-      }
     }
-  }
-
-  /** When something is due next, or the claim of what is under way ends. */
-  async function nextDue(): Promise<number> {
-    for await (const { key } of kv.list<null>({ prefix: [ROOT, "due"] }, { limit: 1 })) {
-      return Number(key[2]);
-    }
-    return Infinity;
-  }
-
-  function logError(error: unknown): void {
-    const time = new Date(now()).toISOString();
-    log({
-      time,
-      error: sanitizeText(`watches: ${error instanceof Error ? error.message : "failed"}`),
-    });
-  }
-
-  return {
-    async start(order) {
-      const begun = await begin(order);
-      if (begun instanceof HttpProblem) throw begun;
-      return begun;
-    },
-    async status(id) {
-      return (await get(id)).value?.watch;
-    },
-    async cancel(id) {
-      for (let tries = 0; tries < MAX_TRIES; tries++) {
-        const found = await get(id);
-        if (found.versionstamp === null) return undefined;
-        const { watch, at } = found.value;
-        if (!isActive(watch)) return watch;
-        const saved = await save({ entry: found, watch: cancelled(watch, now()), at });
-        if (saved) return saved.value.watch;
-      }
-      throw new Error("others change the watch all the time");
-    },
-    async sweep(until) {
-      await startDue(until);
-      await Promise.all(running);
-    },
-    async run(signal) {
-      while (!signal.aborted) {
-        wakeController = new AbortController();
-        nextWakeAt = Infinity;
-        const next = await startDue().then(nextDue).catch((error) => {
-          logError(error);
-          return now() + MIN_BACKOFF_MS;
-        });
-        const wait = Math.min(
-          Math.max(MIN_SLEEP_MS, Math.min(next, nextWakeAt) - now()),
-          MAX_SLEEP_MS,
-        );
-        sleepsUntil = now() + wait;
-        await sleep(wait, AbortSignal.any([signal, wakeController.signal])).catch(
-          () => {},
-        );
-        sleepsUntil = -Infinity;
-      }
-      await Promise.all(running);
-    },
-  };
-}
-
-/**
- * Makes a function of one of a function of several: what is asked for while that is at work waits, and
- * goes together. A commit is what costs time, not what is in it.
- */
-function batched<In, Out>(
-  max: number,
-  work: (inputs: readonly In[]) => Promise<readonly Out[]>,
-): (input: In) => Promise<Out> {
-  let waiting: { input: In; settled: PromiseWithResolvers<Out> }[] = [];
-  let working = false;
-
-  async function run(): Promise<void> {
-    if (working) return;
-    working = true;
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, max);
-      waiting = waiting.slice(max);
-      try {
-        const outputs = await work(batch.map(({ input }) => input));
-        for (const [index, output] of outputs.entries()) batch[index]?.settled.resolve(output);
-      } catch (error) {
-        for (const { settled } of batch) settled.reject(error);
-      }
-    }
-    working = false;
-  }
-
-  return (input) => {
-    const settled = Promise.withResolvers<Out>();
-    waiting.push({ input, settled });
-    run();
-    return settled.promise;
-  };
-}
-
-async function* chunks(
-  list: Deno.KvListIterator<null>,
-  size: number,
-): AsyncGenerator<Deno.KvKey[]> {
-  let keys: Deno.KvKey[] = [];
-  for await (const { key } of list) {
-    if (keys.push(key) < size) continue;
-    yield keys;
-    keys = [];
-  }
-  if (keys.length > 0) yield keys;
-}
-
-function tooManyWatches(maxWatches: number): HttpProblem {
-  return new HttpProblem(
-    "watches-unavailable",
-    `as many watches are open as may be: ${maxWatches}`,
-    {
-      code: "WATCHES_FULL",
-      headers: { "retry-after": "60" },
-    },
-  );
-}
-
-/** Does what may meet a lock of another process, again until it meets none. */
-async function retryWhileLocked<T>(work: () => Promise<T>): Promise<T> {
-  for (let waited = 0;;) {
-    try {
-      return await work();
-    } catch (error) {
-      const locked = error instanceof Error && /\blocked\b/.test(error.message);
-      if (!locked || waited > LOCK_TIMEOUT_MS) throw error;
-    }
-    const wait = 1 + Math.random() * LOCK_RETRY_MS;
-    waited += wait;
-    await sleep(wait);
+    // one of them has lost, or the commit is too large: save each in its own commit
+    if (changes.length === 1) return [undefined];
+    return (await Promise.all(changes.map((change) => this.#saveAll([change])))).flat();
   }
 }

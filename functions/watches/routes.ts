@@ -8,32 +8,8 @@ import { toTaskIds } from "../task/request.ts";
 import { parseBody } from "../task/request_schema.ts";
 import { DEFAULT_DEADLINE, WatchRequest } from "./request_schema.ts";
 import type { WatchBody } from "./response_schema.ts";
-import type { Watch } from "./state.ts";
+import type { WatchEngine, WatchSnapshot } from "./store.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
-
-/** A requested watch. */
-export type NewWatch = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {
-  /** Hash of the task and the callback: 64 hex digits. */
-  readonly key: string;
-};
-
-/** State of a watch, as far as the engine reports it. */
-export type WatchSnapshot =
-  & Pick<Watch, "id" | "state">
-  & Partial<Pick<Watch, "ids" | "polls" | "last" | "event" | "attempts" | "lastStatus">>;
-
-/**
- * Keeps watches until they end. Ids are `<key>-<generation>`. A key gets a new generation only after the
- * previous one was cancelled, failed or expired.
- */
-export interface WatchEngine {
-  /** Returns the open watch of the key, or creates one; safe for concurrent calls. */
-  start(order: NewWatch): Promise<WatchSnapshot>;
-  /** Returns the state of a watch, or `undefined` for an unknown id. */
-  status(id: string): Promise<WatchSnapshot | undefined>;
-  /** Cancels a watch unless it has ended; `undefined` for an unknown id. */
-  cancel(id: string): Promise<WatchSnapshot | undefined>;
-}
 
 /** A response about a watch. */
 export interface WatchResponse {

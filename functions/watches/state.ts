@@ -85,9 +85,22 @@ export function newWatch(
   return { ...watch, ...unchanged, startedAt: now, dueAt: now, updatedAt: now };
 }
 
-/** Whether there is something left to do. */
+/** Returns `true` until the watch has ended. */
 export function isActive({ state }: Watch): boolean {
   return state === "watching";
+}
+
+/** Returns `true` if a request for the same task and callback returns this watch. */
+export function isReusable({ state }: Watch): boolean {
+  return state === "watching" || state === "delivered";
+}
+
+/** The queue of watches that are polled next. */
+export const POLLS = "";
+
+/** Returns the queue of the next step: {@linkcode POLLS}, or the host of the delivery. */
+export function queueOf({ event, callbackUrl }: Watch): string {
+  return event ? new URL(callbackUrl).host : POLLS;
 }
 
 /** What a poll makes of a watch. */

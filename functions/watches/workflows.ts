@@ -3,12 +3,13 @@
  * deliveries, and it sleeps between them; what a step gave is kept, so that an instance that is begun
  * again goes on where it was.
  */
-import { parseCallbackHosts } from "./callback.ts";
-import { type Config, ConfigError, type Environment } from "../config.ts";
-import type { EntryOptions } from "../lazy_handler.ts";
+import type { Config } from "../config.ts";
 import { isActive, newWatch, type Watch } from "./state.ts";
 import { createStep, maxStepMs, type StepOptions } from "./step.ts";
-import { createWatches, type NewWatch, type WatchEngine, type WatchSnapshot } from "./routes.ts";
+import type { NewWatch, WatchEngine, WatchSnapshot } from "./store.ts";
+
+export { parseCallbackHosts } from "./callback.ts";
+export { createWatches } from "./routes.ts";
 
 /** The part of a Workflow's binding that is used. */
 export interface WorkflowBinding {
@@ -39,27 +40,10 @@ interface StepConfig {
   timeout: number;
 }
 
-/** What the binding must be called. */
+/** Name of the binding of the Workflow. */
 export const BINDING = "WATCHES";
 
-/** What the entry needs for watches. */
-export const entryOptions: Required<EntryOptions> = {
-  parseCallbackHosts,
-  watches: (config, bindings) => createWatches(config, workflowWatches(bindings as Environment)),
-};
-
-/**
- * Finds the binding, and makes an engine of it.
- *
- * @throws {ConfigError} when there is none
- */
-function workflowWatches(bindings: Environment): WatchEngine {
-  const binding = bindings[BINDING];
-  if (isBinding(binding)) return createWorkflowWatches(binding);
-  throw new ConfigError("RESOLVE_CALLBACK_HOSTS", `needs a Workflow that is bound as ${BINDING}`);
-}
-
-/** Makes an engine of a Workflow's binding. */
+/** Creates an engine from the binding of a Workflow. */
 export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
   async function findInstance(id: string): Promise<WorkflowInstance | undefined> {
     try {
@@ -147,8 +131,4 @@ async function reportOf(id: string, instance: WorkflowInstance): Promise<WatchSn
 
 function isWatch(value: unknown): value is Watch {
   return typeof value === "object" && value !== null && "state" in value && "id" in value;
-}
-
-function isBinding(value: unknown): value is WorkflowBinding {
-  return typeof value === "object" && value !== null && "create" in value && "get" in value;
 }

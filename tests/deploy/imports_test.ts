@@ -95,7 +95,8 @@ const TABLE: Row[] = [
       ...["mod.ts", INTERNAL],
       ...inFunctions("config.ts", "http/", "auth/", "task/", "watches/"),
     ],
-    types: [HONO, ...inFunctions("lazy_handler.ts")], // until cloudflare.ts has the entry's options
+    types: [HONO],
+    onDemand: inFunctions("watches/"),
   },
   {
     files: /^functions\/app\.ts$/,
@@ -115,8 +116,6 @@ const TABLE: Row[] = [
     imports: [
       ...["node:", "npm:@hono/node-server", "npm:hono/aws-lambda", "npm:hono/tiny"],
       ...inFunctions("app.ts", "lazy_handler.ts", "config.ts", "http/log.ts", "main.ts"),
-      // until main.ts opens the store through watches/open.ts
-      ...inFunctions("watches/callback.ts"),
     ],
     types: inFunctions("watches/"),
     onDemand: inFunctions("watches/"),

@@ -2,6 +2,9 @@
 import { Webhook } from "standardwebhooks";
 import { type Config, readConfig } from "../../functions/app.ts";
 import { parseCallbackHosts } from "../../functions/watches/callback.ts";
+import { KvStore } from "../../functions/watches/kv_store.ts";
+import { WatchLoop } from "../../functions/watches/loop.ts";
+import type { StepOptions } from "../../functions/watches/step.ts";
 import { KEY, SECRET, type Settings, TOKEN } from "./endpoint.ts";
 
 /** The secret of the callbacks: none that a sender has. */
@@ -16,6 +19,11 @@ export function configWith(host: string, settings: Settings = {}): Config {
     RESOLVE_CALLBACK_HOSTS: `${host}=${CALLBACK_SECRET}`,
     ...settings,
   }, { parseCallbackHosts });
+}
+
+/** Creates the loop of watches in a KV. */
+export function kvWatches(kv: Deno.Kv, config: Config, options?: StepOptions): WatchLoop {
+  return new WatchLoop(new KvStore(kv, config), config, options);
 }
 
 /** An event as it arrived. */

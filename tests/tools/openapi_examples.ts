@@ -4,7 +4,8 @@ import { lazyHandler } from "../../functions/lazy_handler.ts";
 import { PROBLEMS, type ProblemType } from "../../functions/http/problem.ts";
 import { cancelled, newWatch, type Watch } from "../../functions/watches/state.ts";
 import { createStep } from "../../functions/watches/step.ts";
-import { createWatches, type WatchEngine } from "../../functions/watches/routes.ts";
+import { createWatches } from "../../functions/watches/routes.ts";
+import type { WatchEngine } from "../../functions/watches/store.ts";
 // loaded late by the app: while the clock stands still, a file would not come in time
 import "../../functions/http/problem_docs.ts";
 import "../../functions/status_page/page.ts";

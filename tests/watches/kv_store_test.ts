@@ -2,14 +2,20 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { HttpProblem } from "../../functions/http/problem.ts";
 import type { StepOptions } from "../../functions/watches/step.ts";
-import { createKvWatches, type KvWatches } from "../../functions/watches/kv_store.ts";
-import type { NewWatch } from "../../functions/watches/routes.ts";
+import type { WatchLoop } from "../../functions/watches/loop.ts";
+import type { NewWatch } from "../../functions/watches/store.ts";
 import { captureConsole, KEY, objectOf, outcomeOf, post, TOKEN } from "../helpers/endpoint.ts";
 import type { Settings } from "../helpers/endpoint.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
 import { createFakePlatform, type FakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
-import { CALLBACK_SECRET, configWith, createReceiver, type Receiver } from "../helpers/watches.ts";
+import {
+  CALLBACK_SECRET,
+  configWith,
+  createReceiver,
+  kvWatches,
+  type Receiver,
+} from "../helpers/watches.ts";
 
 const HOST = "hooks.example";
 const DAY = 86_400_000;
@@ -27,16 +33,16 @@ async function folder(): Promise<AsyncDisposable & { file: string }> {
 
 interface Setup extends AsyncDisposable {
   readonly kv: Deno.Kv;
-  readonly watches: KvWatches;
+  readonly watches: WatchLoop;
   readonly platform: FakePlatform;
   readonly receiver: Receiver;
   readonly problems: string[];
   /** Milliseconds since 1970, for the watches and the stand-in. */
   now: number;
   /** Begins the watch of a task. */
-  begin(task: FakeTask, order?: Partial<NewWatch>): ReturnType<KvWatches["start"]>;
+  begin(task: FakeTask, order?: Partial<NewWatch>): ReturnType<WatchLoop["start"]>;
   /** Another engine on the same store. */
-  another(options?: StepOptions): KvWatches;
+  another(options?: StepOptions): WatchLoop;
 }
 
 /** An engine on a real file, on a clock of the test's. */
@@ -51,7 +57,7 @@ async function setUp(
   const platform = createFakePlatform({ token: TOKEN, now });
   const problems: string[] = [];
   const another = (options: StepOptions = {}) =>
-    createKvWatches(kv, configWith(HOST, settings), {
+    kvWatches(kv, configWith(HOST, settings), {
       fetch: platform.fetch,
       callbackFetch: (input, init) => receiver.answer(new Request(input, init)),
       now,
@@ -200,11 +206,11 @@ Deno.test("a receiver that is down is tried on the schedule for 24 hours, and th
   const found = setup.now;
   assertEquals((await setup.watches.status(id))?.state, "watching");
   const [due] = (await keysIn(setup.kv)).filter(([kind]) => kind === "due");
-  assertEquals(Number(due?.[1]) - found, 1_050);
+  assertEquals(Number(due?.[2]) - found, 1_050);
   while ((await setup.watches.status(id))?.state === "watching") {
     assert(setup.now <= found + DAY, "24 hours at most");
     const [due] = (await keysIn(setup.kv)).filter(([kind]) => kind === "due");
-    setup.now = Number(due?.[1]);
+    setup.now = Number(due?.[2]);
     await setup.watches.sweep();
   }
   const report = await setup.watches.status(id);
@@ -330,7 +336,7 @@ Deno.test("a store that is broken fails each request and begins nothing", async 
   const { id } = await setup.begin({});
   const place = await folder();
   const kv = await Deno.openKv(place.file);
-  const broken = createKvWatches(kv, configWith(HOST));
+  const broken = kvWatches(kv, configWith(HOST));
   kv.close();
   await assertRejects(() => broken.status(id));
   await assertRejects(() => broken.cancel(id));

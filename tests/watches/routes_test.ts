@@ -12,12 +12,18 @@ import { deliver, parseCallbackHosts } from "../../functions/watches/callback.ts
 import { WatchBody, WatchEvent } from "../../functions/watches/response_schema.ts";
 import type { WatchLogEntry } from "../../functions/watches/step.ts";
 import { createWatches } from "../../functions/watches/routes.ts";
-import { createKvWatches, type KvWatches } from "../../functions/watches/kv_store.ts";
+import type { WatchLoop } from "../../functions/watches/loop.ts";
 import { IDS, KEY, objectOf, outcomeOf, post, problemOf, SECRET } from "../helpers/endpoint.ts";
 import { type Settings, signed, textOf, TOKEN, withHeaders } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { createFakePlatform, type FakePlatform } from "../helpers/fake_platform.ts";
-import { CALLBACK_SECRET, configWith, createReceiver, type Receiver } from "../helpers/watches.ts";
+import {
+  CALLBACK_SECRET,
+  configWith,
+  createReceiver,
+  kvWatches,
+  type Receiver,
+} from "../helpers/watches.ts";
 
 const HOOK = "https://hooks.example/end";
 const ORDER = { ...IDS, callback_url: HOOK };
@@ -25,7 +31,7 @@ const OTHER_SECRET = `whsec_${btoa("canary-another-secret-of-the-host")}`;
 
 interface Setup extends Disposable {
   readonly app: Handler;
-  readonly watches: KvWatches;
+  readonly watches: WatchLoop;
   readonly platform: FakePlatform;
   readonly receiver: Receiver;
   readonly log: LogEntry[];
@@ -49,7 +55,7 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
   const log: LogEntry[] = [];
   const told: WatchLogEntry[] = [];
   const calls: string[] = [];
-  const watches = createKvWatches(kv, config, {
+  const watches = kvWatches(kv, config, {
     fetch: platform.fetch,
     callbackFetch: async (input, init) => {
       const request = new Request(input, init);

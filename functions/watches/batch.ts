@@ -1,0 +1,42 @@
+// Not dataloader: it batches per tick; this batches while a commit is in progress.
+/** Batching of calls. */
+
+interface Pending<In, Out> {
+  input: In;
+  settled: PromiseWithResolvers<Out>;
+}
+
+/**
+ * Creates a function for one input from a function for many. Inputs that arrive while `work` is in
+ * progress wait, then go together, at most `max` at a time. A commit costs time, its size hardly any.
+ */
+export function batched<In, Out>(
+  max: number,
+  work: (inputs: readonly In[]) => Promise<readonly Out[]>,
+): (input: In) => Promise<Out> {
+  let waiting: Pending<In, Out>[] = [];
+  let isWorking = false;
+
+  async function run(): Promise<void> {
+    if (isWorking) return;
+    isWorking = true;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, max);
+      waiting = waiting.slice(max);
+      try {
+        const outputs = await work(batch.map(({ input }) => input));
+        for (const [index, output] of outputs.entries()) batch[index]?.settled.resolve(output);
+      } catch (error) {
+        for (const { settled } of batch) settled.reject(error);
+      }
+    }
+    isWorking = false;
+  }
+
+  return (input) => {
+    const settled = Promise.withResolvers<Out>();
+    waiting.push({ input, settled });
+    run();
+    return settled.promise;
+  };
+}

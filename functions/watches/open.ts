@@ -1,0 +1,46 @@
+/** Opens the durable watches in the store that the settings name. */
+import { type Config, ConfigError } from "../config.ts";
+import type { WatchLoop } from "./loop.ts";
+import { createWatches, type Watches } from "./routes.ts";
+
+export { parseCallbackHosts } from "./callback.ts";
+
+/** Options of {@linkcode openWatches}: what the runtime offers. */
+export interface OpenWatchesOptions {
+  /** Opens a KV, or the default one without a path. @default the runtime has none */
+  openKv?: ((path: string | undefined) => Promise<Deno.Kv>) | undefined;
+}
+
+/** Open watches. */
+export interface OpenWatches {
+  /** Polls and delivers. */
+  readonly loop: WatchLoop;
+  /** The routes. */
+  readonly routes: Watches;
+}
+
+/**
+ * Opens the store of the watches.
+ *
+ * @throws {ConfigError} when the store cannot be opened
+ */
+export async function openWatches(
+  config: Config,
+  { openKv }: OpenWatchesOptions,
+): Promise<OpenWatches> {
+  if (!openKv) {
+    const problem = "this Deno has no KV: start it with --unstable-kv";
+    throw new ConfigError("RESOLVE_CALLBACK_HOSTS", problem);
+  }
+  const [{ KvStore }, { WatchLoop }] = await Promise.all([
+    import("./kv_store.ts"),
+    import("./loop.ts"),
+  ]);
+  try {
+    const loop = new WatchLoop(new KvStore(await openKv(config.kvPath), config), config);
+    return { loop, routes: createWatches(config, loop) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "it failed";
+    throw new ConfigError("RESOLVE_KV_PATH", `cannot open the store of the watches: ${reason}`);
+  }
+}
