@@ -40,7 +40,12 @@ function createProgram(signal: AbortSignal): Command {
     .version(config.version)
     .addHelpText("after", FOOTER)
     .exitOverride()
-    .configureOutput({ outputError: usageError(`${NAME} help`) });
+    .configureOutput({
+      outputError: usageError(`${NAME} help`),
+      // the help has no colours, and to detect them Commander reads up to 20 environment variables
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   for (const add of [addShow, addWait, addResult, addList, addDelete, addSign]) {
     add(program, { signal });
   }

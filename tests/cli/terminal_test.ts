@@ -1,5 +1,5 @@
 // The command line in a pseudo-terminal of util-linux's `script`, read by a terminal emulator.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import xterm from "@xterm/headless";
 import { HOSTILE, PLACE, platformWith, RESULT, RUN } from "../helpers/cli.ts";
 import { start } from "../helpers/process.ts";
@@ -175,6 +175,34 @@ Deno.test("NO_COLOR turns off colours, TERM=dumb every escape sequence", async (
     /t-1 task: success, source s-1, 0 s\r\nsource s-1 {2}http.*\r\n$/,
   );
 });
+
+for (
+  const settings of [
+    { CI: "true" },
+    { TERM_PROGRAM: "iTerm.app", TERM_PROGRAM_VERSION: "3.5" },
+    { TF_BUILD: "True", AGENT_NAME: "agent" },
+    { FORCE_COLOR: "1", CLICOLOR_FORCE: "1" },
+    { COLORTERM: "truecolor" },
+  ]
+) {
+  const names = Object.keys(settings).join(" and ");
+  Deno.test(`the command line needs no access to ${names} on a terminal`, async () => {
+    await using server = platformWith({ id: "t-1", ...RESULT });
+    for (
+      const [args, code, shown] of [
+        [["help", "wait"], 0, "Usage: deepint-task wait"],
+        [["wait", "--help"], 0, "Usage: deepint-task wait"],
+        [["nonsense"], 2, "error: unknown command 'nonsense'"],
+        [["wait", `${PLACE}/t-1`], 0, "source s-1"],
+        [["list", PLACE], 0, "TASK"],
+      ] as const
+    ) {
+      await using terminal = open(server, [...args], { settings });
+      assertEquals(await terminal.end(), code, terminal.output.stdout);
+      assertStringIncludes(terminal.output.stdout, shown);
+    }
+  });
+}
 
 for (
   const [keys, name, expected, deleted] of [

@@ -23,25 +23,29 @@ function assertion<A, E>(check: (actual: A, expected: E) => void) {
 /** Makes an assertion of a condition that Node has no function for. */
 function condition<A, E>(wish: string, holds: (actual: A, expected: E) => boolean) {
   return assertion((actual: A, expected: E) => {
-    if (!holds(actual, expected)) node.fail(`${inspect(actual)}\n${wish} ${inspect(expected)}`);
+    if (holds(actual, expected)) return;
+    node.fail(`Expected ${inspect(actual)} ${wish} ${inspect(expected)}`);
   });
 }
 
 export const assertEquals: Same = assertion(node.deepStrictEqual);
 export const assertNotEquals: Same = assertion(node.notDeepStrictEqual);
 export const assertMatch = assertion(node.match);
-export const assertGreater = condition<number, number>("is not >", (a, b) => a > b);
-export const assertGreaterOrEqual = condition<number, number>("is not >=", (a, b) => a >= b);
-export const assertLess = condition<number, number>("is not <", (a, b) => a < b);
-export const assertLessOrEqual = condition<number, number>("is not <=", (a, b) => a <= b);
-export const assertStringIncludes = condition<string, string>("lacks", (a, b) => a.includes(b));
+export const assertGreater = condition<number, number>("to be >", (a, b) => a > b);
+export const assertGreaterOrEqual = condition<number, number>("to be >=", (a, b) => a >= b);
+export const assertLess = condition<number, number>("to be <", (a, b) => a < b);
+export const assertLessOrEqual = condition<number, number>("to be <=", (a, b) => a <= b);
+export const assertStringIncludes = condition<string, string>(
+  "to include",
+  (a, b) => a.includes(b),
+);
 export const assertArrayIncludes = condition<string[], string[]>(
-  "lacks some of",
+  "to include",
   (a, b) => b.every((item) => a.includes(item)),
 );
-const isA = condition<unknown, Class<unknown>>("is not a", (a, b) => a instanceof b);
+const isA = condition<unknown, Class<unknown>>("to be a", (a, b) => a instanceof b);
 export const assertNotInstanceOf = condition<unknown, Class<unknown>>(
-  "is a",
+  "not to be a",
   (a, b) => !(a instanceof b),
 );
 
@@ -62,7 +66,7 @@ export function assertInstanceOf<T>(a: unknown, type: Class<T>, msg?: string): a
 }
 
 export function assertAlmostEquals(actual: number, expected: number, tolerance: number): void {
-  assertLessOrEqual(Math.abs(actual - expected), tolerance, `${actual} is not ${expected}`);
+  assertLessOrEqual(Math.abs(actual - expected), tolerance, `${actual} is not near ${expected}`);
 }
 
 function checkError<T>(error: unknown, [ErrorClass, msgIncludes = "", msg]: Wanted<T>): T {
