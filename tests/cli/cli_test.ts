@@ -107,7 +107,7 @@ Deno.test("wait exits with the first of 5, 1, 4, 3 that applies to a task", asyn
     const timeout = ids.includes("runs") ? ["--timeout=3s"] : [];
     const { code, stderr } = await ended(server.run(["wait", ...tasks, ...timeout]));
     assertEquals(code, expected, `${ids}: ${stderr}`);
-    if (expected === 4) assertMatch(stderr, /^error: TIMEOUT: .*it goes on.*$/m);
+    if (expected === 4) assertMatch(stderr, /^error: TIMEOUT: .*is still running.*$/m);
   }));
 });
 

@@ -56,6 +56,8 @@ const JSON_TYPE = { "content-type": "application/json" };
 const HTML = { "content-type": "text/html" };
 
 const unusable = { code: "INVALID_RESPONSE", status: 200, retryable: false };
+// not JSON: a proxy may have answered in place of the platform
+const notJson = { ...unusable, retryable: true };
 const tooLarge = { code: "BODY_TOO_LARGE", status: 200, retryable: false };
 const brokenOff = { code: "NETWORK_ERROR", status: 200, retryable: true };
 const noAnswer = { code: "NETWORK_ERROR", status: 0, retryable: true };
@@ -100,13 +102,13 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault(
     "half of a JSON body",
-    unusable,
+    notJson,
     "upstream-unavailable",
     (_, request) => reply(200, half(request)),
   ),
   fault(
     "HTML with 200",
-    unusable,
+    notJson,
     "upstream-unavailable",
     (_, { token }) => reply(200, `<html><title>Sign in, ${token}</title></html>`, HTML),
   ),
@@ -118,11 +120,11 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault(
     "204 without a body",
-    { ...unusable, status: 204 },
+    { ...notJson, status: 204 },
     "upstream-unavailable",
     () => head(204, {}),
   ),
-  fault("200 with an empty body", unusable, "upstream-unavailable", () => reply(200, "")),
+  fault("200 with an empty body", notJson, "upstream-unavailable", () => reply(200, "")),
   ...[301, 302, 303, 307, 308].map((code) =>
     fault(
       `${code} to another path`,
