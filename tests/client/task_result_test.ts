@@ -1,6 +1,13 @@
 // What a loaded task tells without waiting (result, errored, finished), and deleting it.
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { Credentials, DeepintHTTPError, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
+import {
+  Credentials,
+  DeepintHTTPError,
+  DeepintTaskError,
+  Task,
+  TaskInfo,
+  type TaskResult,
+} from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { createFakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
 
@@ -217,4 +224,49 @@ Deno.test("delete() leaves the info as it was", async () => {
   await task.delete();
   assertStrictEquals(task.info, info);
   assertEquals(TaskInfo.fromDict(info.toDict()).status, "running");
+});
+
+Deno.test("the result of an export is the URL of its file", async () => {
+  const urls: Record<string, string | undefined> = {
+    "https://files.example.com/exports/w-1.zip?signature=abc":
+      "https://files.example.com/exports/w-1.zip?signature=abc",
+    "http://127.0.0.1:8000/export.zip": "http://127.0.0.1:8000/export.zip",
+    "http://localhost/export.zip": "http://localhost/export.zip",
+    "http://files.example.com/w-1.zip": undefined,
+    "javascript:alert(1)": undefined,
+    "ftp://files.example.com/w-1.zip": undefined,
+    "not a URL": undefined,
+  };
+  const credentials = new Credentials({ token: "a-token-for-tests" });
+  for (const [result, href] of Object.entries(urls)) {
+    const info = { id: "t-1", status: "success", result, result_type: "file" };
+    const task = Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", info }, {
+      credentials,
+    });
+    assertEquals(await task.fetchResult(), { file: result });
+    assertEquals(task.resultUrl()?.href, href, result);
+  }
+});
+
+Deno.test("empty text in result or result_type is the same as null", async () => {
+  const credentials = new Credentials({ token: "a-token-for-tests" });
+  const results = [["", "", {}], ["", "source", {}], ["x-1", "", { unknown: "x-1" }]] as const;
+  for (const [result, result_type, expected] of results) {
+    const info = { id: "t-1", status: "success", result, result_type };
+    const dict = { organization_id: "o-1", workspace_id: "w-1", info };
+    const fetch = () => Promise.resolve(Response.json(info));
+    const task = Task.fromDict(dict, { credentials, fetch });
+    assertEquals(await task.fetchResult(), expected);
+    assertEquals(task.resultUrl(), null);
+    assertEquals(task.toDict().info.result, result || null);
+  }
+});
+
+Deno.test("the type of a result says that a field may be undefined", () => {
+  const read = (
+    { source, model, file }: TaskResult,
+  ): (string | undefined)[] => [source, model, file];
+  // @ts-expect-error: a source may be undefined, also without noUncheckedIndexedAccess
+  const wrong = ({ source }: TaskResult): string => source;
+  assertEquals([read({ file: "u" }), wrong({})], [[undefined, undefined, "u"], undefined]);
 });
