@@ -1,12 +1,11 @@
 /** The command `sign`. Internal. */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
-import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { buffer } from "node:stream/consumers";
 import type { Command } from "npm:commander@^15.1.0";
-import { Webhook } from "npm:standardwebhooks@^1.1.1";
 import { DeepintCredentialsError } from "../../mod.ts";
+import { isWebhookSecret, signWebhook } from "../internal/standard_webhooks.ts";
 import { sanitizeText } from "../internal/text.ts";
 import { addCommand, type CommandContext, type Flags, NAME } from "./command.ts";
 import { writeJson, writeLine } from "./output.ts";
@@ -25,11 +24,9 @@ async function readBodyFile(file: string): Promise<string> {
   }
 }
 
-function sign(body: string): Record<string, string> {
+async function sign(body: string): Promise<Record<string, string>> {
   const secret = process.env.RESOLVE_WEBHOOK_SECRETS?.split(",")[0]?.trim() ?? "";
-  // the endpoint's rule; the package would sign with any secret
-  const key = Buffer.from(secret.slice(6), "base64");
-  if (secret !== `whsec_${key.toString("base64")}` || key.length < 24 || key.length > 64) {
+  if (!isWebhookSecret(secret)) {
     throw new DeepintCredentialsError(
       secret ? "CREDENTIALS_INVALID" : "CREDENTIALS_NOT_FOUND",
       "Cannot sign: the first secret of RESOLVE_WEBHOOK_SECRETS must be whsec_ and the base64 of 24 to " +
@@ -37,11 +34,11 @@ function sign(body: string): Record<string, string> {
     );
   }
   const id = `msg_${crypto.randomUUID()}`;
-  const now = new Date();
+  const timestamp = Math.floor(Date.now() / 1_000);
   return {
     "webhook-id": id,
-    "webhook-timestamp": String(Math.floor(now.getTime() / 1_000)),
-    "webhook-signature": new Webhook(secret).sign(id, now, body),
+    "webhook-timestamp": String(timestamp),
+    "webhook-signature": await signWebhook(secret, { id, timestamp, body }),
   };
 }
 
@@ -58,7 +55,7 @@ export function addSign(program: Command, _context: CommandContext): void {
     .option("--body <file>", "the body exactly as it is sent; - for standard input", "-")
     .addHelpText("after", "\nThe first secret of RESOLVE_WEBHOOK_SECRETS signs the body.")
     .action(async (flags: Flags & { body: string }) => {
-      const headers = sign(await readBodyFile(flags.body));
+      const headers = await sign(await readBodyFile(flags.body));
       if (flags.json) return await writeJson(headers);
       for (const [name, value] of Object.entries(headers)) {
         await writeLine(`-H '${name}: ${value}'`);

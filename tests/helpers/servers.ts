@@ -117,6 +117,8 @@ export interface SendRawOptions {
   hostname?: string;
   /** Stops reading at text that matches. @default reads until the server closes the connection */
   until?: RegExp;
+  /** Gives up after so many ms. @default 20_000 */
+  timeout?: number;
 }
 
 const RAW_TIMEOUT_MS = 20_000;
@@ -125,14 +127,14 @@ const RAW_TIMEOUT_MS = 20_000;
 export async function sendRaw(
   port: number,
   text: string,
-  { hostname = "127.0.0.1", until }: SendRawOptions = {},
+  { hostname = "127.0.0.1", until, timeout = RAW_TIMEOUT_MS }: SendRawOptions = {},
 ): Promise<RawResponse> {
   using connection = await Deno.connect({ hostname, port });
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
     connection.close();
-  }, RAW_TIMEOUT_MS);
+  }, timeout);
   try {
     // the server may respond, and read no further, before all of it is sent
     const sent = writeAll(connection, text).catch(() => {});
