@@ -38,7 +38,7 @@ export interface Config {
   linkTtl?: number;
   /** `RESOLVE_ALLOW_UNAUTHENTICATED`: serves loopback without authentication. @default false */
   allowUnauthenticated: boolean;
-  /** `HOST`: address that a server listens on. @default all addresses, IPv6 and IPv4 */
+  /** `HOST`: address to listen on. @default all addresses, IPv6 and IPv4 */
   host?: string;
   /** `PORT`: port to listen on; 0 for any free one. @default 8000 */
   port: number;
