@@ -1,6 +1,6 @@
 /**
- * The endpoint: one invocation is one bounded poll of a task; it answers with the task's result, or
- * that it still runs and when to ask again.
+ * HTTP endpoint that resolves a task. Each request polls the task once and returns its result, or 202 with
+ * `Retry-After` while it is running.
  *
  * ```ts
  * import { createApp } from "@deepint/task/endpoint";
@@ -47,19 +47,19 @@ export { type Config, ConfigError, type Environment, readConfig, SETTING_NAMES }
 export type { CallbackHost, ReadConfigOptions } from "./config.ts";
 export type { Watches, WatchResponse } from "./watches/routes.ts";
 
-/** What {@linkcode createApp} takes beside the configuration. */
+/** Options of {@linkcode createApp}. */
 export interface AppOptions {
-  /** The function that upstream requests go through. @default globalThis.fetch */
+  /** Sends upstream requests. @default globalThis.fetch */
   fetch?: Fetch | undefined;
-  /** Where log entries go, one a request; must not throw. @default a JSON line to standard output */
+  /** Receives the log entry of each request; must not throw. @default writes JSON lines to stdout */
   log?: (entry: LogEntry) => void;
   /** The clock, in ms since 1970. @default Date.now */
   now?: () => number;
-  /** The durable watches, where there is an engine for them. @default none: their routes are 404 */
+  /** Handlers of durable watches. @default none: their routes are 404 */
   watches?: Watches | undefined;
 }
 
-/** What a platform hands over beside a request, where it does. */
+/** Third argument of `fetch` on some platforms. */
 export interface ExecutionContext {
   /** Keeps the invocation alive until the promise settles. */
   waitUntil(promise: Promise<unknown>): void;
@@ -68,17 +68,17 @@ export interface ExecutionContext {
 /** A request handler. */
 export interface Handler {
   /**
-   * Answers a request; never rejects.
+   * Handles a request; never rejects.
    *
-   * @param platform what the platform gives as second argument: bindings, or connection information
-   * @param context where the platform has one: then no request touches another's input and output
+   * @param platform bindings, or information about the connection
+   * @param context present on platforms where a request must not touch the I/O of another
    */
   fetch(
     request: Request,
     platform?: unknown,
     context?: ExecutionContext,
   ): Response | Promise<Response>;
-  /** Answers a request made of a path or URL, for tests. */
+  /** Handles a request to a path or URL, for tests. */
   request(input: string | URL | Request, init?: RequestInit): Response | Promise<Response>;
 }
 
@@ -88,16 +88,12 @@ function routeNotFound(): HttpProblem {
   return new HttpProblem("not-found", undefined, { code: "ROUTE_NOT_FOUND" });
 }
 
-/** Converts an error to a problem and adds it to the log; rethrows if the caller disconnected. */
-function toProblem(error: unknown, c: Context<AppEnv>): HttpProblem {
+/** Converts an error to a problem and adds it to the log. */
+function toProblem(error: Error, c: Context<AppEnv>): HttpProblem {
   const entry = c.get("entry");
-  let problem = error instanceof HttpProblem ? error : undefined;
-  if (!problem && c.req.raw.signal.aborted) throw error;
-  problem ??= upstreamProblem(error);
-  // only the name of any other error: its message may contain anything
-  problem ??= new HttpProblem("internal-error", undefined, {
-    hint: error instanceof Error ? error.name : "unknown error",
-  });
+  const problem = error instanceof HttpProblem ? error : upstreamProblem(error) ??
+    // only the name of any other error: its message may contain anything
+    new HttpProblem("internal-error", undefined, { hint: error.name });
   entry.problem = problem.type;
   if (problem.options.hint) entry.hint = problem.options.hint;
   return problem;

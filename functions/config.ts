@@ -1,5 +1,5 @@
 /**
- * The settings: read from the environment, validated once, and told apart by name when wrong.
+ * Settings of the endpoint, read from the environment and validated once. An error names the variable.
  *
  * @module
  */
@@ -8,57 +8,57 @@ import { Credentials } from "../mod.ts";
 import { isWebhookSecret } from "../src/internal/standard_webhooks.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 
-/** What the endpoint runs with; see the table of settings in the README. */
+/** Configuration of the endpoint. See the table of settings in the README. */
 export interface Config {
-  /** `DEEPINT_TOKEN`: the server's own token for Deep Intelligence. */
+  /** `DEEPINT_TOKEN`: the endpoint's token for Deep Intelligence. */
   token: string;
-  /** `DEEPINT_INSTANCE` as given: `host[:port]` or an origin. @default "app.deepint.net" */
+  /** `DEEPINT_INSTANCE` `host[:port]` or an origin. @default "app.deepint.net" */
   instance: string;
-  /** `DEEPINT_ORGANIZATION`: for requests that name none. @default none */
+  /** `DEEPINT_ORGANIZATION`: organization of requests that do not name one. @default none */
   organization?: string;
-  /** `RESOLVE_API_KEYS`: what bearer callers may present. @default [] */
+  /** `RESOLVE_API_KEYS`: keys of bearer callers. @default [] */
   apiKeys: readonly string[];
-  /** `RESOLVE_WEBHOOK_SECRETS`: `whsec_<base64>` each. @default [] */
+  /** `RESOLVE_WEBHOOK_SECRETS`: secrets of inbound webhooks, `whsec_<base64>` each. @default [] */
   webhookSecrets: readonly string[];
-  /** `RESOLVE_ALLOWED_ORGANIZATIONS`; any when empty. @default [] */
+  /** `RESOLVE_ALLOWED_ORGANIZATIONS`: allow-list; empty allows all. @default [] */
   allowedOrganizations: readonly string[];
-  /** `RESOLVE_ALLOWED_WORKSPACES`; any when empty. @default [] */
+  /** `RESOLVE_ALLOWED_WORKSPACES`: allow-list; empty allows all. @default [] */
   allowedWorkspaces: readonly string[];
-  /** `RESOLVE_TIMEOUT_MS`: ms for one poll, and for a body to arrive. @default 8000 */
+  /** `RESOLVE_TIMEOUT_MS`: deadline of a poll, and of the arrival of a body, in ms. @default 8000 */
   timeout: number;
-  /** `RESOLVE_PENDING`: what to answer while a task runs. @default by the kind of caller */
+  /** `RESOLVE_PENDING`: response while a task runs. @default depends on the kind of caller */
   pending?: "accepted" | "retry";
-  /** `RESOLVE_BASE_PATH`: `""` or `/a/b`, no slash at the end. @default "" */
+  /** `RESOLVE_BASE_PATH`: prefix of every path, without a trailing slash. @default "" */
   basePath: string;
-  /** `RESOLVE_CORS_ORIGINS`: exact origins. @default [] */
+  /** `RESOLVE_CORS_ORIGINS`: exact origins that may call from a browser. @default [] */
   corsOrigins: readonly string[];
-  /** `RESOLVE_LINK_SECRETS`: `whsec_<base64>` each; the first signs. @default none: no page to look at */
+  /** `RESOLVE_LINK_SECRETS`: secrets of links to the status page; the first signs, all verify. @default no status page */
   linkSecrets?: readonly string[];
-  /** `RESOLVE_LINK_TTL_S`, but in ms: how long a link to the page is good for. @default 86_400_000 */
+  /** `RESOLVE_LINK_TTL_S`: lifetime of a link, in ms. @default 86_400_000 */
   linkTtl?: number;
-  /** `RESOLVE_ALLOW_UNAUTHENTICATED`: no authentication, for trying it out on loopback. @default false */
+  /** `RESOLVE_ALLOW_UNAUTHENTICATED`: serves loopback without authentication. @default false */
   allowUnauthenticated: boolean;
-  /** `HOST`: the address that a server listens on. @default all, IPv6 and IPv4 */
+  /** `HOST`: address to listen on. @default all addresses, IPv6 and IPv4 */
   host?: string;
-  /** `PORT`: 0 for any free one. @default 8000 */
+  /** `PORT`: port to listen on; 0 for any free one. @default 8000 */
   port: number;
-  /** `RESOLVE_CALLBACK_HOSTS`: who may be told of the end of a watch. @default none: no watches */
+  /** `RESOLVE_CALLBACK_HOSTS`: receivers of the events of watches. @default no watches */
   callbackHosts?: readonly CallbackHost[];
-  /** `RESOLVE_KV_PATH`: the file that keeps the watches, under Deno. @default Deno's own place */
+  /** `RESOLVE_KV_PATH`: file of the Deno KV store. @default Deno's default location */
   kvPath?: string;
-  /** `RESOLVE_MAX_WATCHES`: how many may be open, where the engine counts them. @default 10000 */
+  /** `RESOLVE_MAX_WATCHES`: limit of open watches. @default 10000 */
   maxWatches?: number;
 }
 
-/** Whom a watch may call back. */
+/** A host that receives the events of watches. */
 export interface CallbackHost {
-  /** The host and its port, as in `hooks.example.com:443`. */
+  /** Host and port, for example `hooks.example.com:443`. */
   host: string;
-  /** `whsec_<base64>`: what its events are signed with. */
+  /** `whsec_<base64>`, the secret that signs the events. */
   secret: string;
 }
 
-/** A setting is missing or malformed: one line that names it, never with the value of a secret. */
+/** Error for a missing or malformed setting. The message is one line and never contains a secret. */
 export class ConfigError extends Error {
   static {
     this.prototype.name = "ConfigError"; // also where a bundler renames the class
@@ -66,20 +66,20 @@ export class ConfigError extends Error {
   /** The environment variable to correct. */
   readonly variable: string;
 
-  /** The message becomes `<variable>: <problem>`. */
+  /** Creates an error with the message `<variable>: <problem>`. */
   constructor(variable: string, problem: string) {
     super(`${variable}: ${problem}`);
     this.variable = variable;
   }
 }
 
-/** Environment variables, or the bindings of a Worker, where other things than text stand too. */
+/** Environment variables, or the bindings of a Worker, which may have values that are not text. */
 export type Environment = { readonly [name: string]: unknown };
 
 const ID = "an id: 1 to 128 characters of A-Z a-z 0-9 _ -";
 const isId = (text: string) => /^[\w-]{1,128}$/.test(text);
 
-/** Whether the function returns true, rather than false or an error. */
+/** Returns `true` if the check returns `true`, `false` if it returns `false` or throws. */
 function doesNotThrow(check: () => boolean): boolean {
   try {
     return check();
@@ -88,7 +88,7 @@ function doesNotThrow(check: () => boolean): boolean {
   }
 }
 
-// The client is the judge of what it takes, so that a server that starts can also poll.
+// checked by the client itself, so that a server that starts can also poll
 const isCredentials = (token: string, instance?: string) =>
   doesNotThrow(() => !!new Credentials({ token, instance }));
 
@@ -97,10 +97,10 @@ const isOrigin = (text: string) =>
 
 const isPending = (text: string) => text === "accepted" || text === "retry";
 
-/** A value for a message; not one that may hold a credential, put there by mistake. */
+/** Quotes a value for a message, unless it may contain a credential by mistake. */
 const quoted = (text: string) => /@|whsec_/.test(text) ? "" : `, not "${sanitizeText(text)}"`;
 
-/** A check of a text that is no secret, so that the message may quote it. */
+/** Checks a text that is not secret, so that the message may quote it. */
 const checkFormat = (valid: (text: string) => boolean, wanted: string) =>
   v.check(valid, (issue: v.CheckIssue<string>) => `must be ${wanted}${quoted(issue.input)}`);
 
@@ -118,7 +118,7 @@ const optionalInteger = (min: number, max: number, unset: number) =>
     v.transform((text) => text === "" ? unset : Number(text)),
   );
 
-// An empty entry is refused like any other bad one: `$A,$B` with both unset must not mean "any".
+// An empty entry is refused: `$A,$B` with both unset must not mean "any".
 const commaSeparated = (...checks: v.CheckAction<string, v.ErrorMessage<v.CheckIssue<string>>>[]) =>
   v.pipe(
     emptyAsUnset,
@@ -130,7 +130,7 @@ const secrets = commaSeparated(
   v.check(isWebhookSecret, "each secret must be whsec_ and the base64 of 24 to 64 bytes"),
 );
 
-/** The settings in the order in which they are checked. */
+/** Schema of the settings, in the order in which they are checked. */
 const settingsSchema = (allowOpen: boolean) =>
   v.object({
     DEEPINT_TOKEN: v.pipe(
@@ -138,7 +138,7 @@ const settingsSchema = (allowOpen: boolean) =>
       v.check((token) => token !== "", "must be set"),
       v.check(
         (token) => isCredentials(token),
-        "must be printable ASCII without spaces at its ends",
+        "must be printable ASCII without leading or trailing spaces",
       ),
     ),
     DEEPINT_INSTANCE: optionalText(
@@ -168,7 +168,7 @@ const settingsSchema = (allowOpen: boolean) =>
     RESOLVE_CORS_ORIGINS: commaSeparated(
       v.check(
         (origin) => !origin.includes("*"),
-        "* is refused: name each origin",
+        "* is refused; list each origin",
       ),
       checkFormat(isOrigin, "an exact origin such as https://app.example.com"),
     ),
@@ -178,7 +178,7 @@ const settingsSchema = (allowOpen: boolean) =>
       optionalText((text) => text === "0" || text === "1", "1 or 0"),
       v.check(
         (text) => text !== "1" || allowOpen,
-        "only functions/main.ts takes it",
+        "only functions/main.ts and deno task start accept it",
       ),
     ),
     RESOLVE_CALLBACK_HOSTS: commaSeparated(
@@ -193,34 +193,34 @@ const settingsSchema = (allowOpen: boolean) =>
     PORT: optionalInteger(0, 65_535, 8000),
   }, "must be an object");
 
-/** The names of all settings, for an entry that must read them one by one. */
+/** Names of all settings, for entries that read them one by one. */
 export const SETTING_NAMES: readonly string[] = Object.keys(settingsSchema(false).entries);
 
 /** Options of {@linkcode readConfig}. */
 export interface ReadConfigOptions {
-  /** Whether `RESOLVE_ALLOW_UNAUTHENTICATED=1` may be set. @default false */
+  /** Accepts `RESOLVE_ALLOW_UNAUTHENTICATED=1`. @default false */
   allowUnauthenticated?: boolean;
   /**
-   * Reads the entries of `RESOLVE_CALLBACK_HOSTS`, where there is an engine for watches; throws
-   * {@linkcode ConfigError}.
+   * Parses the entries of `RESOLVE_CALLBACK_HOSTS`; throws {@linkcode ConfigError}. Passed in by entries
+   * that have an engine for watches, so that the others don't carry the parser.
    *
-   * @default it may not be set
+   * @default the setting is refused
    */
   parseCallbackHosts?: (entries: readonly string[], config: Config) => readonly CallbackHost[];
 }
 
 /**
- * Reads and validates the settings. The environment is an argument, since where it is found and
- * when it may be read differs by platform.
+ * Reads and validates the settings. The environment is an argument, because platforms differ in where
+ * it is and when it may be read.
  *
  * @throws {ConfigError} for the first setting that is missing or malformed, in the order of
- * {@linkcode SETTING_NAMES}; then for having neither a key nor a secret, so that nobody could call.
+ * {@linkcode SETTING_NAMES}; then if neither a key nor a secret is set
  */
 export function readConfig(env: Environment, options: ReadConfigOptions = {}): Config {
   const schema = settingsSchema(options.allowUnauthenticated ?? false);
   const { success, issues, output } = v.safeParse(schema, env);
   if (!success) {
-    const [issue] = issues; // the first; not kept as the cause, since it holds the value
+    const [issue] = issues; // not kept as the cause, because it contains the value
     throw new ConfigError(String(issue.path?.[0]?.key ?? "environment"), issue.message);
   }
   const allowUnauthenticated = output.RESOLVE_ALLOW_UNAUTHENTICATED === "1";
@@ -229,7 +229,7 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
   if (!allowUnauthenticated && !apiKeys.length && !webhookSecrets.length) {
     throw new ConfigError(
       "RESOLVE_API_KEYS",
-      "set it, or RESOLVE_WEBHOOK_SECRETS: with neither nobody may call",
+      "set this or RESOLVE_WEBHOOK_SECRETS; otherwise no request can be authenticated",
     );
   }
   const config: Config = {
@@ -257,7 +257,7 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
   if (!options.parseCallbackHosts) {
     throw new ConfigError(
       "RESOLVE_CALLBACK_HOSTS",
-      "there is no engine here that could keep watches",
+      "this platform does not support durable watches",
     );
   }
   return {

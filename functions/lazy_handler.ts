@@ -1,4 +1,4 @@
-/** The endpoint of a platform's environment: for entries that may read it in the first request only. */
+/** Handler for platforms that expose the environment only in the first request. */
 import {
   type Config,
   createApp,
@@ -17,17 +17,17 @@ import {
 import { HttpProblem, toProblemParts } from "./http/problem.ts";
 import { createResponse, getRequestId } from "./http/response.ts";
 
-/** What an entry has beside the settings: an engine for watches, where its platform has one. */
+/** Options of {@linkcode lazyHandler}: the engine for watches, where the platform has one. */
 export interface EntryOptions extends Pick<ReadConfigOptions, "parseCallbackHosts"> {
-  /** Makes the watches of a configuration that has callbacks; throws `ConfigError` when it can't. */
+  /** Creates the watches of a configuration with callback hosts; throws `ConfigError`. */
   watches?: (config: Config, platform: unknown) => Watches;
 }
 
 /**
- * Makes a handler that reads the settings when the first request comes, and answers 503 `misconfigured`
- * as long as they are wrong: such a platform has no start that could be refused.
+ * Creates a handler that reads the settings in the first request. It answers 503 `misconfigured` while
+ * they are wrong, because a function cannot refuse to start.
  *
- * @param read gives one setting: the whole environment is nothing that this should need to see
+ * @param read reads one setting by its name
  */
 export function lazyHandler(
   read: (name: string, platform: unknown) => unknown,
@@ -58,7 +58,7 @@ function createHandler(
 /**
  * Reads the settings one by one.
  *
- * @throws {ConfigError} when one is wrong
+ * @throws {ConfigError} when a setting is missing or malformed
  */
 export function readConfigFrom(
   read: (name: string) => unknown,

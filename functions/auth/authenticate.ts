@@ -33,7 +33,7 @@ function checkLoopback(c: Context<AppEnv>): void {
   if (isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer))) return;
   throw new HttpProblem(
     "forbidden",
-    "RESOLVE_ALLOW_UNAUTHENTICATED is for callers on this machine",
+    "without authentication, only callers on this machine are served",
     { code: "HOST_NOT_ALLOWED" },
   );
 }
@@ -75,7 +75,7 @@ export function authenticate({ config, now }: AuthenticateOptions): Authenticati
   async function readSigned(c: Context<AppEnv>): Promise<Uint8Array> {
     const signature = webhooks.parse(c.req.raw.headers);
     if ("problem" in signature) {
-      throw unauthorized(`no bearer key, and no valid signature: ${signature.problem}`);
+      throw unauthorized(`neither a key nor a valid signature: ${signature.problem}`);
     }
     const body = await readRequest(c);
     const entry = c.get("entry");
@@ -90,7 +90,7 @@ export function authenticate({ config, now }: AuthenticateOptions): Authenticati
 
   return {
     bearer(c) {
-      if (!authenticateBearer(c)) throw unauthorized("a bearer key is needed");
+      if (!authenticateBearer(c)) throw unauthorized("a key is required");
     },
     async bearerOrWebhook(c) {
       const body = authenticateBearer(c) ? await readRequest(c) : await readSigned(c);

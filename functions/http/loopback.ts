@@ -1,4 +1,4 @@
-/** Whether a host, as `URL.hostname` has it, is this machine. */
+/** Returns `true` for a loopback host in the form of `URL.hostname`. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
 }

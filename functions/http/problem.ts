@@ -1,67 +1,67 @@
-/** Problems (RFC 9457): every kind of error answer, and the one function that makes one. */
+/** Problems (RFC 9457): the error responses of the endpoint. */
 import type { ProblemBody } from "./problem_schema.ts";
 import type { ResponseParts } from "./response.ts";
 
-/** A problem type: the status of the answer, and what it is, in short. */
+/** A problem type. */
 export interface ProblemKind {
-  /** The status of the answer. */
+  /** HTTP status. */
   readonly status: number;
-  /** What it is, in short. */
+  /** Short summary of the problem type. */
   readonly title: string;
 }
 
 const type = (status: number, title: string): ProblemKind => ({ status, title });
 
-/** Every problem type; `problem_page.ts` explains them. */
+/** Every problem type. `problem_docs.ts` explains them. */
 export const PROBLEMS = {
-  "invalid-request": type(400, "The request is not valid"),
-  "unauthorized": type(401, "Authentication is needed"),
-  "forbidden": type(403, "Not allowed"),
+  "invalid-request": type(400, "Invalid request"),
+  "unauthorized": type(401, "Authentication required"),
+  "forbidden": type(403, "Forbidden"),
   "not-found": type(404, "Not found"),
   "method-not-allowed": type(405, "Method not allowed"),
-  "request-timeout": type(408, "The request took too long"),
-  "content-too-large": type(413, "The request is too large"),
+  "request-timeout": type(408, "Request timeout"),
+  "content-too-large": type(413, "Content too large"),
   "unsupported-media-type": type(415, "Unsupported media type"),
-  "task-failed": type(424, "The task failed"),
+  "task-failed": type(424, "Task failed"),
   "internal-error": type(500, "Internal error"),
-  "unknown-status": type(502, "The task has an unknown status"),
-  "upstream-credentials": type(502, "Deep Intelligence refused the endpoint"),
-  "upstream-unavailable": type(502, "Deep Intelligence gave no usable answer"),
-  "misconfigured": type(503, "The endpoint is misconfigured"),
-  "rate-limited": type(503, "Deep Intelligence limits the rate"),
-  "task-pending": type(503, "The task has not ended"),
-  "watches-unavailable": type(503, "No watch can be kept"),
-  "upstream-timeout": type(504, "Deep Intelligence took too long"),
+  "unknown-status": type(502, "Unknown task status"),
+  "upstream-credentials": type(502, "Deep Intelligence refused the endpoint's token"),
+  "upstream-unavailable": type(502, "Deep Intelligence is unavailable"),
+  "misconfigured": type(503, "Endpoint misconfigured"),
+  "rate-limited": type(503, "Rate limited by Deep Intelligence"),
+  "task-pending": type(503, "Task still running"),
+  "watches-unavailable": type(503, "Watches unavailable"),
+  "upstream-timeout": type(504, "Deep Intelligence did not respond in time"),
 };
 
 /** The name of a problem type. */
 export type ProblemType = keyof typeof PROBLEMS;
 
-/** What a {@linkcode HttpProblem} tells beside its name. */
+/** Options of {@linkcode HttpProblem}. */
 export interface ProblemOptions {
-  /** For code to decide on, where the name is not enough. @default the name, as `NAME` */
+  /** Machine-readable code. @default the name of the type in capitals */
   code?: string;
-  /** Where in the body something is wrong: JSON pointers as URI fragments. */
+  /** Errors in the request body, with JSON pointers as URI fragments. */
   errors?: readonly { pointer: string; detail: string }[];
-  /** More members of the body. */
+  /** Additional members of the body. */
   extra?: Readonly<Record<string, unknown>>;
-  /** For the log alone. */
+  /** Detail for the operator's log; never sent to the caller. */
   hint?: string;
-  /** More headers of the answer. */
+  /** Additional headers of the response. */
   headers?: Readonly<Record<string, string>>;
 }
 
-/** An error answer, thrown by whatever finds that there is a problem. */
+/** Error that becomes a problem response. */
 export class HttpProblem extends Error {
   static {
     this.prototype.name = "HttpProblem";
   }
-  /** Which problem. */
+  /** Type of the problem. */
   readonly type: ProblemType;
-  /** What else there is to tell. */
+  /** Options of the problem. */
   readonly options: ProblemOptions;
 
-  /** Makes a problem; `detail` is for people, and about this occurrence: by default the title. */
+  /** Creates a problem. `detail` explains this occurrence (default: the title). */
   constructor(problem: ProblemType, detail?: string, options: ProblemOptions = {}) {
     super(detail ?? PROBLEMS[problem].title);
     this.type = problem;

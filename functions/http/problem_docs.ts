@@ -1,78 +1,78 @@
-/** What is said of each problem type at `/problems/{name}`. Apart: few requests ask for it. */
+/** Explanations of the problem types, for `/problems/{name}`. Loaded on demand. */
 import type { ProblemType } from "./problem.ts";
 
-/** When it happens, and what to do about it. */
-export const PROBLEM_DOCS: Record<ProblemType, [about: string, action: string]> = {
+/** Cause and remedy of each problem type. */
+export const PROBLEM_DOCS: Record<ProblemType, [cause: string, remedy: string]> = {
   "invalid-request": [
-    "The body is not JSON, or a member is missing or malformed: see `errors`.",
-    "Correct it.",
+    "The body is not JSON, or a member is missing or malformed. `errors` lists each mistake.",
+    "Correct the request and send it again.",
   ],
   "unauthorized": [
-    "There is no valid bearer key and no valid signature.",
+    "The request has neither a valid key nor a valid signature.",
     "Send a key, or sign the exact bytes of the body.",
   ],
   "forbidden": [
-    "The organization, workspace, instance or callback is not served here.",
-    "Ask whoever runs it to allow it.",
+    "The endpoint does not serve this organization, workspace, instance, callback host or caller.",
+    "Ask the operator to allow it. `code` names what was refused.",
   ],
   "not-found": [
     "No such route (`ROUTE_NOT_FOUND`), task (`TASK_NOT_FOUND`) or watch (`WATCH_NOT_FOUND`).",
-    "Check the path or the ids.",
+    "Check the path and the ids. /openapi.json lists the routes.",
   ],
   "method-not-allowed": [
-    "The route does not have this method.",
-    "Use one that `Allow` names.",
+    "The route does not support this method.",
+    "Use a method from the `Allow` header.",
   ],
   "request-timeout": [
     "The body did not arrive in time.",
-    "Send it again.",
+    "Send the request again.",
   ],
   "content-too-large": [
-    "The body is over 20,000 bytes.",
-    "Send the task alone.",
+    "The body is larger than 20,000 bytes.",
+    "Send only the members that name the task.",
   ],
   "unsupported-media-type": [
-    "The body is not plain JSON.",
-    "Send plain `application/json`.",
+    "The body is not declared as plain JSON.",
+    "Send `Content-Type: application/json` without `Content-Encoding`.",
   ],
   "task-failed": [
-    "`code` and `detail` are the task's own.",
-    "Look at it in Deep Intelligence.",
+    "The task failed. `code` and `detail` come from the task.",
+    "Open the task in Deep Intelligence to see the cause.",
   ],
   "internal-error": [
-    "A defect of the endpoint.",
-    "Report `request_id`.",
+    "The endpoint has a defect.",
+    "Report it to the operator with `request_id`.",
   ],
   "unknown-status": [
-    "This version does not know `raw_status`.",
-    "Update the endpoint, or look at it in Deep Intelligence.",
+    "This version of the endpoint does not know the task's status, `raw_status`.",
+    "Ask the operator to update the endpoint, or open the task in Deep Intelligence.",
   ],
   "upstream-credentials": [
-    "Its own token is wrong.",
-    "Whoever runs it corrects DEEPINT_TOKEN.",
+    "Deep Intelligence refused the endpoint's own token.",
+    "Ask the operator to correct DEEPINT_TOKEN.",
   ],
   "upstream-unavailable": [
-    "It was out of reach, failed, redirected, or sent no task.",
-    "Ask again later.",
+    "Deep Intelligence could not be reached, failed, redirected, or did not send a task.",
+    "Try again later.",
   ],
   "misconfigured": [
     "A setting is missing or malformed; `detail` names it.",
-    "Whoever runs it corrects the setting.",
+    "Ask the operator to correct the setting.",
   ],
   "rate-limited": [
-    "Too many requests were made.",
-    "Ask again after `Retry-After` seconds.",
+    "The endpoint sent too many requests to Deep Intelligence.",
+    "Try again after `Retry-After` seconds.",
   ],
   "task-pending": [
-    "It still runs.",
-    "Ask again after `Retry-After` seconds.",
+    "The task is still running, and the caller asked for an error in that case.",
+    "Try again after `Retry-After` seconds.",
   ],
   "watches-unavailable": [
-    "There are as many as are allowed (`WATCHES_FULL`), or what keeps them fails.",
-    "Ask again later.",
+    "The limit of open watches is reached (`WATCHES_FULL`), or their store fails.",
+    "Try again after `Retry-After` seconds.",
   ],
   "upstream-timeout": [
-    "It did not answer in time.",
-    "Ask again later.",
+    "Deep Intelligence did not respond in time.",
+    "Try again later.",
   ],
 };

@@ -1,9 +1,9 @@
 /**
- * How the page writes times, on the server and, in the source of its script, in the browser. So each
- * function here stands by itself: it uses nothing that is not its own.
+ * Formatting of times, on the server and in the page's script. The script contains the source of these
+ * functions, so each must be self-contained.
  */
 
-/** A time span in words: its two largest units. */
+/** Formats a duration with its two largest units. */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const [d, h, m, s] = [86_400, 3_600, 60, 1].map((unit, i, units) =>
@@ -14,7 +14,7 @@ export function span(ms: number): string {
   return m ? `${m} min ${s} s` : `${s} s`;
 }
 
-/** A moment in words, in a time zone, by default the reader's own. */
+/** Formats a date and time, by default in the local time zone. */
 export function formatDateTime(date: Date, timeZone?: string): string {
   return date.toLocaleString("en-GB", {
     day: "numeric",

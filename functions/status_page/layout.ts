@@ -1,4 +1,4 @@
-/** The frame of the page: head, landmarks, the live regions, the shape of a status. */
+/** Layout of the status page: head, landmarks, live regions and icons. */
 import { html, raw } from "hono/html";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
@@ -6,21 +6,21 @@ import { STYLE } from "./style.ts";
 /** Escaped text. */
 export type Html = ReturnType<typeof html>;
 
-/** What stands in the frame that all pages have. */
+/** Content of a page. */
 export interface PageContent {
-  /** What decides on shape and colour. */
+  /** Status that selects the icon and the color. */
   look: keyof typeof SHAPES;
-  /** The status in words. */
+  /** Text of the status. */
   word: string;
-  /** The name of the task, or what is wrong. */
+  /** Name of the task, or summary of the problem. */
   heading: string;
-  /** What a screen reader says when it has become another. */
+  /** Text that a screen reader announces when it changes. */
   say: string;
-  /** What follows the heading. */
+  /** Markup below the heading. */
   body: Html;
 }
 
-/** The shapes that tell one status from another where colours do not, on 16 by 16. */
+/** Icons that distinguish the statuses without color, 16 by 16. */
 const SHAPES = {
   pending: `<circle cx="8" cy="8" r="6"/><path d="M8 4.5V8l2.3 1.6"/>`,
   running: `<circle cx="8" cy="8" r="6" opacity=".3"/><path d="M8 2a6 6 0 0 1 6 6"/>`,
@@ -31,12 +31,10 @@ const SHAPES = {
 };
 
 const UNREACHABLE_NOTE =
-  "Deep Intelligence cannot be reached right now. This is how things were last seen; " +
-  "the page tries again by itself.";
-const OFFLINE = "There is no connection. This is how things were last seen; the page tries again " +
-  "by itself.";
+  "Deep Intelligence is unavailable. This is the last known state; the page retries automatically.";
+const OFFLINE = "You are offline. This is the last known state; the page retries automatically.";
 
-/** Puts the frame around a page; `refresh` is in seconds. */
+/** Renders a page; `refresh` is in seconds. */
 export function layout(
   { look, word, heading, say, body }: PageContent,
   refresh: number | undefined,
@@ -64,7 +62,7 @@ export function layout(
             </main>
         <p id="note" role="status" aria-live="polite" data-away="${UNREACHABLE_NOTE}" data-offline="${OFFLINE}"></p>
         <p id="say" role="status" aria-live="polite"></p>
-        <footer>This page keeps itself up to date. You can close it: the task goes on.</footer>
+        <footer>This page updates automatically. You can close it; the task keeps running.</footer>
         ${raw(`<script>${SCRIPT}</script>`)}
       </body>
     </html>

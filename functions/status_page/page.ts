@@ -1,12 +1,10 @@
-/**
- * Content negotiation of the status page. Loaded on demand. It imports no module that the rest of the
- * endpoint loads too, so that a bundler makes it a chunk of its own, without a third one for shared code.
- */
+/** Content negotiation of the status page. Loaded on demand. */
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import type { AppEnv } from "../http/log.ts";
 import type { ProblemType } from "../http/problem.ts";
 import type { ResponseParts } from "../http/response.ts";
+import { encodeBase64 } from "../../src/internal/base64.ts";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 import { type LinkAnswer, pageOf, type PageOptions } from "./view.ts";
@@ -19,18 +17,16 @@ const REFRESH_SECONDS: { readonly [type in ProblemType]?: number } = {
 };
 
 /** Options of {@linkcode negotiate}. */
-export interface NegotiateOptions extends Pick<PageOptions, "sanitizeText" | "now"> {
+export interface NegotiateOptions extends Pick<PageOptions, "now"> {
   /** Type of the problem in the response. @default none */
   problem: ProblemType | undefined;
-  /** `encodeBase64` of the client, passed in. */
-  encodeBase64: (bytes: Uint8Array) => string;
 }
 
 /** Returns the response unchanged for a caller that prefers JSON, otherwise as the status page. */
 export async function negotiate(
   c: Context<AppEnv>,
   { status, body, headers }: ResponseParts,
-  { sanitizeText, now, problem, encodeBase64 }: NegotiateOptions,
+  { now, problem }: NegotiateOptions,
 ): Promise<ResponseParts> {
   // the link is a secret of its holder
   const common = { "referrer-policy": "no-referrer", "x-robots-tag": "noindex", "vary": "Accept" };
@@ -47,7 +43,7 @@ export async function negotiate(
   return {
     // an unknown status of the task is not a failure of the page
     status: "task" in answer ? 200 : status,
-    body: await pageOf(answer, { sanitizeText, now, refresh }),
+    body: await pageOf(answer, { now, refresh }),
     headers: {
       ...others,
       ...common,
@@ -57,17 +53,15 @@ export async function negotiate(
         "refresh": String(refresh), // for browsers without scripts; the script cancels it
       }),
       "content-type": "text/html; charset=utf-8",
-      "content-security-policy": await contentSecurityPolicy(encodeBase64),
+      "content-security-policy": await contentSecurityPolicy(),
     },
   };
 }
 
 let policy: string | undefined;
 
-/** Nothing may load or run but the one style and the one script, which are named by their hashes. */
-async function contentSecurityPolicy(
-  encodeBase64: NegotiateOptions["encodeBase64"],
-): Promise<string> {
+/** Allows only the one style and the one script, by their hashes. */
+async function contentSecurityPolicy(): Promise<string> {
   const hash = async (text: string) => {
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
     return `'sha256-${encodeBase64(new Uint8Array(digest))}'`;

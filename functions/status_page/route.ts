@@ -6,15 +6,13 @@ import { HttpProblem, toProblemParts } from "../http/problem.ts";
 import { type ResponseParts, sendResponse } from "../http/response.ts";
 import type { RouteHandler } from "../http/route.ts";
 import type { TaskRoutes } from "../task/routes.ts";
-import { encodeBase64 } from "../../src/internal/base64.ts";
-import { sanitizeText } from "../../src/internal/text.ts";
 
 /** Options of {@linkcode statusRoute}. */
 export interface StatusRouteOptions {
   links: LinkSigner;
   tasks: Pick<TaskRoutes, "resolveLink">;
-  /** Converts an error to a problem and logs it; rethrows the abort of a caller that disconnected. */
-  toProblem: (error: unknown, c: Context<AppEnv>) => HttpProblem;
+  /** Converts an error to a problem and adds it to the log. */
+  toProblem: (error: Error, c: Context<AppEnv>) => HttpProblem;
   /** Prefix of every path. */
   basePath: string;
   /** The clock, in ms since 1970. */
@@ -39,11 +37,11 @@ export function statusRoute(
     const { request_id: requestId } = c.get("entry");
     let problem: HttpProblem | undefined;
     const parts = await taskFromLink(c).catch((error) => {
+      if (c.req.raw.signal.aborted) throw error;
       problem = toProblem(error, c);
       return toProblemParts(problem, { requestId, basePath });
     });
     const { negotiate } = await import("./page.ts"); // few requests need it
-    const options = { sanitizeText, encodeBase64, now: now(), problem: problem?.type };
-    return sendResponse(c, await negotiate(c, parts, options));
+    return sendResponse(c, await negotiate(c, parts, { now: now(), problem: problem?.type }));
   };
 }

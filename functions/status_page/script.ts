@@ -1,11 +1,10 @@
-/** The script of the page: it brings the page up to date in place. Without it, the browser loads it anew. */
+/** Script of the status page. It updates the page in place; without scripts the browser reloads it. */
 import { formatDateTime, span } from "./format.ts";
 
 /**
- * It asks for its own address again and takes over what has changed in `<main>`, so that neither focus
- * nor place is lost. It asks nothing while nobody looks, and stops when the answer has no
- * `data-refresh`. What a screen reader should say comes in `data-say`, and is put into the one live
- * region only when it is another.
+ * It fetches its own URL and applies the changes in `<main>`, so that focus and scroll position are kept.
+ * It pauses while the page is hidden, and stops when a response has no `data-refresh`. A new `data-say` is
+ * announced through the live region.
  */
 export const SCRIPT = `(() => {
 const span = ${span};
@@ -90,7 +89,7 @@ const ask = async () => {
 
 addEventListener("visibilitychange", plan);
 addEventListener("pagehide", () => asking?.abort());
-// or the browser would load the page anew, by the header that is for browsers without scripts
+// cancel the reload by the Refresh header, which is for browsers without scripts
 addEventListener("load", () => setTimeout(() => stop()));
 setInterval(tick, 1000);
 arrive();

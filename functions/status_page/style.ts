@@ -1,4 +1,4 @@
-/** The style of the page: light and dark, from 320 px on, the reader's own font and size. */
+/** Style of the status page: light and dark, from 320 px, with the reader's font and size. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

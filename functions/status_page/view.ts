@@ -1,20 +1,19 @@
-/** What the page looks like. Each text in it is somebody else's: all is escaped and made sanitizeText. */
+/** Content of the status page. Every text of a task is untrusted: it is escaped and sanitized. */
 import { html } from "hono/html";
 import type { TaskDict, TaskInfoDict } from "../../mod.ts";
 import type { Finished, Running, TaskProblem } from "../task/response_schema.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
 import { type Html, layout, type PageContent } from "./layout.ts";
 import { formatDateTime, span } from "./format.ts";
 
-/** What a link answers as JSON. */
+/** JSON response of a link. */
 export type LinkAnswer = Finished | Running | TaskProblem;
 
-/** How a page is made. */
+/** Options of {@linkcode pageOf}. */
 export interface PageOptions {
-  /** The client's own function of that name. */
-  sanitizeText: (text: string, max?: number) => string;
-  /** The time, in ms since 1970. */
+  /** Current time in ms since 1970. */
   now: number;
-  /** Seconds until the page is out of date; undefined when it stays as it is. */
+  /** Seconds until the page is out of date. @default the page is final */
   refresh: number | undefined;
 }
 
@@ -26,7 +25,7 @@ const WORDS = {
   unknown: "Unknown status",
 };
 
-/** Makes the page of what a link answers. */
+/** Renders the response of a link as HTML. */
 export async function pageOf(answer: LinkAnswer, options: PageOptions): Promise<string> {
   const content = "task" in answer && answer.task
     ? contentOfTask(answer, answer.task, options)
@@ -38,22 +37,20 @@ function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions)
   const { info } = task;
   const icon = info.status ?? "unknown";
   const statusText = WORDS[icon];
-  const { sanitizeText } = options;
   const heading = sanitizeText(info.name ?? "").trim() || `Task ${info.id}`;
   const subtask = sanitizeText(info.subtask ?? "").trim();
   const inProgress = icon === "pending" || icon === "running";
   const main = inProgress
     ? progressBar(info.progress, subtask)
     : icon === "success"
-    ? result(info, "links" in answer ? answer.links?.result : undefined, options)
+    ? result(info, "links" in answer ? answer.links?.result : undefined)
     : icon === "failed"
-    ? failureBox(info, options)
+    ? failureBox(info)
     : html`
       <div class="box">
-        <p>Deep Intelligence calls the status of this task “${untrusted(
+        <p>Deep Intelligence reports the status of this task as “${untrusted(
           "raw_status" in answer ? answer.raw_status : "",
-          options,
-        )}”, which this page does not know. Please look at it there.</p>
+        )}”, which this page does not know. Open the task in Deep Intelligence.</p>
       </div>
     `;
   return {
@@ -67,18 +64,17 @@ function contentOfTask(answer: LinkAnswer, task: TaskDict, options: PageOptions)
   };
 }
 
-/** Says what a problem means to the person who waits, and nothing of what upstream said. */
+/** Explains a problem to the reader, without any text from upstream. */
 function contentOfProblem(problem: TaskProblem, { refresh }: PageOptions): PageContent {
   const { word, heading, text } = refresh
     ? {
-      word: "Trying again",
-      heading: "Deep Intelligence cannot be reached right now",
-      text:
-        "This says nothing about the task, which may well go on. The page tries again by itself.",
+      word: "Retrying",
+      heading: "Deep Intelligence is unavailable",
+      text: "The task is not affected and may still be running. The page retries automatically.",
     }
     : PAGE_PROBLEMS[problem.code] ?? {
       word: "Error",
-      heading: "This page cannot be shown",
+      heading: "This page cannot be displayed",
       text: UNKNOWN_PROBLEM,
     };
   const body = html`
@@ -100,20 +96,19 @@ const PAGE_PROBLEMS: Readonly<
 > = {
   ROUTE_NOT_FOUND: {
     word: "Not found",
-    heading: "This link leads nowhere",
-    text: "It may be too old, or was not copied in full. Ask whoever sent it to you for a new one.",
+    heading: "This link is not valid",
+    text: "It may have expired or be incomplete. Ask the person who sent it for a new link.",
   },
   TASK_NOT_FOUND: {
     word: "Not found",
-    heading: "This task is not there any more",
+    heading: "This task no longer exists",
     text: "It was probably deleted in Deep Intelligence.",
   },
 };
 
-const UNKNOWN_PROBLEM =
-  "Something is wrong with it. Tell whoever sent you the link, with the reference below.";
+const UNKNOWN_PROBLEM = "Tell the person who sent you the link, and include the reference below.";
 
-/** How far the current subtask is. */
+/** Renders the progress of the current subtask. */
 function progressBar(progress: number | null, subtask: string): Html {
   const percent = progress === null ? null : Math.round(Math.min(Math.max(progress, 0), 100));
   return html`
@@ -132,29 +127,28 @@ function progressBar(progress: number | null, subtask: string): Html {
 function result(
   { result, result_type }: TaskInfoDict,
   url: string | undefined,
-  options: PageOptions,
 ): Html {
   if (result === null) {
     return html`
       <div class="box">
-        <p>It is done. It made nothing that could be looked at.</p>
+        <p>The task finished without a result.</p>
       </div>
     `;
   }
   return html`
     <div class="box">
       <p><b>Result</b></p>
-      <p>${untrusted(result_type, options)} <code>${untrusted(result, options)}</code></p>
+      <p>${untrusted(result_type)} <code>${untrusted(result)}</code></p>
     </div>
     ${url && html`<p><a class="button" href="${url}">Open in Deep Intelligence</a></p>`}
   `;
 }
 
-function failureBox({ error_code, error_description }: TaskInfoDict, options: PageOptions): Html {
+function failureBox({ error_code, error_description }: TaskInfoDict): Html {
   return html`
     <div class="box">
-      <p><b><code>${untrusted(error_code || "UNKNOWN", options)}</code></b></p>
-      <p>${untrusted(error_description || "Deep Intelligence gives no reason.", options, 1_000)}</p>
+      <p><b><code>${untrusted(error_code || "UNKNOWN")}</code></b></p>
+      <p>${untrusted(error_description || "Deep Intelligence gave no reason.", 1_000)}</p>
     </div>
   `;
 }
@@ -173,7 +167,7 @@ function detailsList(info: TaskInfoDict, inProgress: boolean, options: PageOptio
       `} ${user_name && html`
         <div>
           <dt>Started by</dt>
-          <dd>${untrusted(user_name, options)}</dd>
+          <dd>${untrusted(user_name)}</dd>
         </div>
       `} ${created !== null && html`
         <div>
@@ -185,11 +179,7 @@ function detailsList(info: TaskInfoDict, inProgress: boolean, options: PageOptio
   `;
 }
 
-/** Somebody else's text: on one line, in whichever direction it is written. */
-function untrusted(
-  text: string | null | undefined,
-  { sanitizeText }: PageOptions,
-  max?: number,
-): Html {
+/** Renders untrusted text on one line, in its own direction. */
+function untrusted(text: string | null | undefined, max?: number): Html {
   return html`<bdi>${sanitizeText(text ?? "", max)}</bdi>`;
 }

@@ -1,10 +1,16 @@
 /** Task requests: parsed, validated and checked against the allow-lists. Sends nothing upstream. */
-import * as v from "valibot";
 import { parseTaskUrl, type TaskLocation } from "../../mod.ts";
 import type { Config } from "../config.ts";
 import { HttpProblem, invalidRequest } from "../http/problem.ts";
 import { type TaskIds, toWireIds } from "../http/task_ids.ts";
-import { ID_ERROR, ID_FORMAT, ResolveRequest } from "./request_schema.ts";
+import {
+  ID_ERROR,
+  ID_FORMAT,
+  ID_KEYS,
+  parseBody,
+  type ParsedBody,
+  ResolveRequest,
+} from "./request_schema.ts";
 
 /** A task, and the response options of the request. */
 export interface TaskRequest {
@@ -23,45 +29,10 @@ export interface RequestLimits
   readonly instance: string;
 }
 
-/** A validated body, and the JSON pointer to it. */
-export interface ParsedBody<Output> {
-  output: Output;
-  pointer: string;
-}
-
 type TaskFields = Pick<
   ResolveRequest,
   "url" | "organization_id" | "workspace_id" | "task_id"
 >;
-
-const ID_KEYS = ["organization_id", "workspace_id", "task_id"] as const;
-
-function isWebhookEvent(body: unknown): body is { data: unknown } {
-  if (typeof body !== "object" || body === null || "url" in body) return false;
-  return "type" in body && typeof body.type === "string" && "data" in body &&
-    !ID_KEYS.some((key) => key in body);
-}
-
-/**
- * Validates a body, plain or wrapped as an event, against its schema.
- *
- * @throws {HttpProblem} `invalid-request`
- */
-export function parseBody<Output>(
-  schema: v.GenericSchema<unknown, Output>,
-  body: unknown,
-): ParsedBody<Output> {
-  const isWrapped = isWebhookEvent(body);
-  const input = isWrapped ? body.data : body;
-  // valibot accepts an array as an object
-  const parsed = v.safeParse(schema, Array.isArray(input) ? null : input);
-  const pointer = isWrapped ? "#/data" : "#";
-  if (parsed.success) return { output: parsed.output, pointer };
-  throw invalidRequest(parsed.issues.map((issue) => ({
-    pointer: [pointer, ...(issue.path ?? []).map(({ key }) => key)].join("/"),
-    detail: issue.message,
-  })));
-}
 
 /**
  * Parses the body of `POST /resolve`, plain or wrapped as an event.
@@ -114,7 +85,7 @@ function checkAllowed(
 ): void {
   const check = (kind: string, id: string, allowed: readonly string[]) => {
     if (allowed.length === 0 || allowed.includes(id)) return;
-    throw new HttpProblem("forbidden", `the ${kind} is not served here`, {
+    throw new HttpProblem("forbidden", `the ${kind} is not allowed`, {
       code: `${kind.toUpperCase()}_NOT_ALLOWED`,
     });
   };
@@ -134,7 +105,7 @@ function idsFromFields(fields: IdFields, pointer: string, limits: RequestLimits)
   throw invalidRequest(
     ID_KEYS.filter((key) => all[key] === undefined).map((key) => ({
       pointer: `${pointer}/${key}`,
-      detail: "is missing: name the task by url, or by three ids",
+      detail: "is required, unless url names the task",
     })),
   );
 }
@@ -149,7 +120,7 @@ function idsFromUrl(url: string, context: UrlContext): TaskIds {
   const { fields, pointer, limits } = context;
   const { instance, ...ids } = parseUrl(url, context);
   if (instance !== limits.instance) {
-    throw new HttpProblem("forbidden", "the instance is not served here", {
+    throw new HttpProblem("forbidden", "the URL names another instance than this endpoint serves", {
       code: "INSTANCE_NOT_ALLOWED",
     });
   }
@@ -158,7 +129,7 @@ function idsFromUrl(url: string, context: UrlContext): TaskIds {
   if (wrong.length === 0) return ids;
   throw invalidRequest(wrong.map((key) => ({
     pointer: `${pointer}/${key}`,
-    detail: "is not the one that the url names",
+    detail: "differs from the one in url",
   })));
 }
 
@@ -173,7 +144,7 @@ function parseUrl(url: string, { fields, pointer, limits }: UrlContext): TaskLoc
     if (isApi && organizationId === undefined) {
       throw invalidRequest([{
         pointer: `${pointer}/organization_id`,
-        detail: "is missing: an API URL does not name the organization",
+        detail: "is required, because an API URL does not contain it",
       }]);
     }
     throw invalidRequest([{ pointer: `${pointer}/url`, detail: error.message }]);

@@ -130,7 +130,7 @@ export function upstreamProblem(error: unknown): HttpProblem | undefined {
     );
   }
   if (status === 404) {
-    return new HttpProblem("not-found", "Deep Intelligence has no such task", {
+    return new HttpProblem("not-found", "the task does not exist in Deep Intelligence", {
       code: "TASK_NOT_FOUND",
     });
   }

@@ -5,7 +5,7 @@ import { Id } from "./request_schema.ts";
 
 const Text = v.nullable(v.string());
 
-/** A task as the API gives it: `Task.toDict()`. */
+/** A task: `Task.toDict()`. */
 export const TaskBody = v.object({
   organization_id: Id,
   workspace_id: Id,
@@ -27,30 +27,30 @@ export const TaskBody = v.object({
   }),
 });
 
-/** Where to look: an absolute path with a signed token, and an address in Deep Intelligence. */
+/** Links to the status page (an absolute path) and to the result in Deep Intelligence. */
 export const Links = v.optional(v.object({
   status: v.optional(v.string()),
   result: v.optional(v.pipe(v.string(), v.url())),
 }));
 
-/** 200: the task has ended. */
+/** 200: a finished task. */
 export const Finished = v.object({
   status: v.picklist(["success", "failed"]),
   result: v.record(v.string(), v.string()),
   task: TaskBody,
   links: Links,
 });
-/** 200: the task has ended. */
+/** 200: a finished task. */
 export type Finished = v.InferOutput<typeof Finished>;
 
-/** 202: the task goes on. */
+/** 202: a pending or running task. */
 export const Running = v.object({
   status: v.picklist(["pending", "running"]),
   task: TaskBody,
   retry_after: v.pipe(v.number(), v.integer(), v.minValue(1)),
   links: Links,
 });
-/** 202: the task goes on. */
+/** 202: a pending or running task. */
 export type Running = v.InferOutput<typeof Running>;
 
 /** A problem. `task` and `raw_status` are set when it is about a loaded task. */

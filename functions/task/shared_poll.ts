@@ -1,4 +1,4 @@
-/** One upstream poll for all who ask for the same task at once, and a short memory of how tasks ended. */
+/** Polls shared by concurrent callers of the same task, and a short-lived cache of finished tasks. */
 import {
   type Credentials,
   DeepintTimeoutError,
@@ -12,20 +12,19 @@ import { withTimeout } from "../../src/internal/deadline.ts";
 
 /** The caller of a poll. */
 export interface PollCaller {
-  /** Aborts when the caller goes away. */
+  /** Aborts when the caller disconnects. */
   signal: AbortSignal;
   /**
-   * Keeps a promise going after the answer. Where a platform has it, a request may not touch the
-   * input and output of another one, so that only the poll's own deadline ends a poll.
+   * Keeps the invocation alive until a promise settles. Platforms that have it forbid a request to touch
+   * the I/O of another, so only the poll's own deadline ends a shared poll there.
    */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
 }
 
 /** A loaded task and where its information came from. */
 export interface PollResult {
-  /** The task. */
   task: Task;
-  /** From a request of the caller's own, one shared with others, or the memory. */
+  /** Origin of the information: the caller's own request, a shared poll or the cache. */
   source: "fetched" | "shared" | "cached";
 }
 
@@ -34,11 +33,11 @@ export type TaskPoller = (ids: TaskIds, caller: PollCaller) => Promise<PollResul
 
 /** Options of {@linkcode createTaskPoller}. */
 export interface TaskPollerOptions {
-  /** Whose requests they are. */
+  /** Credentials to send requests with. */
   credentials: Credentials;
-  /** Milliseconds that a caller waits. */
+  /** Deadline of each caller, in ms. */
   timeout: number;
-  /** The function that requests go through. @default globalThis.fetch */
+  /** Sends requests. @default globalThis.fetch */
   fetch?: Fetch | undefined;
   /** The clock, in ms since 1970. */
   now: () => number;
@@ -54,7 +53,7 @@ interface InFlightPoll {
 const MAX_CACHE_ENTRIES = 1_000;
 const CACHE_TTL_MS = 60_000;
 
-/** A task of which only the ids are known. No request. */
+/** Creates a task from its ids, without a request. */
 export function unloadedTask(
   ids: TaskIds,
   { credentials, fetch }: Pick<TaskPollerOptions, "credentials" | "fetch">,
@@ -63,9 +62,7 @@ export function unloadedTask(
 }
 
 /**
- * Makes the function that polls. An error is never remembered, and neither is a task that goes on.
- *
- * @throws (the function) what `Task.load` throws, or the reason of the caller's signal
+ * Creates a poller. Only terminal tasks are cached, never an error or a running task.
  */
 export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   const { timeout, now } = options;
@@ -75,7 +72,8 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   function start(key: string, ids: TaskIds, waitUntil: PollCaller["waitUntil"]): InFlightPoll {
     const controller = new AbortController();
     const task = unloadedTask(ids, options);
-    // callers end their own waits, and the last to go ends the poll; where they can't, it ends itself
+    // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
+    // own deadline ends it
     const bound = waitUntil ? timeout : 2 * timeout;
     const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
     const loaded = task.load({ ...bounds, signal: controller.signal });
@@ -94,7 +92,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
 
   function cacheResult(key: string, task: Task): void {
     if (!TaskStatus.isTerminal(task.info.status)) return;
-    cache.delete(key); // to the end of the line
+    cache.delete(key); // reinsert at the end
     cache.set(key, { task, at: now() });
     for (const [oldest] of cache) {
       if (cache.size <= MAX_CACHE_ENTRIES) break;
@@ -103,7 +101,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   }
 
   return async function poll(ids, { signal, waitUntil }) {
-    signal.throwIfAborted(); // while its body was read, or checked
+    signal.throwIfAborted(); // the caller may have left while its body was read
     const key = `${ids.organizationId}/${ids.workspaceId}/${ids.taskId}`;
     const memory = cache.get(key);
     if (memory && now() - memory.at < CACHE_TTL_MS) {
@@ -113,7 +111,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
 
     const began = now();
     let flight = inFlight.get(key);
-    // nobody clings to a hung poll: one past half its deadline is not joined
+    // don't join a poll older than half the timeout: it may be hanging
     const isShared = flight !== undefined && began - flight.startedAt < timeout / 2;
     if (!flight || !isShared) flight = start(key, ids, waitUntil);
     const { loaded, controller } = flight;
@@ -125,7 +123,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
       const task = await withTimeout(() => loaded, { ms: timeout, signal, onTimeout });
       return { task, source: isShared ? "shared" : "fetched" };
     } catch (error) {
-      // not after a success: to abort what has ended costs an exception with its stack
+      // only on failure: aborting a settled request would construct an AbortError for nothing
       if (flight.callers === 1 && !waitUntil) {
         removeInFlight(key, flight);
         controller.abort();

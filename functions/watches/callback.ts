@@ -1,4 +1,4 @@
-/** Who may be called back, and the call: one signed event, to exactly the hosts that a setting names. */
+/** Callbacks: the allowed hosts, and one delivery of a signed event. */
 import { Credentials } from "../../mod.ts";
 import { type CallbackHost, type Config, ConfigError } from "../config.ts";
 import { isLoopback } from "../http/loopback.ts";
@@ -10,10 +10,10 @@ const CALLBACK_TIMEOUT_MS = 10_000;
 const MAX_URL = 2_000;
 
 /**
- * Reads the entries of `RESOLVE_CALLBACK_HOSTS`: `host[:port]=whsec_…`. A host that is there twice signs
- * with each of its secrets.
+ * Parses the entries of `RESOLVE_CALLBACK_HOSTS`: `host[:port]=whsec_…`. Events to a host with several
+ * entries are signed with each of its secrets.
  *
- * @throws {ConfigError} that holds no secret
+ * @throws {ConfigError} when an entry is malformed; the message never contains a secret
  */
 export function parseCallbackHosts(
   entries: readonly string[],
@@ -22,7 +22,7 @@ export function parseCallbackHosts(
   const refuse = (problem: string) => new ConfigError("RESOLVE_CALLBACK_HOSTS", problem);
   const local = isLocal(config);
   const { apiKeys, webhookSecrets, linkSecrets = [] } = config;
-  // whoever has a secret can forge what it signs: requests and links, or events to another host
+  // a receiver could forge whatever else its secret signs: requests, links, events to other hosts
   const uses = new Map(
     [...apiKeys, ...webhookSecrets, ...linkSecrets].map((it) => [it, "inbound"]),
   );
@@ -32,19 +32,19 @@ export function parseCallbackHosts(
         URL.canParse(`https://${given}`)
       ? new URL(`https://${given}`)
       : undefined;
-    // a pattern would be taken for a name, and match nothing
+    // a pattern would be read as a name and match nothing
     if (!url || !/^(\[.*\]|[\w.-]+)$/.test(url.hostname)) {
-      throw refuse("what is before = must be host[:port], with no pattern");
+      throw refuse("each entry must begin with host[:port]; patterns are not supported");
     }
     const { hostname } = url;
     if (isThisMachine(hostname) ? !local : isAddress(hostname)) {
       throw refuse(
-        `${hostname} is refused: name a public host (loopback with a loopback instance)`,
+        `${hostname} is refused: use a public host name (loopback only with a loopback instance)`,
       );
     }
     const host = hostOf(url);
     if ((uses.get(secret) ?? host) !== host) {
-      throw refuse("a secret has another use too: callers, links and each host need their own");
+      throw refuse("a secret is used twice: callers, links and each host need different secrets");
     }
     uses.set(secret, host);
     return { host, secret };
@@ -54,9 +54,8 @@ export function parseCallbackHosts(
 /**
  * Checks the URL of a callback.
  *
- * @returns the URL in its plain form
- * @throws {HttpProblem} `invalid-request` when it is not one that can be called, `forbidden` when its host
- * is not one that the setting names
+ * @returns the normalized URL
+ * @throws {HttpProblem} `invalid-request` for an unusable URL, `forbidden` for a host that is not allowed
  */
 export function checkCallbackUrl(text: string, pointer: string, config: Config): string {
   const wrong = (detail: string) => invalidRequest([{ pointer, detail }]);
@@ -64,11 +63,11 @@ export function checkCallbackUrl(text: string, pointer: string, config: Config):
     throw wrong(`must be a URL of at most ${MAX_URL} characters`);
   }
   const url = new URL(text);
-  if (url.username || url.password) throw wrong("must have no user info");
+  if (url.username || url.password) throw wrong("must not contain user info");
   const plain = url.protocol === "http:" && isThisMachine(url.hostname) && isLocal(config);
   if (url.protocol !== "https:" && !plain) throw wrong("must be https");
   if (!config.callbackHosts?.some(({ host }) => host === hostOf(url))) {
-    throw new HttpProblem("forbidden", "the host of callback_url is not served here", {
+    throw new HttpProblem("forbidden", "the host of callback_url is not allowed", {
       code: "CALLBACK_NOT_ALLOWED",
     });
   }
@@ -77,23 +76,22 @@ export function checkCallbackUrl(text: string, pointer: string, config: Config):
   return url.href;
 }
 
-/** An event that is to be delivered. */
+/** An event to deliver. */
 export interface Delivery {
-  /** Where to. */
+  /** URL of the receiver. */
   url: string;
-  /** `webhook-id`: the same on each attempt. */
+  /** `webhook-id`, the same for each attempt. */
   id: string;
-  /** What is told. */
+  /** Body of the request. */
   event: unknown;
-  /** The time, in ms since 1970. */
+  /** Current time in ms since 1970. */
   now: number;
 }
 
 /**
- * Delivers an event, signed with each secret of its host: one attempt, at most 10 s. A redirect is not
- * followed, and of the answer only the status is read.
+ * Delivers an event once, signed with each secret of its host, within 10 s. Redirects are not followed.
  *
- * @returns the status of the answer; 0 when there was none, or the host is not served any more
+ * @returns the status of the response; 0 without a response, or if the host is no longer allowed
  */
 export async function deliver(
   { url, id, event, now }: Delivery,
@@ -110,7 +108,7 @@ export async function deliver(
   }
   if (signatures.length === 0) return 0;
   const onTimeout = () => {
-    throw new Error("there was no answer in time");
+    throw new Error("no response in time");
   };
   try {
     return await withTimeout(async (signal) => {
@@ -134,7 +132,7 @@ export async function deliver(
   }
 }
 
-/** A URL's host with its port, also where that is the scheme's own. */
+/** Returns the host and port of a URL, including the default port of its scheme. */
 function hostOf({ hostname, port, protocol }: URL): string {
   return `${hostname}:${port || (protocol === "http:" ? 80 : 443)}`;
 }
@@ -148,7 +146,7 @@ function isThisMachine(hostname: string): boolean {
   return isLoopback(hostname) || hostname.endsWith(".localhost");
 }
 
-// `URL` turns every spelling of an IPv4 address into the one with four numbers
+// `URL` normalizes every spelling of an IPv4 address to four numbers
 function isAddress(hostname: string): boolean {
   return hostname.startsWith("[") || /^[\d.]+$/.test(hostname) ||
     /(^|\.)localhost\.?$/.test(hostname);

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { TaskFields } from "../task/request_schema.ts";
 
-/** The longest deadline, and the one of who names none: a month and a day, in seconds. */
+/** Longest and default deadline of a watch, in seconds: 30 days and 1 day. */
 export const MAX_DEADLINE = 2_592_000;
 export const DEFAULT_DEADLINE = 86_400;
 

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { Id } from "../task/request_schema.ts";
 import { Finished, Links, Running, TaskBody } from "../task/response_schema.ts";
 
-/** A watch. Its task is named by the answer where the engine can tell; `last` is the last answer. */
+/** A watch. Not every engine reports all members; `last` is the last response of a poll. */
 export const WatchBody = v.object({
   id: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}-\d{1,9}$/)),
   state: v.picklist(["watching", "delivered", "failed", "expired", "cancelled"]),
@@ -21,7 +21,7 @@ export const WatchBody = v.object({
 /** A watch. */
 export type WatchBody = v.InferOutput<typeof WatchBody>;
 
-/** What a callback is told: a Standard Webhooks event with the answer of `/resolve`. */
+/** Event of a watch: a Standard Webhooks event with the response of `/resolve` as its data. */
 export const WatchEvent = v.object({
   type: WatchBody.entries.event.wrapped.entries.type,
   timestamp: v.pipe(v.string(), v.isoTimestamp()),

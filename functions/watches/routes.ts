@@ -1,13 +1,11 @@
-/**
- * Durable watches: who cannot come back is told of the end of a task. What waits is an engine that
- * outlives the process; this reads requests and answers them.
- */
+/** The routes of durable watches: requests are parsed here and passed to an engine. */
 import { Credentials } from "../../mod.ts";
 import { checkCallbackUrl } from "./callback.ts";
 import type { Config } from "../config.ts";
 import { HttpProblem } from "../http/problem.ts";
 import { toWireIds } from "../http/task_ids.ts";
-import { parseBody, toTaskIds } from "../task/request.ts";
+import { toTaskIds } from "../task/request.ts";
+import { parseBody } from "../task/request_schema.ts";
 import { DEFAULT_DEADLINE, WatchRequest } from "./request_schema.ts";
 import type { WatchBody } from "./response_schema.ts";
 import type { Watch } from "./state.ts";
@@ -37,31 +35,31 @@ export interface WatchEngine {
   cancel(id: string): Promise<WatchSnapshot | undefined>;
 }
 
-/** An answer about a watch. */
+/** A response about a watch. */
 export interface WatchResponse {
-  /** 202: it has begun, or had; 200: how it stands. */
+  /** 202 for a watch that was created or already open, otherwise 200. */
   status: 200 | 202;
-  /** The body, to be sent as JSON. */
+  /** Body, sent as JSON. */
   body: unknown;
-  /** More headers. */
+  /** Additional headers. */
   headers?: Readonly<Record<string, string>>;
 }
 
-/** What the routes of the watches do. Each throws a `Problem` when it can't. */
+/** Handlers of the watch routes. Each throws a problem on failure. */
 export interface Watches {
-  /** Begins a watch by the body of `POST /watches`. */
+  /** Creates a watch from the body of `POST /watches`. */
   create(body: unknown): Promise<WatchResponse>;
-  /** Tells how the watch stands. */
+  /** Returns the state of a watch. */
   status(id: string): Promise<WatchResponse>;
-  /** Ends the watch; the task goes on. */
+  /** Cancels a watch; the task keeps running. */
   cancel(id: string): Promise<WatchResponse>;
 }
 
-/** Makes what the routes do, with an engine behind it. */
+/** Creates the handlers of the watch routes over an engine. */
 export function createWatches(config: Config, engine: WatchEngine): Watches {
   const { instance } = new Credentials(config);
 
-  // field by field: an engine reports what it keeps, which is more
+  // field by field, because an engine may report its whole stored state
   const bodyOf = ({ id, state, ids, polls, last, event, attempts, lastStatus }: WatchSnapshot) => ({
     id,
     state,
@@ -79,7 +77,7 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
       ? await callEngine(() => engine[act](id))
       : undefined;
     if (report) return { status: 200, body: bodyOf(report) };
-    throw new HttpProblem("not-found", "there is no such watch", { code: "WATCH_NOT_FOUND" });
+    throw new HttpProblem("not-found", "no such watch", { code: "WATCH_NOT_FOUND" });
   }
 
   return {
@@ -105,7 +103,7 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
   };
 }
 
-/** Asks the engine, whose errors are its own affair: the caller learns that there is one, the log which. */
+/** Calls the engine. The cause of a failure is only logged. */
 async function callEngine<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();

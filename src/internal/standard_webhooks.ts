@@ -37,17 +37,17 @@ export function parseSignatureHeaders(
   const timestamp = headers.get("webhook-timestamp");
   const signature = headers.get("webhook-signature");
   if (!id || !timestamp || !signature) {
-    return { problem: "webhook-id, webhook-timestamp and webhook-signature are all needed" };
+    return { problem: "webhook-id, webhook-timestamp and webhook-signature are all required" };
   }
   if (!/^(0|[1-9]\d*)$/.test(timestamp)) {
     return { problem: "webhook-timestamp must be seconds since 1970" };
   }
   if (!(Math.abs(Math.floor(now / 1_000) - Number(timestamp)) <= TOLERANCE_S)) {
-    return { problem: `webhook-timestamp is over ${TOLERANCE_S} s off` };
+    return { problem: `webhook-timestamp differs from the clock by more than ${TOLERANCE_S} s` };
   }
   const signatures = parseSignatures(signature);
   if (signatures.length === 0) {
-    return { problem: "webhook-signature must be v1, and the base64 of 32 bytes" };
+    return { problem: "webhook-signature must contain v1, and the base64 of 32 bytes" };
   }
   return { id, timestamp, signatures };
 }

@@ -1,10 +1,7 @@
-// `deno task simulate`: prints the study of the schedules and draws it for the README.
+// `deno task simulate`: prints the study of the polling schedules.
 // deno-lint-ignore-file no-console
-import { chart } from "./chart.ts";
 import { type Group, SIGMA, study, summary, TASKS } from "./study.ts";
 import { table } from "./table.ts";
-
-const CHART = new URL("../../.github/polls.svg", import.meta.url);
 
 const groups = study();
 console.log(`${TASKS.toLocaleString("en")} tasks for each median, log-normal, sigma ${SIGMA}:\n`);
@@ -12,7 +9,6 @@ console.log(table(
   ["median", "schedule", "polls a task", "fewer", "late, mean", "late, worst", "of its bound"],
   groups.flatMap(rows),
 ));
-await Deno.writeTextFile(CHART, chart(groups));
 
 function rows({ name, samples }: Group): string[][] {
   const fixed = summary(samples, "fixed");

@@ -1,36 +1,36 @@
-/** What waiting costs and how late it ends, over many tasks: arithmetic alone, no timers. */
+// A simulation of both polling schedules over many tasks. It only calculates: it sets no timers.
 import { pollDelay } from "../../mod.ts";
 import { seededRandom } from "../helpers/seeded_random.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** What the fixed schedule waits: the default of `Task.resolve`, in ms. */
-export const FIXED = 3 * SECOND;
+/** Interval of the fixed schedule: the default of `Task.resolve`, in ms. */
+const FIXED = 3 * SECOND;
 
-/** Of each distribution of run times: the logarithm is normal with this standard deviation. */
+/** Standard deviation of the logarithm of the run times. */
 export const SIGMA = 1;
 
 /** Tasks for each median. */
 export const TASKS = 10_000;
 
-/** The medians of the run times, in ms, with their names. */
-export const MEDIANS: readonly { name: string; median: number }[] = [
+/** Median run times in ms. */
+const MEDIANS: readonly { name: string; median: number }[] = [
   { name: "1 minute", median: MINUTE },
   { name: "10 minutes", median: 10 * MINUTE },
   { name: "1 hour", median: 60 * MINUTE },
 ];
 
-/** One task waited for: how many polls it took, and how long after the end (ms) the last one was. */
+/** Polls of one task, and the time from its end to the last poll in ms. */
 export interface Wait {
   polls: number;
   lateness: number;
 }
 
 /**
- * Waits for a task that ends after `duration` ms, from `start` on.
+ * Polls a task that ends after `duration` ms, beginning at `start`.
  *
- * @param delay gives the ms until the next poll, at so many ms after the task's creation
+ * @param delay returns the ms until the next poll, for the ms since the task's creation
  */
 export function wait(duration: number, delay: (time: number) => number, start = 0): Wait {
   let polls = 0;
@@ -42,26 +42,26 @@ export function wait(duration: number, delay: (time: number) => number, start = 
   return { polls, lateness: time - duration };
 }
 
-/** The most that the adaptive schedule may be late: 11 % of the run time + 2.2 s. */
+/** Largest lateness of the adaptive schedule: 11 % of the run time + 2.2 s. */
 export function bound(duration: number): number {
   return 0.11 * duration + 2.2 * SECOND;
 }
 
-/** One task of the study, waited for in both ways. Durations are in ms. */
+/** One task of the study, polled on both schedules. Durations are in ms. */
 export interface Sample {
   duration: number;
   fixed: Wait;
   adaptive: Wait;
 }
 
-/** All the tasks of one median. */
+/** The tasks of one median. */
 export interface Group {
   name: string;
   median: number;
   samples: Sample[];
 }
 
-/** Makes the study anew; the same seed gives the same numbers. */
+/** Simulates both schedules. The same seed gives the same numbers. */
 export function study(seed = 1): Group[] {
   const durations = seededRandom(seed);
   const random = seededRandom(seed + 1);
@@ -79,18 +79,18 @@ export function study(seed = 1): Group[] {
   }));
 }
 
-/** What a schedule comes to for many tasks. */
+/** Polls and lateness of one schedule over many tasks. */
 export interface Summary {
   /** Polls a task, on average. */
   polls: number;
-  /** How late the end is seen, in ms, on average and at worst. */
+  /** Time from the end of a task to the poll that sees it, in ms: mean and worst. */
   lateness: number;
   worst: number;
-  /** The worst share of its own bound that any task's lateness reached. */
+  /** Largest ratio of a task's lateness to its bound. */
   ofBound: number;
 }
 
-/** Sums up one schedule. */
+/** Summarizes one schedule. */
 export function summary(samples: readonly Sample[], schedule: "fixed" | "adaptive"): Summary {
   const waits = samples.map((sample) => sample[schedule]);
   return {
@@ -101,17 +101,16 @@ export function summary(samples: readonly Sample[], schedule: "fixed" | "adaptiv
   };
 }
 
-/** The average. */
-export function mean(numbers: readonly number[]): number {
+function mean(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }
 
-/** The greatest, of more than fit into a call of `Math.max`. */
-export function greatest(numbers: readonly number[]): number {
+// the arguments of a call of `Math.max` are limited
+function greatest(numbers: readonly number[]): number {
   return numbers.reduce((most, number) => Math.max(most, number), -Infinity);
 }
 
-/** A number of the standard normal distribution (Box and Muller). */
+/** Returns a normally distributed number (Box-Muller transform). */
 function normal(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

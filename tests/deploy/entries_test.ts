@@ -395,6 +395,6 @@ Deno.test("bun.ts, bundled, serves under Bun, and does not start on a wrong sett
 
   await using refused = start(command, [file], { DEEPINT_TOKEN: TOKEN });
   assertEquals((await refused.status).code, 1);
-  assertMatch(refused.output.stderr, /RESOLVE_API_KEYS: set it/);
+  assertMatch(refused.output.stderr, /RESOLVE_API_KEYS: set this/);
   assert(!/canary/.test(refused.output.stderr), refused.output.stderr);
 });

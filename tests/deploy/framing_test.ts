@@ -1,53 +1,26 @@
 // Each server entry as a process, sent the bytes that no HTTP client would send.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { IDS, KEY, RUNNING, TASK_PATH } from "../helpers/endpoint.ts";
-import { TOKEN } from "../helpers/client.ts";
-import { createFakePlatform, type FakePlatform } from "../helpers/fake_platform.ts";
-import { listenAs } from "../helpers/listen.ts";
+import { IDS, KEY, TASK_PATH } from "../helpers/endpoint.ts";
 import { root } from "../helpers/run_deno.ts";
 import {
   bundleEntries,
+  type EndpointProcess,
   sendRaw,
   SERVER_NAMES,
   type ServerName,
-  type ServerProcess,
-  startServer,
+  startEndpointProcess,
 } from "../helpers/servers.ts";
 
 const BUNDLES = new URL("dist/framing/", root);
 
 let bundled: Promise<void> | undefined;
 
-interface Endpoint extends AsyncDisposable {
-  readonly platform: FakePlatform;
-  readonly server: ServerProcess;
-}
-
 async function startEndpoint(
   name: ServerName,
   settings: Record<string, string> = {},
-): Promise<Endpoint> {
+): Promise<EndpointProcess> {
   await (bundled ??= bundleEntries(BUNDLES, ["node", "bun"]));
-  const platform = createFakePlatform({ token: TOKEN });
-  const upstream = listenAs(platform);
-  platform.add(RUNNING);
-  const server = await startServer(name, {
-    bundles: BUNDLES,
-    settings: {
-      DEEPINT_TOKEN: TOKEN,
-      DEEPINT_INSTANCE: platform.origin,
-      RESOLVE_API_KEYS: KEY,
-      ...settings,
-    },
-  });
-  return {
-    platform,
-    server,
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      await upstream[Symbol.asyncDispose]();
-    },
-  };
+  return await startEndpointProcess(name, { bundles: BUNDLES, settings });
 }
 
 const BODY = JSON.stringify(IDS);
@@ -164,6 +137,26 @@ for (const name of SERVER_NAMES) {
       assertEquals(late.statuses, [408], late.text);
     }
     assertEquals(endpoint.platform.count(), 1);
+  });
+
+  Deno.test(`${name}: connections with half a request hold up no other caller`, async () => {
+    await using endpoint = await startEndpoint(name);
+    const { port } = endpoint.server;
+    const connections = await Promise.all(
+      Array.from({ length: 50 }, () => Deno.connect({ hostname: "127.0.0.1", port })),
+    );
+    const send = async (text: string) => {
+      const bytes = new TextEncoder().encode(text);
+      await Promise.all(connections.map((connection) => connection.write(bytes)));
+    };
+    await send("GET /health HTTP/1.1\r\nho");
+    assertEquals((await sendRaw(port, HIDDEN)).statuses, [202]);
+    await send("st: a\r\nconnection: close\r\n\r\n");
+    const answers = await Promise.all(
+      connections.map((connection) => new Response(connection.readable).text()),
+    );
+    const answered = answers.filter((text) => text.startsWith("HTTP/1.1 200 "));
+    assertEquals(answered.length, connections.length);
   });
 
   Deno.test(`${name}: ::1 and 127.0.0.1 are reachable, and HOST narrows that`, async () => {

@@ -1,4 +1,4 @@
-/** Runs every code block of the README, in order, against the stand-in. */
+/** Runs the code blocks of the README and the pages under .github/, against the fake platform. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Webhook } from "standardwebhooks";
 import config from "../../deno.json" with { type: "json" };
@@ -11,9 +11,22 @@ import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
 import { createFakePlatform } from "../helpers/fake_platform.ts";
 
-const readme = await Deno.readTextFile(new URL("README.md", root));
-const blocks = [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
+const names = ["README.md", ...markdown(".github/"), ...markdown(".github/docs/")];
+const pages = new Map(
+  await Promise.all(
+    names.map(async (name) => [name, await Deno.readTextFile(new URL(name, root))] as const),
+  ),
+);
+const blocks = [...pages.values()].flatMap((
+  page,
+) => [...page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)])
   .map(([, language = "", code = ""]) => ({ language, code }));
+
+/** The pages in a folder, in order of their names. */
+function markdown(folder: string): string[] {
+  return [...Deno.readDirSync(new URL(folder, root))]
+    .filter(({ name }) => name.endsWith(".md")).map(({ name }) => folder + name).sort();
+}
 
 const TOKEN = "the-token-of-the-platform";
 
@@ -184,16 +197,10 @@ Deno.test("README: the demo shows every answer that it promises, and ends well",
 });
 
 Deno.test("README and .github: each command is a task, each link and each file named is there", async () => {
-  const pages = [
-    "README.md",
-    ...[...Deno.readDirSync(new URL(".github/", root))]
-      .filter(({ name }) => name.endsWith(".md")).map(({ name }) => `.github/${name}`),
-  ];
-  assert(pages.length >= 5);
+  assert(pages.size >= 13);
   let files = 0;
-  for (const page of pages) {
+  for (const [page, text] of pages) {
     const at = new URL(page, root);
-    const text = await Deno.readTextFile(at);
     for (const [, name = ""] of text.matchAll(/deno(?:@2\.9\.6)? task (\w+)/g)) {
       assert(Object.hasOwn(config.tasks, name), `${page}: no task ${name}`);
     }
@@ -211,8 +218,13 @@ Deno.test("README and .github: each command is a task, each link and each file n
 });
 
 Deno.test("README: what makes a key and a secret makes ones that the endpoint takes", async () => {
-  const [, key = "", secret = ""] =
-    /`(openssl [^`]+)` makes a key, `([^`]+)` a secret/.exec(readme) ?? [];
+  const commands = [...pages.values()].flatMap((page) =>
+    [...page.matchAll(/key\s+with\s+`(openssl [^`]+)`\s+and\s+a\s+secret\s+with\s+`([^`]+)`/g)]
+      .map(([, key = "", secret = ""]) => [key, secret])
+  );
+  assertEquals(commands.length, 2);
+  assertEquals(commands[0], commands[1]);
+  const [[key = "", secret = ""] = []] = commands;
   const [RESOLVE_API_KEYS = "", RESOLVE_LINK_SECRETS = ""] = await Promise.all(
     [key, secret].map(async (line) => (await run("bash", ["-c", line])).stdout.trim()),
   );
@@ -220,18 +232,13 @@ Deno.test("README: what makes a key and a secret makes ones that the endpoint ta
   readConfig({ DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS, RESOLVE_LINK_SECRETS }); // throws for one it refuses
 });
 
-Deno.test("README: its tables name every setting and every problem, and nothing else", () => {
-  const rows = (title: string) => {
-    const [, section = ""] = readme.split(`### ${title}\n`);
-    const [table = ""] = section.split(/^#/m);
-    return [...table.matchAll(/^\| `([^`]+)` +\| ([^|]+)/gm)].map(([, name, rest = ""]) => ({
-      name,
-      rest: rest.trim(),
-    }));
-  };
-  assertEquals(rows("Settings").map(({ name }) => name).toSorted(), SETTING_NAMES.toSorted());
+Deno.test("docs: the tables name every setting and every problem, and nothing else", () => {
+  const rows = (name: string) =>
+    [...(pages.get(`.github/docs/${name}.md`) ?? "").matchAll(/^\| `([^`]+)` +\| ([^|]+)/gm)]
+      .map(([, name, rest = ""]) => ({ name, rest: rest.trim() }));
+  assertEquals(rows("settings").map(({ name }) => name).toSorted(), SETTING_NAMES.toSorted());
   assertEquals(
-    rows("Problems").map(({ name, rest }) => [name, Number(rest)]),
+    rows("problems").map(({ name, rest }) => [name, Number(rest)]),
     Object.entries(PROBLEMS).map(([name, { status }]) => [name, status]),
   );
 });

@@ -57,7 +57,7 @@ async function signedWithText(secret: string): Promise<string> {
   return `v1,${btoa(String.fromCharCode(...signature))}`;
 }
 
-Deno.test("without authentication, or with a wrong key, both routes are 401 and ask nothing", async () => {
+Deno.test("a request without a key or with a wrong one is 401 on both routes, without a poll", async () => {
   const wrong = [
     undefined,
     "",
@@ -86,7 +86,7 @@ Deno.test("without authentication, or with a wrong key, both routes are 401 and 
   }
 });
 
-Deno.test("a key passes in whatever case of Bearer, and any number of keys is valid at once", async () => {
+Deno.test("every active key passes, with Bearer in any case", async () => {
   const { get, bearer, log } = endpoint({ RESOLVE_API_KEYS: `${KEY}, ${OTHER_KEY}` });
   for (const key of [KEY, OTHER_KEY]) {
     for (const authorization of [`Bearer ${key}`, `bearer ${key}`, `BEARER  ${key}`]) {
@@ -98,7 +98,7 @@ Deno.test("a key passes in whatever case of Bearer, and any number of keys is va
   }
 });
 
-Deno.test("a key or a secret of another kind than is configured is 401", async () => {
+Deno.test("a key or a signature is 401 if only the other is configured", async () => {
   const secretsAlone = endpoint({ RESOLVE_API_KEYS: "" });
   assertEquals((await secretsAlone.bearer(IDS)).status, 401);
   assertEquals((await secretsAlone.get(TASK_PATH)).status, 401);
@@ -108,7 +108,7 @@ Deno.test("a key or a secret of another kind than is configured is 401", async (
   assertEquals((await keysAlone.bearer(IDS)).status, 202);
 });
 
-Deno.test("when Authorization is present it alone decides", async () => {
+Deno.test("Authorization decides if it is present", async () => {
   const { send, platform } = endpoint();
   const right = { authorization: `Bearer ${KEY}` };
   const wrong = { authorization: `Bearer ${KEY}x` };
@@ -129,7 +129,7 @@ Deno.test("when Authorization is present it alone decides", async () => {
   assertEquals(platform.count(), 4);
 });
 
-Deno.test("a wrong bearer is refused before anything of the body is read", async () => {
+Deno.test("a wrong key is refused before the body is read", async () => {
   const { send } = endpoint();
   for (const headers of [{ authorization: `Bearer ${OTHER_KEY}` }, {}]) {
     const { body, state } = chunkedBody(100, 1_000);
@@ -141,7 +141,7 @@ Deno.test("a wrong bearer is refused before anything of the body is read", async
   }
 });
 
-Deno.test("a signature that is missing, malformed, of another version or of other bytes is 401", async () => {
+Deno.test("a missing, malformed or mismatching signature is 401", async () => {
   const good = signatureOf(await request());
   const cases: [changed: Record<string, string>, sent?: string][] = [
     [{ "webhook-id": "" }],
@@ -173,7 +173,7 @@ Deno.test("a signature that is missing, malformed, of another version or of othe
   }
 });
 
-Deno.test("a request that is not authenticated has proved nothing, and the log says so", async () => {
+Deno.test('an unauthenticated request is logged with auth "none"', async () => {
   const { send, log } = endpoint();
   await send("/resolve", await request({ authorization: "Bearer wrong" }));
   await send("/resolve", await request({ "webhook-id": "" }));
@@ -183,7 +183,7 @@ Deno.test("a request that is not authenticated has proved nothing, and the log s
   assertEquals(shown, [[401, "none"], [401, "none"], [401, "none"], [503, "webhook"]]);
 });
 
-Deno.test("a bearer that is refused for its body has proved its key, and the log says so", async () => {
+Deno.test('a bearer request with an invalid body is logged with auth "bearer"', async () => {
   const { bearer, log } = endpoint();
   await bearer("{");
   await bearer(IDS, { headers: { "content-type": "text/plain" } });
@@ -192,7 +192,7 @@ Deno.test("a bearer that is refused for its body has proved its key, and the log
   assertEquals(shown, [[400, "bearer"], [415, "bearer"], [413, "bearer"]]);
 });
 
-Deno.test("a signature is valid for 300 s, either way", async () => {
+Deno.test("a signature is valid for 300 s in both directions", async () => {
   const { webhook, platform } = endpoint();
   const offsets = [[0, 503], [300, 503], [-300, 503], [301, 401], [-301, 401], [-SECONDS, 401]];
   for (const [offset = 0, status] of offsets) {
@@ -202,7 +202,7 @@ Deno.test("a signature is valid for 300 s, either way", async () => {
   assertEquals(platform.count(), 3);
 });
 
-Deno.test("any signature of any active secret passes, among other ones and other versions", async () => {
+Deno.test("a signature by any active secret passes among others", async () => {
   const { send, webhook } = endpoint({ RESOLVE_WEBHOOK_SECRETS: `${OTHER_SECRET}, ${SECRET}` });
   for (const secret of [SECRET, OTHER_SECRET]) {
     assertEquals((await webhook(IDS, { secret })).status, 503);
@@ -216,14 +216,14 @@ Deno.test("any signature of any active secret passes, among other ones and other
   assertEquals((await endpoint().webhook(IDS, { secret: OTHER_SECRET })).status, 401, "retired");
 });
 
-Deno.test("a signature is of the raw bytes, whatever the JSON in them looks like", async () => {
+Deno.test("the signature covers the raw bytes of the body", async () => {
   const { webhook } = endpoint();
   const spaced = `\n{ "task_id" : "t\\u002d1",\t"workspace_id":"workspace-1","x":"\u00e9",
     "organization_id":"organization-1" }\r\n`;
   assertEquals((await webhook(spaced)).status, 503);
 });
 
-Deno.test("a body or a signature that differs in one bit is 401", async () => {
+Deno.test("a body or signature that differs in one bit is 401", async () => {
   const { send, platform } = endpoint();
   const good = await request();
   const body = new TextEncoder().encode(JSON.stringify(IDS));
@@ -250,7 +250,7 @@ Deno.test("a body or a signature that differs in one bit is 401", async () => {
   assertEquals((await send("/resolve", { ...good, body })).status, 503, "unchanged, it passes");
 });
 
-Deno.test("a signature of the body in another encoding is 401; one of what was sent is read as UTF-8", async () => {
+Deno.test("a signature over another encoding of the body is 401", async () => {
   const text = JSON.stringify({ ...IDS, note: "caf\u00e9" });
   const utf8 = new TextEncoder().encode(text);
   const utf16 = new Uint8Array(Uint16Array.from(text, (char) => char.charCodeAt(0)).buffer);
@@ -282,7 +282,7 @@ Deno.test("a signature of the body in another encoding is 401; one of what was s
   });
 });
 
-Deno.test("a header of authentication that is there twice, in any order, is 401", async () => {
+Deno.test("a repeated authentication header is 401", async () => {
   const good = new Headers((await request()).headers);
   const others: Record<string, string> = {
     "webhook-id": "msg_2",
@@ -310,7 +310,7 @@ Deno.test("a header of authentication that is there twice, in any order, is 401"
   }
 });
 
-Deno.test("a signature in a repeated header counts, as one in a list does", async () => {
+Deno.test("a signature in a repeated header counts", async () => {
   const { send, platform } = endpoint();
   const none = `v1,${btoa("x".repeat(32))}`;
   const own = signatureOf(await request());
@@ -322,7 +322,7 @@ Deno.test("a signature in a repeated header counts, as one in a list does", asyn
   assertEquals([response.status, platform.count()], [503, 1]);
 });
 
-Deno.test("a repeated webhook-id is answered afresh", async () => {
+Deno.test("a repeated webhook-id is answered with a fresh poll", async () => {
   const { send, platform } = setUp({}, { now: () => NOW });
   platform.add({ id: "t-1", steps: [{ status: "running", polls: 2 }, { status: "success" }] });
   const statuses: number[] = [];
@@ -332,7 +332,7 @@ Deno.test("a repeated webhook-id is answered afresh", async () => {
   assertEquals([statuses, platform.count()], [[503, 503, 200], 3]);
 });
 
-Deno.test("a likely mistake of the sender is in the log and not in the answer", async () => {
+Deno.test("a likely mistake of the sender is explained in the log, not in the response", async () => {
   const cases: [mistake: RegExp, request: RequestInit][] = [
     [/body|bytes/, await request({}, JSON.stringify(IDS, null, 2))],
     [/body|bytes/, await request({}, JSON.stringify(IDS) + "\n")],
@@ -385,7 +385,7 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED serves a loopback Host and peer without
   }
 });
 
-Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses another Host, and a peer from elsewhere, and asks nothing", async () => {
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses a Host or peer that is not loopback", async () => {
   const hosts = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"];
   for (const host of [...hosts, "[::]", "0.0.0.0", "128.0.0.1", "[::2]", "xlocalhost"]) {
     const { statuses, asked } = await askOpen(`http://${host}`, "127.0.0.1");
@@ -398,7 +398,7 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses another Host, and a peer from e
   assertEquals((await askOpen("http://localhost", "::1", "Bearer wrong")).statuses, [401, 401]);
 });
 
-Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED is refused by every entry that does not stay on loopback", async () => {
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED is refused by entries that do not bind loopback", async () => {
   const environment = { ...OPEN, DEEPINT_TOKEN: TOKEN };
   const keyed = { ...environment, RESOLVE_API_KEYS: KEY };
   for (const env of [environment, keyed] as Record<string, string>[]) {
@@ -416,7 +416,7 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED is refused by every entry that does not
   }
 });
 
-Deno.test("an app without keys and secrets that is not open lets nobody in", async () => {
+Deno.test("an app without keys, secrets and the setting refuses every request", async () => {
   const config: Config = {
     ...readConfig({ ...OPEN, DEEPINT_TOKEN: TOKEN }, { allowUnauthenticated: true }),
   };

@@ -69,26 +69,26 @@ function withProperties(response: Response, properties: Record<string, unknown>)
   return response;
 }
 
-Deno.test("any 2xx with a task is a task", async () => {
+Deno.test("any 2xx with a task is accepted", async () => {
   for (const status of [200, 201, 202, 203, 206, 226, 299]) {
     assertEquals((await load(() => new Response(TASK, { status }))).status, "success");
   }
 });
 
-Deno.test("the content type does not matter, nor a byte order mark or space around the JSON", async () => {
+Deno.test("content type, byte order mark and surrounding white space are ignored", async () => {
   const headers = { "content-type": "text/html" };
   assertEquals((await load(() => new Response(TASK, { headers }))).status, "success");
   assertEquals((await load(() => new Response(`\ufeff ${TASK}\r\n`))).status, "success");
 });
 
-Deno.test("a missing id takes the id that was asked for", async () => {
+Deno.test("a response without an id gets the requested id", async () => {
   for (const body of [{ status: "running" }, { id: null, status: "running" }]) {
     const info = await load(() => Response.json(body));
     assertEquals([info.taskId, info.status], ["t-1", "running"]);
   }
 });
 
-Deno.test("what is not the task that was asked for is INVALID_RESPONSE, at once", async () => {
+Deno.test("a response that is not the requested task is INVALID_RESPONSE, without a retry", async () => {
   const bodies = [
     "",
     " ",
@@ -123,13 +123,13 @@ Deno.test("what is not the task that was asked for is INVALID_RESPONSE, at once"
   assertEquals([empty.code, empty.status], ["INVALID_RESPONSE", 204]);
 });
 
-Deno.test("INVALID_RESPONSE says which field is of the wrong kind", async () => {
+Deno.test("INVALID_RESPONSE names the field of the wrong type", async () => {
   const error = await rejects(() => Response.json({ id: "t-1", status: "running", name: 5 }));
   assertStringIncludes(error.message, "name");
   assert(error.cause instanceof TypeError);
 });
 
-Deno.test("a body is read whatever its chunks, a character cut in two included", async () => {
+Deno.test("a body is read in any chunks, including split characters", async () => {
   for (const chunk of [1, 2, 3, 7, 1_000]) {
     const info = await load(() => new Response(streamed(TASK, chunk)));
     assertEquals(info.name, "näme €", `chunks of ${chunk}`);
@@ -151,14 +151,14 @@ Deno.test("a body of 1 MiB is read, one byte more is BODY_TOO_LARGE", async () =
   }
 });
 
-Deno.test("a body whose declared length is too large is cancelled unread", async () => {
+Deno.test("a body with a declared length over the limit is cancelled unread", async () => {
   const { body, state } = endless();
   const headers = { "content-length": String(50_000_000) };
   const error = await rejects(() => new Response(body, { headers }));
   assertEquals([error.code, state.given, state.cancelled], ["BODY_TOO_LARGE", 0, true]);
 });
 
-Deno.test("a body without end is cancelled once it is over 1 MiB, even if its length lies", async () => {
+Deno.test("an endless body is cancelled after 1 MiB, even if its declared length lies", async () => {
   for (const headers of [{}, { "content-length": "50" }]) {
     const { body, state } = endless();
     const error = await rejects(() => new Response(body, { headers }));
@@ -167,7 +167,7 @@ Deno.test("a body without end is cancelled once it is over 1 MiB, even if its le
   }
 });
 
-Deno.test("an error's body without end is cancelled too, and the status says the code", async () => {
+Deno.test("the endless body of an error is cancelled and the status decides the code", async () => {
   for (const headers of [{}, { "content-length": String(50_000_000) }]) {
     const { body, state } = endless();
     const error = await rejects(() => new Response(body, { status: 403, headers }));
@@ -176,14 +176,14 @@ Deno.test("an error's body without end is cancelled too, and the status says the
   }
 });
 
-Deno.test("an error whose body breaks off has the code of its status", async () => {
+Deno.test("an error with an incomplete body has the code of its status", async () => {
   const body = () =>
     new ReadableStream({ start: (controller) => controller.error(new Error("reset")) });
   const error = await rejects(() => new Response(body(), { status: 403 }));
   assertEquals([error.code, error.status], ["HTTP_403", 403]);
 });
 
-Deno.test("each 3xx is REDIRECT, whatever its body, which is cancelled unread", async () => {
+Deno.test("each 3xx is REDIRECT and its body is cancelled unread", async () => {
   for (const status of [300, 301, 302, 303, 305, 306, 307, 308]) {
     for (const location of ["/", "https://elsewhere.example/", undefined]) {
       const { body, state } = endless();
@@ -198,13 +198,13 @@ Deno.test("each 3xx is REDIRECT, whatever its body, which is cancelled unread", 
   assertEquals((await rejects(() => new Response(TASK, { status: 302 }))).code, "REDIRECT");
 });
 
-Deno.test("an opaque redirect, which is all that a browser shows, is REDIRECT", async () => {
+Deno.test("an opaque redirect, as browsers return it, is REDIRECT", async () => {
   const opaque = { type: "opaqueredirect", status: 0, ok: false };
   const error = await rejects(() => withProperties(new Response(null), opaque));
   assertEquals([error.code, error.retryable], ["REDIRECT", false]);
 });
 
-Deno.test("an answer that a fetch has followed a redirect to is REDIRECT, and cancelled", async () => {
+Deno.test("a response after a followed redirect is REDIRECT and cancelled", async () => {
   const { body, state } = endless();
   const error = await rejects(() => withProperties(new Response(body), { redirected: true }));
   assertEquals([error.code, state.cancelled], ["REDIRECT", true]);
@@ -223,7 +223,7 @@ async function gzip(parts: Iterable<Uint8Array<ArrayBuffer>>): Promise<ArrayBuff
   return await new Response(compressed).arrayBuffer();
 }
 
-Deno.test("over a real connection a body is read declared, chunked and compressed", async () => {
+Deno.test("a body over a real connection is read declared, chunked and compressed", async () => {
   const compressed = await gzip([new TextEncoder().encode(TASK)]);
   const answers: Record<string, () => Response> = {
     declared: () => new Response(TASK),
@@ -246,7 +246,7 @@ Deno.test("a gzip bomb over a real connection is BODY_TOO_LARGE", async () => {
   assertEquals([error.code, error.status], ["BODY_TOO_LARGE", 200]);
 });
 
-Deno.test("a real body that is too large, declared or chunked, is BODY_TOO_LARGE", async () => {
+Deno.test("a body over the limit on a real connection is BODY_TOO_LARGE", async () => {
   const bodies = [() => new Uint8Array(2 * LIMIT).fill(32), () => endless().body];
   for (const body of bodies) {
     await using server = serve(() => new Response(body()));
@@ -255,7 +255,7 @@ Deno.test("a real body that is too large, declared or chunked, is BODY_TOO_LARGE
   }
 });
 
-Deno.test("a real body that hangs ends with the attempt's deadline, declared or chunked", async () => {
+Deno.test("a hanging body on a real connection ends with the attempt's deadline", async () => {
   const answers = [{}, { "content-length": "100" }].map((headers) => () => {
     const body = new ReadableStream({ start: (to) => to.enqueue(new Uint8Array([123])) });
     return new Response(body, { headers });
@@ -268,7 +268,7 @@ Deno.test("a real body that hangs ends with the attempt's deadline, declared or 
   }
 });
 
-Deno.test("a real connection that is refused is NETWORK_ERROR", async () => {
+Deno.test("a refused connection is NETWORK_ERROR", async () => {
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const { port } = listener.addr;
   listener.close();

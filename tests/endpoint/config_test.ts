@@ -22,7 +22,7 @@ function refused(env: Environment, options?: { allowUnauthenticated?: boolean })
   return error;
 }
 
-Deno.test("readConfig() needs a token and a key, and has a default for all else", () => {
+Deno.test("readConfig() requires a token and a key; other settings have defaults", () => {
   const config = {
     token: "a token",
     instance: "app.deepint.net",
@@ -41,7 +41,7 @@ Deno.test("readConfig() needs a token and a key, and has a default for all else"
   assertEquals(readConfig({ ...empty, ...ENOUGH }), config, "an empty variable is an unset one");
 });
 
-Deno.test("readConfig() reads every setting, and trims white space around commas", () => {
+Deno.test("readConfig() reads every setting and trims white space around commas", () => {
   assertEquals(
     readConfig({
       DEEPINT_TOKEN: "t",
@@ -81,7 +81,7 @@ Deno.test("readConfig() reads every setting, and trims white space around commas
   );
 });
 
-Deno.test("SETTINGS names the settings of the contract in its order", () => {
+Deno.test("SETTING_NAMES lists the documented settings in order", () => {
   assertEquals(SETTING_NAMES, [
     "DEEPINT_TOKEN",
     "DEEPINT_INSTANCE",
@@ -129,7 +129,7 @@ const GOOD: Record<string, string[]> = {
 };
 
 for (const [name, values] of Object.entries(GOOD)) {
-  Deno.test(`readConfig() takes a good ${name}`, () => {
+  Deno.test(`readConfig() accepts a valid ${name}`, () => {
     for (const value of values) readConfig({ ...ENOUGH, [name]: value });
   });
 }
@@ -238,7 +238,7 @@ const BAD: Record<string, string[]> = {
 };
 
 for (const [name, values] of Object.entries(BAD)) {
-  Deno.test(`readConfig() refuses a bad ${name} and names it`, () => {
+  Deno.test(`readConfig() refuses an invalid ${name} and names it`, () => {
     for (const value of values) {
       assertEquals(refused({ [name]: value }).variable, name, JSON.stringify(value));
     }
@@ -251,7 +251,7 @@ for (const [name, values] of Object.entries(BAD)) {
   });
 }
 
-Deno.test("readConfig() reports the first problem in the order of SETTINGS", () => {
+Deno.test("readConfig() reports the first problem in the order of SETTING_NAMES", () => {
   const env: Record<string, unknown> = {};
   for (const name of SETTING_NAMES) env[name] = BAD[name]?.at(-1);
   for (const name of SETTING_NAMES) {
@@ -261,7 +261,7 @@ Deno.test("readConfig() reports the first problem in the order of SETTINGS", () 
   readConfig(env);
 });
 
-Deno.test("readConfig() says what is wrong, and quotes what is no secret", () => {
+Deno.test("readConfig() names the mistake and quotes values that are not secret", () => {
   const messages: [string, string, string][] = [
     ["DEEPINT_TOKEN", "", "DEEPINT_TOKEN: must be set"],
     ["RESOLVE_API_KEYS", "short", "RESOLVE_API_KEYS: each key must have at least 16 characters"],
@@ -272,9 +272,9 @@ Deno.test("readConfig() says what is wrong, and quotes what is no secret", () =>
       'RESOLVE_ALLOWED_WORKSPACES: must be an id: 1 to 128 characters of A-Z a-z 0-9 _ -, not "b c"',
     ],
     ["RESOLVE_PENDING", 'a"\n\x1b[1mé', 'not "a"  [1mé"'],
-    ["RESOLVE_CORS_ORIGINS", "*", "RESOLVE_CORS_ORIGINS: * is refused: name each origin"],
+    ["RESOLVE_CORS_ORIGINS", "*", "RESOLVE_CORS_ORIGINS: * is refused; list each origin"],
     ["DEEPINT_INSTANCE", "http://example.com", '(http for loopback only), not "http://exa'],
-    ["RESOLVE_ALLOW_UNAUTHENTICATED", "1", "only functions/main.ts takes it"],
+    ["RESOLVE_ALLOW_UNAUTHENTICATED", "1", "only functions/main.ts and deno task start accept it"],
   ];
   for (const [name, value, message] of messages) {
     assertStringIncludes(refused({ [name]: value }).message, message);
@@ -283,20 +283,20 @@ Deno.test("readConfig() says what is wrong, and quotes what is no secret", () =>
   assertStringIncludes(long, `not "/${"x ".repeat(99)}x"`);
 });
 
-Deno.test("readConfig() refuses to start when nobody could call, naming both settings", () => {
+Deno.test("readConfig() refuses a configuration without keys and secrets", () => {
   const error = refused({ RESOLVE_API_KEYS: "" });
   assertEquals(error.variable, "RESOLVE_API_KEYS");
   assertStringIncludes(error.message, "RESOLVE_WEBHOOK_SECRETS");
   readConfig({ DEEPINT_TOKEN: "t", RESOLVE_WEBHOOK_SECRETS: SECRET });
 });
 
-Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED=1 needs an entry that allows it, and then no key", () => {
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED=1 is accepted only by entries that allow it", () => {
   const env = { DEEPINT_TOKEN: "t", RESOLVE_ALLOW_UNAUTHENTICATED: "1" };
   assertEquals(readConfig(env, { allowUnauthenticated: true }).allowUnauthenticated, true);
   assertThrows(
     () => readConfig(env),
     ConfigError,
-    "RESOLVE_ALLOW_UNAUTHENTICATED: only functions/main.ts takes it",
+    "RESOLVE_ALLOW_UNAUTHENTICATED: only functions/main.ts and deno task start accept it",
   );
   assertThrows(
     () => readConfig(env, { allowUnauthenticated: false }),
@@ -309,13 +309,13 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED=1 needs an entry that allows it, and th
   refused({ RESOLVE_API_KEYS: "" }, { allowUnauthenticated: true });
 });
 
-Deno.test("a ConfigError has its name, also in print", () => {
+Deno.test("a ConfigError has its name when printed", () => {
   const error = refused({ PORT: "abc" });
   assertEquals(error.name, "ConfigError");
   assertStringIncludes(String(error), "ConfigError: PORT: must be");
 });
 
-Deno.test("no ConfigError holds a secret, in whatever way it is malformed", async (t) => {
+Deno.test("no ConfigError contains a secret, however it is malformed", async (t) => {
   const canary = "c4narySecret";
   const character = fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code));
   const around = fc.string({ unit: character, maxLength: 40 });
@@ -346,7 +346,7 @@ Deno.test("no ConfigError holds a secret, in whatever way it is malformed", asyn
   assert(seen > 2_000, `only ${seen} of the secrets were malformed`);
 });
 
-Deno.test("a credential in the wrong place is not quoted either", () => {
+Deno.test("a credential in the wrong setting is not quoted", () => {
   for (
     const env of [
       { DEEPINT_INSTANCE: "https://user:c4nary@example.com" },

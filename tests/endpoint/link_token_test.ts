@@ -29,7 +29,7 @@ async function forge(payload: string, secret = SECRET): Promise<string> {
   return `${signed}.${encode(String.fromCharCode(...new Uint8Array(mac)))}`;
 }
 
-Deno.test("a token is v1, a payload and the HMAC-SHA256 of both", async () => {
+Deno.test("a link token is v1, a payload and their HMAC-SHA256", async () => {
   const token = await at(NOON).createToken(IDS);
   const [version, payload = "", mac = ""] = token.split(".");
   assertEquals([version, mac.length], ["v1", 43]);
@@ -40,7 +40,7 @@ Deno.test("a token is v1, a payload and the HMAC-SHA256 of both", async () => {
   assertEquals(await at(NOON).verifyToken(token), IDS);
 });
 
-Deno.test("a token is good for no longer than its time, and for seven eighths of it at least", async () => {
+Deno.test("a link token is valid for seven eighths to all of its lifetime", async () => {
   const past = fc.integer({ min: 0, max: 4_000_000_000_000 });
   const ttls = fc.integer({ min: 60, max: 2_592_000 }).map((seconds) => seconds * 1000);
   await fc.assert(fc.asyncProperty(past, ttls, async (ms, ttl) => {
@@ -51,7 +51,7 @@ Deno.test("a token is good for no longer than its time, and for seven eighths of
   }));
 });
 
-Deno.test("a token stays the same for an eighth of its time, so that an answer keeps its ETag", async () => {
+Deno.test("a link token stays the same for an eighth of its lifetime", async () => {
   const [first, last, next] = await Promise.all(
     [NOON, NOON + DAY / 8 - 1, NOON + DAY / 8].map((ms) => at(ms).createToken(IDS)),
   );
@@ -59,7 +59,7 @@ Deno.test("a token stays the same for an eighth of its time, so that an answer k
   assertNotEquals(last, next);
 });
 
-Deno.test("a token expires in the second that it names", async () => {
+Deno.test("a link token expires in the second that it names", async () => {
   const token = await forge(JSON.stringify({ o: "o-1", w: "w_2", t: "t-3", exp: NOON / 1000 }));
   assertEquals(await at(NOON - 1).verifyToken(token), IDS);
   assertEquals(await at(NOON).verifyToken(token), undefined);
@@ -69,7 +69,7 @@ Deno.test("a token expires in the second that it names", async () => {
   }
 });
 
-Deno.test("the first secret signs and all are good for reading, so that they can be rotated", async () => {
+Deno.test("the first secret signs links and all secrets verify them", async () => {
   const old = await at(NOON).createToken(IDS);
   const both = at(NOON, [OTHER, SECRET]);
   assertEquals(await both.verifyToken(old), IDS);
@@ -79,7 +79,7 @@ Deno.test("the first secret signs and all are good for reading, so that they can
   assertEquals(await at(NOON, [SECRET]).verifyToken(fresh), undefined, "a foreign one");
 });
 
-Deno.test("a token with any one character changed, left out or put in is none", async () => {
+Deno.test("a link token with one character changed, removed or added is rejected", async () => {
   const links = at(NOON);
   const token = await links.createToken(IDS);
   const place = fc.integer({ min: 0, max: token.length - 1 });
@@ -94,7 +94,7 @@ Deno.test("a token with any one character changed, left out or put in is none", 
   );
 });
 
-Deno.test("no other spelling of the same bytes is a token", async () => {
+Deno.test("another encoding of the same bytes is rejected", async () => {
   const links = at(NOON);
   const token = await links.createToken(IDS);
   const [, payload = "", mac = ""] = token.split(".");
@@ -112,7 +112,7 @@ Deno.test("no other spelling of the same bytes is a token", async () => {
   }
 });
 
-Deno.test("what is no token at all is none, whatever it is", async () => {
+Deno.test("arbitrary text is rejected as a link token", async () => {
   const links = at(NOON);
   const known = ["", ".", "..", "v1..", "v1.a.b", `v1.e30.${"A".repeat(43)}`, "__proto__"];
   for (const text of known) assertEquals(await links.verifyToken(text), undefined, text);
@@ -123,7 +123,7 @@ Deno.test("what is no token at all is none, whatever it is", async () => {
   }));
 });
 
-Deno.test("what the secret signed for something else is no token", async () => {
+Deno.test("other content signed with the secret is rejected as a link token", async () => {
   const links = at(NOON);
   const ours = { o: "o-1", w: "w_2", t: "t-3", exp: NOON / 1000 + 60 };
   const read = async (payload: string) => await links.verifyToken(await forge(payload));
@@ -142,7 +142,7 @@ Deno.test("what the secret signed for something else is no token", async () => {
   }
 });
 
-Deno.test("no webhook's signature is a link's, should both have the same secret", async () => {
+Deno.test("webhook signatures and link tokens are not interchangeable under one secret", async () => {
   const links = at(NOON);
   const token = await links.createToken(IDS);
   const [, payload = "", mac = ""] = token.split(".");
@@ -164,7 +164,7 @@ Deno.test("no webhook's signature is a link's, should both have the same secret"
   }
 });
 
-Deno.test("a malformed secret is refused at once, and not told", () => {
+Deno.test("createLinkSigner() refuses a malformed secret without quoting it", () => {
   const error = assertThrows(
     () => createLinkSigner({ secrets: ["whsec_canary"], now: Date.now }),
     RangeError,
@@ -172,7 +172,7 @@ Deno.test("a malformed secret is refused at once, and not told", () => {
   assert(!error.message.includes("canary"));
 });
 
-Deno.test("a task's token is signed once, however many tasks there are beside", async () => {
+Deno.test("a task's token is signed once, among many tasks", async () => {
   const { subtle } = crypto;
   const { sign } = subtle;
   let signed = 0;

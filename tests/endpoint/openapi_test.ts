@@ -40,7 +40,7 @@ const bodies = operations.flatMap((operation) =>
   })
 );
 
-/** What needs no example: this document, and pages, of which the JSON beside them says the same. */
+/** Responses without an example: this document, and pages, which equal their JSON. */
 const UNSHOWN = ({ name, type }: typeof bodies[number]) =>
   name === "openapi 200" || type === "text/html";
 
@@ -61,7 +61,7 @@ Deno.test("the document is valid OpenAPI 3.1", async () => {
   assertEquals((await new Validator().validate(broken)).valid, false, "it finds what is wrong");
 });
 
-Deno.test("every answer of every route has an example, which functions/openapi.json took from the app", () => {
+Deno.test("every response of every route has an example from the app", () => {
   const missing = bodies.filter((body) => !UNSHOWN(body) && !body.examples).map(({ name }) => name);
   assertEquals(missing, [], "add them to ANSWERS in tests/tools/openapi_examples.ts");
   assert(bodies.length > 30);
@@ -77,7 +77,7 @@ Deno.test("every problem has an example of its type and status", () => {
   }
 });
 
-Deno.test("every example matches the published schema of its answer", () => {
+Deno.test("every example matches the schema of its response", () => {
   const ajv = new Ajv2020({ strict: false, formats: { "date-time": /^\d{4}-\d\d-\d\dT.+Z$/ } });
   ajv.addSchema({ $id: "openapi", ...JSON.parse(openapi) });
   let matched = 0;
@@ -95,12 +95,12 @@ Deno.test("every example matches the published schema of its answer", () => {
   assert(matched > bodies.length - 2, "the examples were looked at");
 });
 
-Deno.test("every operation has a summary, and says who may call it", () => {
+Deno.test("every operation has a summary and its security", () => {
   const said = operations.map(({ summary, security }) => [typeof summary, Array.isArray(security)]);
   assertEquals(said, operations.map(() => ["string", true]));
 });
 
-Deno.test("every example of a request is one that the endpoint takes", async () => {
+Deno.test("the endpoint accepts every example of a request", async () => {
   const endpoint = setUp();
   endpoint.platform.add({ id: "t-1", organization: "o-1", workspace: "w-1" });
   const examples = (path: string) =>
@@ -113,7 +113,7 @@ Deno.test("every example of a request is one that the endpoint takes", async () 
   assertEquals(orders, [true]);
 });
 
-Deno.test("what a watch is asked for by, plain or in an event, is described", () => {
+Deno.test("the request of a watch is described, plain and as an event", () => {
   const ajv = new Ajv2020({ strict: false });
   ajv.addSchema({ $id: "openapi", ...JSON.parse(openapi) });
   const path = "openapi#/paths/~1watches/post";
@@ -127,12 +127,12 @@ Deno.test("what a watch is asked for by, plain or in an event, is described", ()
   }
 });
 
-Deno.test("no example holds a secret", () => {
+Deno.test("no example contains a secret", () => {
   assertMatch(openapi, /"request_id":"request-1"/);
   assert(!/canary|whsec_/.test(openapi));
 });
 
-Deno.test("every reference in the document leads somewhere", () => {
+Deno.test("every reference in the document resolves", () => {
   const document = JSON.parse(openapi);
   const references = [...openapi.matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = ""]) => path);
   assert(references.length > 30);
@@ -142,7 +142,7 @@ Deno.test("every reference in the document leads somewhere", () => {
   }
 });
 
-Deno.test("every status of a problem is an answer of some route", () => {
+Deno.test("every status of a problem is a response of some route", () => {
   const { paths } = JSON.parse(openapi) as {
     paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
   };
@@ -153,7 +153,7 @@ Deno.test("every status of a problem is an answer of some route", () => {
   }
 });
 
-Deno.test("the served document names the base path as its server", async () => {
+Deno.test("the served document has the base path as its server", async () => {
   const app = createApp(readConfig({
     DEEPINT_TOKEN: "a-token",
     RESOLVE_API_KEYS: "a-key-of-16-characters-or-more",

@@ -25,11 +25,11 @@ import { FakeClock } from "../helpers/fake_clock.ts";
 import type { Responder } from "../helpers/fake_platform.ts";
 
 interface Case {
-  /** What happens, the end of the test's name. */
+  /** Cause, the end of the test's name. */
   when: string;
   expect: [status: number, problem: string, code?: string];
   settings?: Settings;
-  /** What upstream answers; without it there must be no upstream request. */
+  /** Upstream response; without it there must be no upstream request. */
   upstream?: Responder;
   /** @default {POST /resolve of IDS by a bearer} */
   ask?: (endpoint: Endpoint) => Promise<Response>;
@@ -203,7 +203,7 @@ const cases: Case[] = [
 
 for (const { when, expect, settings, upstream, ask, header } of cases) {
   const [status, name, code] = expect;
-  Deno.test(`${status} ${name} when ${when}, and nothing gets out`, async () => {
+  Deno.test(`${status} ${name} when ${when}, without a leak`, async () => {
     using clock = new FakeClock();
     using output = captureConsole();
     const endpoint = setUp(settings);
@@ -239,7 +239,7 @@ for (const { when, expect, settings, upstream, ask, header } of cases) {
   });
 }
 
-Deno.test("upstream-credentials is told to the operator", async () => {
+Deno.test("upstream-credentials has a hint for the operator in the log", async () => {
   const { platform, get, log } = setUp();
   platform.inject(upstream(401));
   await get(TASK_PATH);
@@ -247,7 +247,7 @@ Deno.test("upstream-credentials is told to the operator", async () => {
   assertEquals(log.at(-1)?.upstream_status, 401);
 });
 
-Deno.test("rate-limited waits as long as upstream asks, and no less", async () => {
+Deno.test("Retry-After of rate-limited is at least what upstream asks", async () => {
   for (const [asked, seconds] of [["7", 7], ["120", 120], ["0", 1]]) {
     const { platform, bearer } = setUp();
     platform.inject(upstream(429, TEXT, { "retry-after": asked }));
@@ -255,7 +255,7 @@ Deno.test("rate-limited waits as long as upstream asks, and no less", async () =
   }
 });
 
-Deno.test("a task's own texts are cut to 200 printable characters each in a problem", async () => {
+Deno.test("a task's texts in a problem are truncated to 200 printable characters", async () => {
   const long = "a\n\u202e\u0000".padEnd(600, "é\u{1f600}x");
   const fields = {
     ...{ user_id: long, user_name: long, name: long, description: long, subtask: long },
@@ -281,7 +281,7 @@ Deno.test("a task's own texts are cut to 200 printable characters each in a prob
   }
 });
 
-Deno.test("a task's error code is cut too, so that the problem matches its schema", async () => {
+Deno.test("a task's error code in a problem is truncated to its schema", async () => {
   const { platform, bearer } = setUp();
   platform.add({ id: "t-1", status: "failed", error_code: "NO\n".padEnd(600, "X") });
   const { code, task } = await problemOf(await bearer(IDS));
@@ -289,7 +289,7 @@ Deno.test("a task's error code is cut too, so that the problem matches its schem
   assertLessOrEqual(task?.info.error_code?.length ?? 0, 200);
 });
 
-Deno.test("a body of 20,000 bytes is read, however it comes; one of 20,001 is not", async () => {
+Deno.test("a body of 20,000 bytes is read and one of 20,001 is refused", async () => {
   const { platform, bearer } = setUp();
   platform.add({ id: "t-1", status: "running" });
   const sized = (size: number) => new TextEncoder().encode(JSON.stringify(BODY).padEnd(size));
@@ -300,7 +300,7 @@ Deno.test("a body of 20,000 bytes is read, however it comes; one of 20,001 is no
   }
 });
 
-Deno.test("nothing after 20 kB is read of a body that is chunked, or lies about its length", async () => {
+Deno.test("a chunked body or one with a lying length is read up to 20 kB", async () => {
   for (const length of [undefined, "10", "-1", "abc", "20000"]) {
     const { platform, bearer } = setUp();
     const { body, state } = chunkedBody(1_000, 100_000);
@@ -313,7 +313,7 @@ Deno.test("nothing after 20 kB is read of a body that is chunked, or lies about 
   }
 });
 
-Deno.test("nothing at all is read of a body that declares more than 20 kB", async () => {
+Deno.test("a body that declares more than 20 kB is not read", async () => {
   const { bearer, webhook } = setUp();
   const headers = { "content-length": "20001" };
   const { body, state } = chunkedBody(1_000, 100_000);
@@ -322,7 +322,7 @@ Deno.test("nothing at all is read of a body that declares more than 20 kB", asyn
   assertEquals((await webhook(IDS, { headers })).status, 413);
 });
 
-Deno.test("any type of JSON is read, and nothing else", async () => {
+Deno.test("only JSON content types are accepted", async () => {
   const { platform, bearer } = setUp();
   platform.add({ id: "t-1", status: "running" });
   const json = ["application/json", "Application/JSON", "application/json;charset=utf-8"];
@@ -342,7 +342,7 @@ Deno.test("any type of JSON is read, and nothing else", async () => {
   }
 });
 
-Deno.test("a wrong setting is 503 misconfigured, which names it to the caller without its value", async () => {
+Deno.test("a wrong setting is 503 misconfigured and named without its value", async () => {
   const enough = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY };
   const wrong: [variable: string, environment: Record<string, unknown>][] = [
     ["DEEPINT_TOKEN", { RESOLVE_API_KEYS: KEY }],
@@ -367,7 +367,7 @@ Deno.test("a wrong setting is 503 misconfigured, which names it to the caller wi
     ["RESOLVE_KV_PATH", { ...enough, RESOLVE_KV_PATH: ":memory:" }],
     ["RESOLVE_MAX_WATCHES", { ...enough, RESOLVE_MAX_WATCHES: "0" }],
   ];
-  const settings = SETTING_NAMES.filter((name) => name !== "PORT"); // which is the platform's affair
+  const settings = SETTING_NAMES.filter((name) => !["HOST", "PORT"].includes(name)); // the platform's
   assertEquals(new Set(wrong.map(([variable]) => variable)), new Set(settings));
   for (const [variable, environment] of wrong) {
     using output = captureConsole();
@@ -394,7 +394,7 @@ Deno.test("a Worker without bindings is 503 misconfigured on every route", async
   }
 });
 
-Deno.test("a misconfigured endpoint keeps the caller's request id, and logs it", async () => {
+Deno.test("a misconfigured endpoint keeps and logs the caller's request id", async () => {
   using output = captureConsole();
   const headers = { "x-request-id": "req-1" };
   const request = new Request("https://a.example/health", { headers });

@@ -24,7 +24,7 @@ const INFO = {
 const ids = { organization_id: IDS.organization_id, workspace_id: IDS.workspace_id };
 const FAILED = { status: "failed", error_code: "NO_ROWS", error_description: "the file is empty" };
 
-Deno.test("a finished task is answered to either caller with its result and its dictionary", async () => {
+Deno.test("a finished task is 200 with its result for both kinds of callers", async () => {
   const { platform, bearer, webhook } = setUp();
   platform.add(INFO);
   for (const response of [await bearer(IDS), await webhook(IDS)]) {
@@ -41,7 +41,7 @@ Deno.test("a finished task is answered to either caller with its result and its 
   }
 });
 
-Deno.test("a finished task that made nothing has an empty result, after one request", async () => {
+Deno.test("a finished task without a result has an empty result, after one request", async () => {
   for (const result_type of [null, "source"]) {
     const { platform, bearer } = setUp();
     platform.add({ id: "t-1", status: "success", result: null, result_type });
@@ -52,7 +52,7 @@ Deno.test("a finished task that made nothing has an empty result, after one requ
   }
 });
 
-Deno.test("a running or pending task is 202 to a bearer, with retry_after and Location", async () => {
+Deno.test("a running or pending task is 202 for a bearer, with retry_after and Location", async () => {
   for (const status of ["running", "pending"]) {
     const { platform, bearer } = setUp();
     platform.add({ ...INFO, status, progress: 40, result: null, result_type: null });
@@ -66,7 +66,7 @@ Deno.test("a running or pending task is 202 to a bearer, with retry_after and Lo
   }
 });
 
-Deno.test("a running or pending task is 503 task-pending to a webhook, with Retry-After", async () => {
+Deno.test("a running or pending task is 503 task-pending for a webhook", async () => {
   for (const status of ["running", "pending"]) {
     const { platform, webhook } = setUp();
     platform.add({ id: "t-1", status });
@@ -76,7 +76,7 @@ Deno.test("a running or pending task is 503 task-pending to a webhook, with Retr
   }
 });
 
-Deno.test("pending decides for either caller: first the body, then RESOLVE_PENDING", async () => {
+Deno.test("pending is taken from the body, then from RESOLVE_PENDING", async () => {
   const cases: [settings: Settings, body: object, bearer: number, webhook: number][] = [
     [{}, {}, 202, 503],
     [{}, { pending: "accepted" }, 202, 202],
@@ -95,7 +95,7 @@ Deno.test("pending decides for either caller: first the body, then RESOLVE_PENDI
   }
 });
 
-Deno.test("raise_on_error decides whether a failed task is 424; a webhook has it off", async () => {
+Deno.test("a failed task is 424 with raise_on_error, which is off for webhooks", async () => {
   const cases: [body: object, bearer: number, webhook: number][] = [
     [{}, 424, 200],
     [{ raise_on_error: true }, 424, 424],
@@ -109,7 +109,7 @@ Deno.test("raise_on_error decides whether a failed task is 424; a webhook has it
   }
 });
 
-Deno.test("a failed task is a problem with the task's own code and description", async () => {
+Deno.test("a failed task is a problem with the task's code and description", async () => {
   const { platform, bearer } = setUp();
   platform.add({ ...INFO, result: null, result_type: null, ...FAILED });
   const response = await bearer(IDS);
@@ -143,7 +143,7 @@ Deno.test("a failed task without raise_on_error is 200 with status failed and no
   });
 });
 
-Deno.test("an unknown status is 502 with the server's word, whoever asks and however", async () => {
+Deno.test("an unknown status is 502 with raw_status for every caller", async () => {
   const { platform, bearer, webhook } = setUp();
   platform.add({ id: "t-1", status: "paused" });
   const body = { ...IDS, raise_on_error: false, pending: "accepted" };
@@ -153,7 +153,7 @@ Deno.test("an unknown status is 502 with the server's word, whoever asks and how
   }
 });
 
-Deno.test("a null or missing status is a failed poll, not a state of the task", async () => {
+Deno.test("a null or missing status is 502 upstream-unavailable", async () => {
   for (const status of [null, undefined]) {
     const { platform, bearer } = setUp();
     platform.add({ id: "t-1", status });
@@ -185,7 +185,7 @@ Deno.test("Retry-After follows the adaptive schedule and the task's age", async 
   }
 });
 
-Deno.test("a task's age is counted by the clock that the app is given", async () => {
+Deno.test("a task's age is measured by the app's clock", async () => {
   const now = Date.parse("2031-07-01T00:00:00Z");
   const { platform, bearer } = setUp({}, { now: () => now });
   platform.add({ id: "t-1", status: "running", created: new Date(now - 200_000).toISOString() });
@@ -194,7 +194,7 @@ Deno.test("a task's age is counted by the clock that the app is given", async ()
   assertLessOrEqual(seconds, 22);
 });
 
-Deno.test("Retry-After is never below what upstream asks for, and still an integer", async () => {
+Deno.test("Retry-After is an integer of at least what upstream asks", async () => {
   const cases: [upstream: string, least: number, most: number][] = [
     ["1", 2, 3],
     ["0", 2, 3],
@@ -221,7 +221,7 @@ Deno.test("Retry-After is never below what upstream asks for, and still an integ
   }
 });
 
-Deno.test("Retry-After stays an integer when upstream asks for more than a number holds", async () => {
+Deno.test("Retry-After stays an integer for huge upstream values", async () => {
   for (const upstream of ["9".repeat(25), "9".repeat(400)]) {
     const { platform, bearer } = setUp();
     platform.inject(() => Response.json(RUNNING, { headers: { "retry-after": upstream } }));
@@ -235,7 +235,7 @@ Deno.test("Retry-After stays an integer when upstream asks for more than a numbe
   }
 });
 
-Deno.test("Location leads to the same task, also when its ids are no UUIDs", async () => {
+Deno.test("Location leads to the same task", async () => {
   const { platform, bearer, get } = setUp();
   const task = { id: "00000181d3c6b79d-ebbd4d36_3f01b009", organization: "A_1", workspace: "-w-" };
   platform.add({ ...task, status: "running" });
@@ -252,7 +252,7 @@ const API = "https://app.deepint.net/api/v1/workspace/workspace-1/task/t-1";
 const { organization_id, workspace_id, task_id } = IDS;
 const event = (data: unknown) => ({ type: "task.check", timestamp: "2026-01-01T00:00:00Z", data });
 
-Deno.test("a task is named by its web URL, by its API URL, by ids, plain or as an event", async () => {
+Deno.test("a task is named by web URL, API URL or ids, plain or in an event", async () => {
   const fallback = { DEEPINT_ORGANIZATION: organization_id };
   const cases: [body: object, settings?: Settings][] = [
     [{ url: WEB }],
@@ -285,14 +285,14 @@ Deno.test("a task is named by its web URL, by its API URL, by ids, plain or as a
   }
 });
 
-Deno.test("raise_on_error and pending count inside an event too", async () => {
+Deno.test("raise_on_error and pending apply inside an event", async () => {
   const { platform, webhook } = setUp();
   platform.add({ id: "t-1", steps: [{ status: "running" }, FAILED] });
   assertEquals((await webhook(event({ ...IDS, pending: "accepted" }))).status, 202);
   assertEquals((await webhook(event({ ...IDS, raise_on_error: true }))).status, 424);
 });
 
-Deno.test("a bad request is 400 with a pointer at each mistake, and no upstream request", async () => {
+Deno.test("an invalid request is 400 with a pointer to each mistake, without a poll", async () => {
   const url = (url: unknown): [object, string[]] => [{ url, organization_id }, ["#/url"]];
   const long = "x".repeat(129);
   const cases: [body: unknown, pointers: string[]][] = [
@@ -338,7 +338,7 @@ Deno.test("a bad request is 400 with a pointer at each mistake, and no upstream 
   }
 });
 
-Deno.test("a body that is an array, or nested deep, or not UTF-8 is 400", async () => {
+Deno.test("a body that is an array, deeply nested or not UTF-8 is 400", async () => {
   const { bearer, platform } = setUp();
   const bytes = new TextEncoder().encode(JSON.stringify({ ...IDS, note: "?" }));
   const cut = bytes.map((byte) => byte === 0x3f ? 0xff : byte);
@@ -349,7 +349,7 @@ Deno.test("a body that is an array, or nested deep, or not UTF-8 is 400", async 
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("what is not allowed is 403 with no upstream request, to whichever host", async () => {
+Deno.test("a task outside the allow-lists or the instance is 403 without a request", async () => {
   const hosts = ["deepint.net", "app.deepint.net:8443", "app.deepint.net.example", "127.0.0.1"];
   const others = hosts.map((host) => host.includes("127") ? `http://${host}` : `https://${host}`);
   const cases: [settings: Settings, body: object][] = [

@@ -42,7 +42,7 @@ const ROUTES: Record<string, string[]> = {
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
 
-Deno.test("/health says ok to anybody and touches nothing upstream", async () => {
+Deno.test("/health is 200 without authentication or upstream request", async () => {
   const { platform, send } = setUp();
   for (const authorization of [undefined, "Bearer wrong"]) {
     const response = await send("/health", { headers: authorization ? { authorization } : {} });
@@ -54,7 +54,7 @@ Deno.test("/health says ok to anybody and touches nothing upstream", async () =>
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("/openapi.json is the same JSON for anybody, and touches nothing upstream", async () => {
+Deno.test("/openapi.json is the same without authentication or upstream request", async () => {
   const { platform, send } = setUp();
   const [one, other] = [await send("/openapi.json"), await send("/openapi.json")];
   assertEquals([one.status, one.headers.get("content-type")], [200, "application/json"]);
@@ -62,7 +62,7 @@ Deno.test("/openapi.json is the same JSON for anybody, and touches nothing upstr
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("/openapi.json describes OpenAPI 3.1 and the routes that there are", async () => {
+Deno.test("/openapi.json is OpenAPI 3.1 and describes the existing routes", async () => {
   const { openapi, paths } = await objectOf(await setUp().send("/openapi.json"));
   assertMatch(String(openapi), /^3\.1\.\d+$/);
   assert(typeof paths === "object" && paths !== null);
@@ -78,7 +78,7 @@ Deno.test("/openapi.json describes OpenAPI 3.1 and the routes that there are", a
   ]);
 });
 
-Deno.test("/problems/{name} explains every problem of the table to anybody", async () => {
+Deno.test("/problems/{name} explains every problem type without authentication", async () => {
   const { platform, send } = setUp();
   for (const [name, status] of Object.entries(TABLE)) {
     const response = await send(`/problems/${name}`);
@@ -94,7 +94,7 @@ Deno.test("/problems/{name} explains every problem of the table to anybody", asy
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a problem of no such name is 404, also one that every object has", async () => {
+Deno.test("an unknown problem type is 404, including names of Object.prototype", async () => {
   const names = ["gone", "toString", "constructor", "__proto__", "hasOwnProperty", "FORBIDDEN"];
   for (const name of names) {
     const response = await setUp().send(`/problems/${name}`);
@@ -102,7 +102,7 @@ Deno.test("a problem of no such name is 404, also one that every object has", as
   }
 });
 
-Deno.test("every other path is 404 with a code that tells it from a missing task", async () => {
+Deno.test("any other path is 404 with ROUTE_NOT_FOUND", async () => {
   const { send, get, bearer, platform, log } = setUp();
   const paths = [
     "",
@@ -138,13 +138,13 @@ Deno.test("every other path is 404 with a code that tells it from a missing task
   assertEquals(await Promise.all(codes), [missing, missing]);
 });
 
-Deno.test("a path with a slash at its end is another path", async () => {
+Deno.test("a known path with a trailing slash is 404", async () => {
   for (const path of Object.keys(ROUTES)) {
     assertEquals((await setUp().get(`${path}/`)).status, 404, `${path}/`);
   }
 });
 
-Deno.test("a known path with another method is 405 with Allow, and asks nothing", async () => {
+Deno.test("a known path with another method is 405 with Allow", async () => {
   const { send, platform, log } = setUp();
   for (const [path, allowed] of Object.entries(ROUTES)) {
     for (const method of METHODS.filter((method) => !allowed.includes(method))) {
@@ -162,7 +162,7 @@ Deno.test("a known path with another method is 405 with Allow, and asks nothing"
   assertEquals(log.at(-1)?.problem, "method-not-allowed");
 });
 
-Deno.test("HEAD has the status and the headers of GET and no body, where GET works", async () => {
+Deno.test("HEAD has the status and headers of GET and no body", async () => {
   const { send } = setUp();
   for (const path of ["/health", "/openapi.json", "/problems/forbidden", "/problems/x", "/none"]) {
     const [get, head] = [await send(path), await send(path, { method: "HEAD" })];
@@ -174,7 +174,7 @@ Deno.test("HEAD has the status and the headers of GET and no body, where GET wor
   }
 });
 
-Deno.test("a base path precedes every route, and no route is there without it", async () => {
+Deno.test("every route is below the base path only", async () => {
   const base = "/resolve-task";
   const { platform, app, send, get, bearer, webhook } = setUp({ RESOLVE_BASE_PATH: base });
   platform.add({ id: "t-1", steps: [{ status: "running", polls: 3 }, { status: "failed" }] });
@@ -202,14 +202,14 @@ Deno.test("a base path precedes every route, and no route is there without it", 
   assertEquals((await problemOf(await app.request("/none"))).type, `${base}/problems/not-found`);
 });
 
-Deno.test("a base path is text, not a pattern, and the log's route is without it", async () => {
+Deno.test("the base path is text, not a pattern, and is not in the log's route", async () => {
   const { app, send, log } = setUp({ RESOLVE_BASE_PATH: "/v1.0/a~b/" });
   assertEquals((await send("/health")).status, 200);
   assertEquals(log.at(-1)?.route, "/health");
   assertEquals((await app.request("/v1x0/a~b/health")).status, 404);
 });
 
-Deno.test("nothing is ever answered with a redirect or 410", async () => {
+Deno.test("no response is a redirect or 410", async () => {
   for (const base of ["", "/resolve-task"]) {
     const { app } = setUp({ RESOLVE_BASE_PATH: base });
     const paths = ["", "/", "//", "/..", "//evil.example/", "/problems/", "/index.html"];
@@ -224,7 +224,7 @@ Deno.test("nothing is ever answered with a redirect or 410", async () => {
   }
 });
 
-Deno.test("every answer has Cache-Control, nosniff and a request id of its own", async () => {
+Deno.test("every response has Cache-Control, nosniff and its own request id", async () => {
   const { platform, bearer, webhook, send, log } = setUp();
   platform.inject(() => Response.json(RUNNING), 2);
   platform.inject(() => Response.json(SUCCESS));
@@ -258,7 +258,7 @@ Deno.test("every answer has Cache-Control, nosniff and a request id of its own",
   assertEquals(new Set(log.map(({ request_id }) => request_id)).size, answers.length);
 });
 
-Deno.test("X-Request-Id is the caller's when it is well formed, else a new one", async () => {
+Deno.test("X-Request-Id is the caller's if it is well formed, otherwise a new one", async () => {
   const { bearer, send, log } = setUp();
   for (const given of ["a", "A_b-9", "x".repeat(64), crypto.randomUUID()]) {
     for (const headers of [{ "x-request-id": given }]) {
@@ -276,7 +276,7 @@ Deno.test("X-Request-Id is the caller's when it is well formed, else a new one",
   }
 });
 
-Deno.test("the log has the pattern of the route and how the poll went, and no id, query or body", async () => {
+Deno.test("the log has the route's pattern and the outcome of the poll, no id, query or body", async () => {
   const { platform, get, bearer, webhook, send, log } = setUp();
   platform.add({ id: "t-1", status: "running" });
   await get(`${TASK_PATH}?secret=1`);

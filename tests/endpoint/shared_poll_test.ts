@@ -40,7 +40,7 @@ function call(endpoint: Endpoint, path = TASK_PATH) {
 
 const statusOf = async (answer: Promise<Response>) => (await answer).status;
 
-Deno.test("a valid request makes one upstream request, whatever the task's status", async () => {
+Deno.test("a valid request makes one upstream request for every status of the task", async () => {
   for (const status of ["pending", "running", "success", "failed", "paused", null]) {
     const { platform, bearer, webhook, get } = setUp();
     platform.add({ id: "t-1", status });
@@ -54,7 +54,7 @@ Deno.test("a valid request makes one upstream request, whatever the task's statu
   }
 });
 
-Deno.test("an upstream failure is not tried again within the request", async () => {
+Deno.test("an upstream failure is not retried within the request", async () => {
   for (const status of [429, 500, 502, 503, 504]) {
     const { platform, bearer } = setUp();
     platform.inject(() => new Response("", { status }), 5);
@@ -100,13 +100,13 @@ Deno.test("a request that is invalid, unauthorized or forbidden makes no upstrea
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a caller that has gone before the poll costs no upstream request", async () => {
+Deno.test("a caller that disconnects before the poll causes no upstream request", async () => {
   const { platform, get, log } = setUp();
   assertEquals((await get(TASK_PATH, { signal: AbortSignal.abort() })).status, 499);
   assertEquals([platform.count(), log.map(({ upstream }) => upstream)], [0, [undefined]]);
 });
 
-Deno.test("64 callers of one task at once share one upstream request, each with its own answer", async () => {
+Deno.test("64 concurrent callers of one task share one upstream request", async () => {
   using clock = new FakeClock();
   const { platform, bearer, webhook, get, log } = setUp(settings);
   const held = hold(platform);
@@ -125,7 +125,7 @@ Deno.test("64 callers of one task at once share one upstream request, each with 
   assertEquals(platform.count(), 2, "a later one polls afresh");
 });
 
-Deno.test("callers of different tasks, workspaces or organizations share nothing", async () => {
+Deno.test("callers of different tasks, workspaces or organizations share no poll", async () => {
   using clock = new FakeClock();
   const endpoint = setUp(settings);
   const paths = [TASK_PATH, TASK_PATH.replace("t-1", "t-2")];
@@ -140,7 +140,7 @@ Deno.test("callers of different tasks, workspaces or organizations share nothing
   assertEquals(await Promise.all(answers.map(statusOf)), [202, 202, 202, 202]);
 });
 
-Deno.test("one shared error is everybody's, and the next caller polls afresh", async () => {
+Deno.test("all callers get the error of a shared poll, and the next caller polls again", async () => {
   using clock = new FakeClock();
   const { platform, get } = setUp(settings);
   const { promise, resolve } = Promise.withResolvers<Response>();
@@ -154,7 +154,7 @@ Deno.test("one shared error is everybody's, and the next caller polls afresh", a
   assertEquals([(await get(TASK_PATH)).status, platform.count()], [202, 2]);
 });
 
-Deno.test("a caller that goes away, the starter too, fails none of the others", async () => {
+Deno.test("a caller that disconnects does not affect the others, including the starter", async () => {
   for (const leaving of [0, 1, 2]) {
     using clock = new FakeClock();
     const endpoint = setUp(settings);
@@ -171,7 +171,7 @@ Deno.test("a caller that goes away, the starter too, fails none of the others", 
   }
 });
 
-Deno.test("a caller's own deadline ends its wait alone: who came later waits on", async () => {
+Deno.test("a caller's deadline ends only its own wait", async () => {
   using clock = new FakeClock();
   const { platform, get } = setUp(settings);
   const held = hold(platform);
@@ -190,7 +190,7 @@ Deno.test("a caller's own deadline ends its wait alone: who came later waits on"
   assertEquals([platform.count(), clock.pending], [1, 0]);
 });
 
-Deno.test("the last caller to go away aborts the upstream request", async () => {
+Deno.test("the last caller to disconnect aborts the upstream request", async () => {
   using clock = new FakeClock();
   const endpoint = setUp(settings);
   const held = hold(endpoint.platform);
@@ -221,7 +221,7 @@ Deno.test("the last deadline to pass aborts the upstream request", async () => {
   assertEquals([platform.count(), clock.pending], [1, 0]);
 });
 
-Deno.test("a caller that goes away gets no unhandled error, whatever its reason, and a log line", async () => {
+Deno.test("a caller that disconnects for any reason leaves a log line and no unhandled error", async () => {
   for (const reason of [undefined, "gone", null, new Error("gone")]) {
     using clock = new FakeClock();
     const { platform, get, log } = setUp(settings);
@@ -236,7 +236,7 @@ Deno.test("a caller that goes away gets no unhandled error, whatever its reason,
   }
 });
 
-Deno.test("a poll past half of its deadline is not joined, and the one after it is", async () => {
+Deno.test("a poll older than half the deadline is not joined, its successor is", async () => {
   using clock = new FakeClock();
   const { platform, get } = setUp(settings);
   const [old, young] = [hold(platform), hold(platform)];
@@ -261,7 +261,7 @@ Deno.test("a poll past half of its deadline is not joined, and the one after it 
   assertEquals([platform.count(), clock.pending], [2, 0]);
 });
 
-Deno.test("nobody joins a poll that is being aborted, however soon after", async () => {
+Deno.test("a poll that is being aborted is not joined", async () => {
   for (let turns = 0; turns < 20; turns++) {
     using clock = new FakeClock();
     const endpoint = setUp(settings);
@@ -290,7 +290,7 @@ function remembering(status: string) {
   return { ...endpoint, time };
 }
 
-Deno.test("a task that ended is remembered for 60 s, a failed one too, for every kind of caller", async () => {
+Deno.test("a finished task is cached for 60 s for every kind of caller", async () => {
   for (const [status, bearerStatus] of [["success", 200], ["failed", 424]] as const) {
     const { platform, bearer, webhook, get, time, log } = remembering(status);
     const first = await bearer(IDS);
@@ -306,7 +306,7 @@ Deno.test("a task that ended is remembered for 60 s, a failed one too, for every
   }
 });
 
-Deno.test("an answer out of the memory has no upstream request in its log entry", async () => {
+Deno.test("a cached response has no upstream request in its log entry", async () => {
   for (const status of ["success", "failed"]) {
     const { bearer, log } = remembering(status);
     await bearer(IDS);
@@ -318,7 +318,7 @@ Deno.test("an answer out of the memory has no upstream request in its log entry"
   }
 });
 
-Deno.test("a memory gives the same answer as the poll, and is of its own task alone", async () => {
+Deno.test("a cached response equals the polled one and belongs to its task only", async () => {
   const { platform, bearer, get } = remembering("success");
   const first = await (await bearer(IDS)).text();
   assertEquals(await (await bearer(IDS)).text(), first);
@@ -331,7 +331,7 @@ Deno.test("a memory gives the same answer as the poll, and is of its own task al
   assertEquals((await get(TASK_PATH, { headers })).status, 401, "nor of who may not ask");
 });
 
-Deno.test("two endpoints, as of two instances, share neither polls nor memories", async () => {
+Deno.test("two endpoints share neither polls nor caches", async () => {
   using clock = new FakeClock();
   const one = setUp({ ...settings, DEEPINT_INSTANCE: "one.example" });
   const two = setUp({ ...settings, DEEPINT_INSTANCE: "two.example" });
@@ -351,7 +351,7 @@ Deno.test("two endpoints, as of two instances, share neither polls nor memories"
   assertEquals(asked, [["one.example"], ["two.example"]]);
 });
 
-Deno.test("a task that goes on, an unknown status and an error are never remembered", async () => {
+Deno.test("a running task, an unknown status and an error are never cached", async () => {
   for (const status of ["pending", "running", "paused", null]) {
     const { platform, get } = remembering("running");
     platform.add({ id: "t-1", status });
@@ -366,7 +366,7 @@ Deno.test("a task that goes on, an unknown status and an error are never remembe
   assertEquals(statuses.map(({ status }) => status), [404, 502, 200]);
 });
 
-Deno.test("at most 1,000 tasks are remembered: the oldest is forgotten first", async () => {
+Deno.test("at most 1,000 tasks are cached; the oldest is evicted first", async () => {
   const { platform, get } = remembering("success");
   const path = (index: number) => TASK_PATH.replace("t-1", `task-${index}`);
   for (let index = 0; index < 1_001; index++) {
@@ -387,7 +387,7 @@ function executionContext(): ExecutionContext & { promises: Promise<unknown>[] }
   return { promises, waitUntil: (promise) => void promises.push(promise) };
 }
 
-Deno.test("with waitUntil a caller's abort leaves the poll alone, which is then remembered", async () => {
+Deno.test("a caller's abort does not end the poll with waitUntil, and its result is cached", async () => {
   using clock = new FakeClock();
   const context = executionContext();
   const endpoint = setUp(settings, { context });
@@ -405,7 +405,7 @@ Deno.test("with waitUntil a caller's abort leaves the poll alone, which is then 
   assertEquals([endpoint.platform.count(), clock.pending], [1, 0]);
 });
 
-Deno.test("with waitUntil the starter's deadline ends the poll, and what waits for it", async () => {
+Deno.test("the starter's deadline ends the poll and its callers with waitUntil", async () => {
   using clock = new FakeClock();
   const context = executionContext();
   const endpoint = setUp(settings, { context });
@@ -421,7 +421,7 @@ Deno.test("with waitUntil the starter's deadline ends the poll, and what waits f
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("a request out of the memory hands nothing to waitUntil", async () => {
+Deno.test("a cached response passes nothing to waitUntil", async () => {
   const context = executionContext();
   const { platform, get } = setUp({}, { context });
   platform.add({ id: "t-1", status: "success" });

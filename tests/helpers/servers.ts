@@ -1,5 +1,8 @@
 /** The server entries as processes, and connections that send them bytes as they are. */
 import { assertEquals } from "@std/assert";
+import { KEY, RUNNING, TOKEN } from "./endpoint.ts";
+import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
+import { listenAs } from "./listen.ts";
 import { type Process, start } from "./process.ts";
 import { deno } from "./run_deno.ts";
 
@@ -11,8 +14,8 @@ export const SERVER_NAMES: readonly ServerName[] = ["deno", "node", "bun"];
 
 /** Options of {@linkcode startServer}. */
 export interface StartServerOptions {
-  /** Settings of the process. `PORT` is 0 unless given. */
-  settings: Record<string, string>;
+  /** Settings of the process. `PORT` is 0 unless given. @default {} */
+  settings?: Record<string, string>;
   /** The folder of the bundles, made by {@linkcode bundleEntries}. */
   bundles: URL;
   /** Limit of open file descriptors. @default the limit of this process */
@@ -60,7 +63,7 @@ async function commandLine(name: ServerName, bundles: URL): Promise<string[]> {
 /** Starts a server and waits until it listens. */
 export async function startServer(
   name: ServerName,
-  { settings, bundles, openFiles, patience }: StartServerOptions,
+  { settings = {}, bundles, openFiles, patience }: StartServerOptions,
 ): Promise<ServerProcess> {
   const command = await commandLine(name, bundles);
   const limit = openFiles === undefined ? "" : `ulimit -n ${openFiles}; `;
@@ -68,6 +71,37 @@ export async function startServer(
   const server = start("sh", args, { PORT: "0", ...settings }, "", patience);
   const port = await server.waitForOutput(/http:\/\/[^/\s]+:(\d+)\b/);
   return { ...server, port: Number(port) };
+}
+
+/** A server in front of a fake platform that has the task `RUNNING`. */
+export interface EndpointProcess extends AsyncDisposable {
+  readonly platform: FakePlatform;
+  readonly server: ServerProcess;
+}
+
+/** Starts a server with a key, in front of a fake platform. */
+export async function startEndpointProcess(
+  name: ServerName,
+  options: StartServerOptions,
+): Promise<EndpointProcess> {
+  const platform = createFakePlatform({ token: TOKEN });
+  const upstream = listenAs(platform);
+  platform.add(RUNNING);
+  const settings = {
+    DEEPINT_TOKEN: TOKEN,
+    DEEPINT_INSTANCE: platform.origin,
+    RESOLVE_API_KEYS: KEY,
+    ...options.settings,
+  };
+  const server = await startServer(name, { ...options, settings });
+  return {
+    platform,
+    server,
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await upstream[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Everything that a server sent. */
@@ -83,6 +117,8 @@ export interface SendRawOptions {
   hostname?: string;
   /** Stops reading at text that matches. @default reads until the server closes the connection */
   until?: RegExp;
+  /** Gives up after so many ms. @default 20_000 */
+  timeout?: number;
 }
 
 const RAW_TIMEOUT_MS = 20_000;
@@ -91,14 +127,14 @@ const RAW_TIMEOUT_MS = 20_000;
 export async function sendRaw(
   port: number,
   text: string,
-  { hostname = "127.0.0.1", until }: SendRawOptions = {},
+  { hostname = "127.0.0.1", until, timeout = RAW_TIMEOUT_MS }: SendRawOptions = {},
 ): Promise<RawResponse> {
   using connection = await Deno.connect({ hostname, port });
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
     connection.close();
-  }, RAW_TIMEOUT_MS);
+  }, timeout);
   try {
     // the server may respond, and read no further, before all of it is sent
     const sent = writeAll(connection, text).catch(() => {});

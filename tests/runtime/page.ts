@@ -266,7 +266,7 @@ async function run(browser: Browser, origin: string): Promise<void> {
     const task = { status: "running", created: new Date().toISOString() };
     const answer = await page.goto(await linkTo(task, 5_000));
     assert(answer?.status() === 200, `it was ${answer?.status()}`);
-    await page.waitForSelector("h1 >> text=This link leads nowhere");
+    await page.waitForSelector("h1 >> text=This link is not valid");
     assert(await page.getAttribute("main", "data-refresh") === "", "it asks no more");
   }, /404 \(Not Found\)/);
 

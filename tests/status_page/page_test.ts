@@ -66,7 +66,7 @@ async function hashOf(text: string): Promise<string> {
   return `'sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}'`;
 }
 
-Deno.test("200 and 202 carry a link to the page where there is a secret, and none where not", async () => {
+Deno.test("200 and 202 link to the status page if a link secret is set", async () => {
   for (const task of [RUNNING, SUCCESS, { ...RUNNING, status: "failed" }]) {
     const [bare, linked] = [setUp(), setUp(WITH_LINKS)];
     for (const { platform } of [bare, linked]) platform.add(task);
@@ -92,7 +92,7 @@ Deno.test("200 and 202 carry a link to the page where there is a secret, and non
   }
 });
 
-Deno.test("without a secret the page is no route, whatever the token", async () => {
+Deno.test("the status page is 404 without a link secret", async () => {
   const { send, platform } = setUp();
   platform.add({ id: "t-1" });
   for (const path of ["/status/x", await linkWith(LINK_SECRET)]) {
@@ -101,7 +101,7 @@ Deno.test("without a secret the page is no route, whatever the token", async () 
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a link keeps the ETag of the task route, so that 304 saves the answer", async () => {
+Deno.test("a response with a link keeps its ETag", async () => {
   const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
   const { get, platform } = setUp(WITH_LINKS, { now: () => clock.now });
   platform.add({ ...RUNNING, created: "2026-01-01T11:00:00Z", duration: 1 });
@@ -117,7 +117,7 @@ Deno.test("a link keeps the ETag of the task route, so that 304 saves the answer
   assertNotEquals((await objectOf(later)).links, (await objectOf(first)).links);
 });
 
-Deno.test("the page of a running task says what, how far, since when and by whom, and is refreshed", async () => {
+Deno.test("the page of a running task shows name, progress, start and user, and refreshes", async () => {
   const { response, page, text } = await pageOf({
     status: "running",
     name: "Train the model",
@@ -143,14 +143,14 @@ Deno.test("the page of a running task says what, how far, since when and by whom
   );
 });
 
-Deno.test("the page begins with its document type, names its language, and has live regions", async () => {
+Deno.test("the page has a doctype, a language and live regions", async () => {
   const { page } = await pageOf({ status: "running", subtask: "fitting" });
   assertMatch(page, /^<!doctype html>\s+<html lang="en">\s+<head>\s+<meta charset="utf-8">/);
   const live = [...page.matchAll(/<p id="(\w+)" role="status" aria-live="polite"/g)];
   assertEquals(live.map(([, id]) => id), ["note", "say"]);
 });
 
-Deno.test("progress is shown from 0 to 100, or as unknown", async () => {
+Deno.test("progress is shown from 0 to 100, or as indeterminate", async () => {
   for (const [progress, value] of [[-5, "0"], [1e9, "100"], [99.6, "100"], [0, "0"]] as const) {
     const { page } = await pageOf({ status: "running", progress });
     assertMatch(page, new RegExp(`<progress [^>]*value="${value}"`));
@@ -160,7 +160,7 @@ Deno.test("progress is shown from 0 to 100, or as unknown", async () => {
   assertStringIncludes(text, "Waiting to start");
 });
 
-Deno.test("the page of a finished task leads to its result, and is refreshed no more", async () => {
+Deno.test("the page of a finished task links to its result and does not refresh", async () => {
   const { response, page, text } = await pageOf({
     ...SUCCESS,
     result: "m-1",
@@ -174,9 +174,13 @@ Deno.test("the page of a finished task leads to its result, and is refreshed no 
   assertStringIncludes(page, 'data-refresh=""');
 });
 
-Deno.test("the page of a finished task without a result, or of a strange kind, has no address", async () => {
+Deno.test("the page of a finished task without a result has no link", async () => {
   for (
-    const [result, result_type, says] of [[null, null, "nothing"], ["x-1", "dashboard", "x-1"]]
+    const [result, result_type, says] of [[null, null, "without a result"], [
+      "x-1",
+      "dashboard",
+      "x-1",
+    ]]
   ) {
     const { page, text } = await pageOf({ ...SUCCESS, result, result_type });
     assert(!page.includes("href="), "no link");
@@ -184,17 +188,17 @@ Deno.test("the page of a finished task without a result, or of a strange kind, h
   }
 });
 
-Deno.test("the page of a failed task gives its code and description", async () => {
+Deno.test("the page of a failed task shows its code and description", async () => {
   const fields = { error_code: "QUOTA", error_description: "The quota is used up" };
   const failed = await pageOf({ ...RUNNING, ...fields, status: "failed" });
   assertEquals([failed.response.status, failed.response.headers.get("refresh")], [200, null]);
   assertStringIncludes(failed.text, "Failed");
   assertStringIncludes(failed.text, "QUOTA The quota is used up");
   const silent = await pageOf({ ...RUNNING, status: "failed" });
-  assertStringIncludes(silent.text, "UNKNOWN Deep Intelligence gives no reason.");
+  assertStringIncludes(silent.text, "UNKNOWN Deep Intelligence gave no reason.");
 });
 
-Deno.test("the page of a task with an unknown status says so, and is refreshed no more", async () => {
+Deno.test("the page of a task with an unknown status shows it and does not refresh", async () => {
   const { response, text } = await pageOf({ ...RUNNING, status: "paused", name: "Train" });
   assertEquals([response.status, response.headers.get("refresh")], [200, null]);
   assertStringIncludes(text, "Unknown status");
@@ -202,7 +206,7 @@ Deno.test("the page of a task with an unknown status says so, and is refreshed n
   assertMatch(text, /“ ?paused ?”/);
 });
 
-Deno.test("a page allows nothing but its own style and script, by the hashes of their exact text", async () => {
+Deno.test("the content security policy allows only the page's own style and script", async () => {
   for (const task of [RUNNING, SUCCESS]) {
     const { response, page } = await pageOf(task);
     const policy = response.headers.get("content-security-policy") ?? "";
@@ -218,7 +222,7 @@ Deno.test("a page allows nothing but its own style and script, by the hashes of 
   }
 });
 
-Deno.test("what a link answers is for its reader alone: not stored, not indexed, not referred", async () => {
+Deno.test("responses to a link are not stored, indexed or referred", async () => {
   const endpoint = setUp(WITH_LINKS);
   endpoint.platform.add(RUNNING);
   const good = await linkOf(endpoint);
@@ -237,7 +241,7 @@ Deno.test("what a link answers is for its reader alone: not stored, not indexed,
   }
 });
 
-Deno.test("a tampered, foreign or expired link is not found, without a poll", async () => {
+Deno.test("a tampered, foreign or expired link is 404 without a poll", async () => {
   const { send, platform } = setUp(WITH_LINKS);
   platform.add(SUCCESS);
   const good = await linkWith(LINK_SECRET);
@@ -260,7 +264,7 @@ Deno.test("a tampered, foreign or expired link is not found, without a poll", as
     assertEquals([response.status, response.headers.get("refresh")], [404, null], name);
     assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
     const page = await response.text();
-    assertStringIncludes(readable(page), "This link leads nowhere");
+    assertStringIncludes(readable(page), "This link is not valid");
     pages.add(page);
   }
   assertEquals(pages.size, 1, "nobody can tell one from another");
@@ -269,7 +273,7 @@ Deno.test("a tampered, foreign or expired link is not found, without a poll", as
   assertEquals(platform.count(), 1);
 });
 
-Deno.test("links can be rotated: the first secret signs, and the others are still good", async () => {
+Deno.test("the first link secret signs and the others still verify", async () => {
   const endpoint = setUp({ RESOLVE_LINK_SECRETS: `${OTHER_SECRET},${LINK_SECRET}` });
   endpoint.platform.add(RUNNING);
   const fresh = await linkOf(endpoint);
@@ -279,7 +283,7 @@ Deno.test("links can be rotated: the first secret signs, and the others are stil
   }
 });
 
-Deno.test("RESOLVE_LINK_TTL_S decides how long a link is good for", async () => {
+Deno.test("RESOLVE_LINK_TTL_S sets the lifetime of a link", async () => {
   const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
   const endpoint = setUp({ ...WITH_LINKS, RESOLVE_LINK_TTL_S: "80" }, { now: () => clock.now });
   endpoint.platform.add(RUNNING);
@@ -290,7 +294,7 @@ Deno.test("RESOLVE_LINK_TTL_S decides how long a link is good for", async () => 
   assertEquals((await endpoint.send(link)).status, 404);
 });
 
-Deno.test("a link to what is no longer served is forbidden, without a poll", async () => {
+Deno.test("a link to a task that is no longer allowed is 403 without a poll", async () => {
   const { send, platform } = setUp({ ...WITH_LINKS, RESOLVE_ALLOWED_WORKSPACES: "another" });
   platform.add(RUNNING);
   const link = await linkWith(LINK_SECRET);
@@ -299,7 +303,7 @@ Deno.test("a link to what is no longer served is forbidden, without a poll", asy
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a link answers JSON to whoever prefers it: what the task route answers", async () => {
+Deno.test("a link responds with JSON on request, like the task route", async () => {
   for (const task of [RUNNING, SUCCESS, { ...RUNNING, status: "failed", error_code: "E" }]) {
     const endpoint = setUp(WITH_LINKS);
     endpoint.platform.add({ ...task, duration: 1 });
@@ -319,7 +323,7 @@ Deno.test("a link answers JSON to whoever prefers it: what the task route answer
   }
 });
 
-Deno.test("who has no preference gets the page", async () => {
+Deno.test("a caller without a preference gets the page", async () => {
   const endpoint = setUp(WITH_LINKS);
   endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
@@ -331,7 +335,7 @@ Deno.test("who has no preference gets the page", async () => {
   }
 });
 
-Deno.test("a link never gives a newer one, or it would last for ever", async () => {
+Deno.test("a response to a link contains no new link", async () => {
   const clock = { now: Date.parse("2026-01-01T12:00:00Z") };
   const endpoint = setUp(WITH_LINKS, { now: () => clock.now });
   endpoint.platform.add({ ...RUNNING, created: "2026-01-01T11:00:00Z" });
@@ -343,7 +347,7 @@ Deno.test("a link never gives a newer one, or it would last for ever", async () 
   assert(!page.includes("v1."), "the page holds no token at all");
 });
 
-Deno.test("the page can only be read", async () => {
+Deno.test("the status page supports only GET and HEAD", async () => {
   const endpoint = setUp(WITH_LINKS);
   endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
@@ -359,7 +363,7 @@ Deno.test("the page can only be read", async () => {
   assertMatch(head.headers.get("content-security-policy") ?? "", POLICY);
 });
 
-Deno.test("every text of a task is text on the page, whatever is in it", async () => {
+Deno.test("every text of a task is escaped on the page", async () => {
   const hostile = (field: string) =>
     `<img src=x onerror=alert(1)>${field}"'&\u202e\u0000\u2028</main></script><script>x</script>`;
   const fields = Object.fromEntries(
@@ -385,7 +389,7 @@ Deno.test("every text of a task is text on the page, whatever is in it", async (
   }
 });
 
-Deno.test("a long text is cut, and a task without a name goes by its id", async () => {
+Deno.test("long texts are truncated, and a task without a name shows its id", async () => {
   const { page } = await pageOf({
     ...RUNNING,
     status: "failed",
@@ -410,7 +414,7 @@ const AWAY: [name: string, answer: () => Response, status: number, refresh: numb
   ["has no such task", () => new Response("secret words", { status: 404 }), 404, null],
 ];
 for (const [name, answer, status, refresh] of AWAY) {
-  Deno.test(`when Deep Intelligence ${name}, the page says so in words of its own`, async () => {
+  Deno.test(`the page explains in its own words that Deep Intelligence ${name}`, async () => {
     const { send, platform, log } = setUp(WITH_LINKS);
     platform.inject(answer);
     const response = await send(await linkWith(LINK_SECRET), HTML);
@@ -421,13 +425,13 @@ for (const [name, answer, status, refresh] of AWAY) {
     assertMatch(header("content-security-policy"), POLICY);
     const page = await response.text();
     assert(!page.includes("secret words") && !page.includes(TOKEN));
-    assertMatch(page, /<h1 [^>]*>(Deep Intelligence cannot be reached|This task is not there)/);
+    assertMatch(page, /<h1 [^>]*>(Deep Intelligence is unavailable|This task no longer exists)/);
     assertEquals(log.map(({ status }) => status), [status]);
     assertNotEquals(log[0]?.problem, undefined, "the log says what");
   });
 }
 
-Deno.test("a poll that hangs is 504 on the page, and is tried again", async () => {
+Deno.test("a hanging poll is 504 on the page, which refreshes", async () => {
   const { send, platform } = setUp({ ...WITH_LINKS, RESOLVE_TIMEOUT_MS: "100" });
   platform.inject(() => new Promise<never>(() => {}));
   const response = await send(await linkWith(LINK_SECRET), HTML);
@@ -435,7 +439,7 @@ Deno.test("a poll that hangs is 504 on the page, and is tried again", async () =
   await response.body?.cancel();
 });
 
-Deno.test("who goes away while the page is made leaves 499 in the log", async () => {
+Deno.test("a caller that disconnects from the page is logged with 499", async () => {
   const { app, platform, log } = setUp(WITH_LINKS);
   const controller = new AbortController();
   platform.inject(() => {
@@ -447,7 +451,7 @@ Deno.test("who goes away while the page is made leaves 499 in the log", async ()
   assertEquals(log.map(({ status }) => status), [499]);
 });
 
-Deno.test("the base path precedes the page, and its links", async () => {
+Deno.test("the status page and its links are below the base path", async () => {
   const endpoint = setUp({ ...WITH_LINKS, RESOLVE_BASE_PATH: "/resolve-task" });
   endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
@@ -457,7 +461,7 @@ Deno.test("the base path precedes the page, and its links", async () => {
   assertEquals((await objectOf(response)).links, { status: link });
 });
 
-Deno.test("the log names the route and the kind of caller, and never the token of a link", async () => {
+Deno.test('the log has the route and auth "link", never the token', async () => {
   const endpoint = setUp(WITH_LINKS);
   endpoint.platform.add(RUNNING);
   const link = await linkOf(endpoint);
@@ -477,7 +481,7 @@ Deno.test("the log names the route and the kind of caller, and never the token o
   for (const { body } of answers) await body?.cancel();
 });
 
-Deno.test("all who look at one task at once share one poll", async () => {
+Deno.test("concurrent readers of the page share one poll", async () => {
   using clock = new FakeClock();
   const endpoint = setUp(WITH_LINKS);
   const { promise, resolve } = Promise.withResolvers<Response>();

@@ -3,6 +3,7 @@
 // deno-lint-ignore-file no-console
 import { AUDIT, UNREACHED } from "./audit.ts";
 import { deno, root } from "../helpers/run_deno.ts";
+import { readProse, reportProse } from "./prose.ts";
 import { closingLine, runTests } from "./test_runner.ts";
 import { stdAssert } from "./std_assert.ts";
 import config from "../../deno.json" with { type: "json" };
@@ -10,6 +11,9 @@ import config from "../../deno.json" with { type: "json" };
 const COVERAGE = "dist/coverage";
 const DOCUMENTED = ["mod.ts", "src", "functions/app.ts"];
 const CHECKED = ["mod.ts", "src", "functions", "tests"];
+
+/** Steps that run only by name. */
+const ON_REQUEST = ["prose"];
 
 const assert = await stdAssert();
 const tests = { passed: 0, failed: 0 };
@@ -36,6 +40,7 @@ const steps: Record<string, () => Promise<boolean>> = {
     return met;
   },
   sizes: () => succeeds(["task", "sizes"]),
+  prose: async () => reportProse(await readProse(root)),
   async audit() {
     const { code, output } = await deno(AUDIT);
     if (UNREACHED.test(output)) console.log("the registry does not tell: nothing was audited");
@@ -74,7 +79,9 @@ async function* modules(folder: URL): AsyncGenerator<URL> {
 }
 
 console.log(`@std/assert is ${assert.source}`);
-const wanted = Deno.args.length === 0 ? Object.keys(steps) : Deno.args;
+const wanted = Deno.args.length > 0
+  ? Deno.args
+  : Object.keys(steps).filter((name) => !ON_REQUEST.includes(name));
 const report: string[] = [];
 let failedSteps = 0;
 for (const name of wanted) {

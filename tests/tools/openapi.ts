@@ -47,7 +47,7 @@ const ETAG = { "ETag": header() };
 
 const STATUSES = [...new Set(Object.values(PROBLEMS).map(({ status }) => status))];
 
-/** The answers of all problems, one a status. */
+/** The responses of all problems, one per status. */
 const problemResponses = Object.fromEntries(STATUSES.map((status) => {
   const all = Object.entries(PROBLEMS).filter(([, problem]) => problem.status === status);
   return [status, {
@@ -62,7 +62,7 @@ const problemResponses = Object.fromEntries(STATUSES.map((status) => {
   }];
 }));
 
-/** The problems of a route. */
+/** References to the problem responses of a route. */
 function problems(...statuses: number[]): Json {
   return Object.fromEntries(
     statuses.map((status) => [status, { $ref: `#/components/responses/${status}` }]),
@@ -70,12 +70,12 @@ function problems(...statuses: number[]): Json {
 }
 
 const finished = (extra: Json = {}) => ({
-  description: "The task has ended.",
+  description: "The task has finished.",
   headers: extra,
   ...json(ref("Finished")),
 });
 const running = (extra: Json = {}) => ({
-  description: "The task goes on; ask again after Retry-After seconds.",
+  description: "The task is pending or running. Poll again after Retry-After seconds.",
   headers: {
     ...RETRY_AFTER,
     "Location": header(),
@@ -91,12 +91,12 @@ const watch = (description: string, headers?: Json) => ({
 });
 
 const SIGNED = { webhookId: [], webhookTimestamp: [], webhookSignature: [] };
-/** A key, or a signature. */
+/** A key or a signature. */
 const CALLERS = [{ bearer: [] }, SIGNED];
 
 const IDS = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
-/** The forms of a question. A test asks each. */
-const QUESTIONS = {
+/** The forms of a request. A test sends each. */
+const REQUESTS = {
   ids: { value: IDS },
   "web-url": {
     value: { url: "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1" },
@@ -112,9 +112,9 @@ const QUESTIONS = {
     value: { type: "task.started", timestamp: "2026-01-01T00:00:00Z", data: IDS },
   },
 };
-/** What a watch is begun with. */
-const ORDERS = {
-  order: {
+/** Requests that create a watch. */
+const WATCH_REQUESTS = {
+  watch: {
     value: { ...IDS, callback_url: "https://hooks.example.com/ended", deadline: 86_400 },
   },
 };
@@ -127,16 +127,16 @@ const parameter = (name: string, where: string, rest: Json) => ({
 });
 const ID = { schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,128}$" } };
 
-/** What a link answers, beside its status: it says who may read it, and that nobody may keep it. */
-const WATCH_HEADERS = { "Referrer-Policy": header(), "X-Robots-Tag": header(), "Vary": header() };
+/** Headers of a response to a link. */
+const LINK_HEADERS = { "Referrer-Policy": header(), "X-Robots-Tag": header(), "Vary": header() };
 const PAGE = { "text/html": { schema: { type: "string" } } };
 
-/** An answer that is JSON or a page. */
-function orPage<T extends { content: Json; headers: Json }>(answer: T): T {
+/** Adds the status page to a JSON response. */
+function orPage<T extends { content: Json; headers: Json }>(response: T): T {
   return {
-    ...answer,
-    headers: { ...answer.headers, ...WATCH_HEADERS },
-    content: { ...answer.content, ...PAGE },
+    ...response,
+    headers: { ...response.headers, ...LINK_HEADERS },
+    content: { ...response.content, ...PAGE },
   };
 }
 
@@ -146,19 +146,20 @@ const document = {
     title: "Task endpoint",
     version: config.version,
     description:
-      "Resolves tasks of Deep Intelligence: one bounded poll an invocation. Every answer has " +
-      "an X-Request-Id.",
+      "Resolves tasks of Deep Intelligence with one bounded poll per request. Every response has an " +
+      "X-Request-Id.",
     license: { name: config.license, identifier: config.license },
   },
   paths: {
     "/resolve": {
       post: {
         operationId: "resolve",
-        summary: "One poll of a task: its result, or that it still runs and when to ask again.",
+        summary:
+          "Poll a task once: returns its result, or 202 with Retry-After while it is running.",
         security: CALLERS,
         requestBody: {
           required: true,
-          ...json({ anyOf: [ref("ResolveRequest"), ref("ResolveEvent")] }, { examples: QUESTIONS }),
+          ...json({ anyOf: [ref("ResolveRequest"), ref("ResolveEvent")] }, { examples: REQUESTS }),
         },
         responses: {
           200: finished(),
@@ -170,7 +171,7 @@ const document = {
     [TASK_ROUTE]: {
       get: {
         operationId: "getTask",
-        summary: "The same poll, for whoever follows Location.",
+        summary: "Poll a task by its ids, for callers that follow Location.",
         security: [{ bearer: [] }],
         parameters: [
           ...["organization", "workspace", "task"].map((name) => parameter(name, "path", ID)),
@@ -180,7 +181,7 @@ const document = {
           200: finished(ETAG),
           202: running(ETAG),
           304: {
-            description: "As the caller has it already.",
+            description: "The response has not changed.",
             headers: { ...ETAG, ...RETRY_AFTER },
           },
           ...problems(400, 401, 403, 404, 405, 424, 500, 502, 503, 504),
@@ -189,9 +190,8 @@ const document = {
     },
     "/status/{token}": {
       get: {
-        operationId: "watchTask",
-        summary:
-          "A page for the person who waits, or the same as JSON. There when links are signed.",
+        operationId: "getStatusPage",
+        summary: "Status page of a task, or the same as JSON. Needs RESOLVE_LINK_SECRETS.",
         security: [],
         parameters: [parameter("token", "path", { schema: { type: "string" } })],
         responses: {
@@ -204,24 +204,30 @@ const document = {
     "/watches": {
       post: {
         operationId: "createWatch",
-        summary: "Tells a callback of the end of a task; 404 where nothing keeps watches.",
+        summary:
+          "Create a durable watch, which sends an event when the task finishes. 404 if watches are not enabled.",
         security: CALLERS,
         requestBody: {
           required: true,
-          ...json({ anyOf: [ref("WatchRequest"), ref("WatchRequestEvent")] }, { examples: ORDERS }),
+          ...json({ anyOf: [ref("WatchRequest"), ref("WatchRequestEvent")] }, {
+            examples: WATCH_REQUESTS,
+          }),
         },
         responses: {
-          202: watch("It has begun, or had.", { "Location": header() }),
+          202: watch("Watch created or already open.", { "Location": header() }),
           ...problems(400, 401, 403, 404, 405, 408, 413, 415, 500, 503),
         },
         callbacks: {
           end: {
             "{$request.body#/callback_url}": {
               post: {
-                summary: "The end of the task, signed with the callback's own secret.",
+                summary: "Event of the watch, signed with the secret of the callback host.",
                 security: [SIGNED],
                 requestBody: { required: true, ...json(ref("WatchEvent")) },
-                responses: { "2XX": { description: "Taken." }, 410: { description: "No more." } },
+                responses: {
+                  "2XX": { description: "Event accepted." },
+                  410: { description: "Stop delivering." },
+                },
               },
             },
           },
@@ -231,26 +237,26 @@ const document = {
     "/watches/{id}": {
       get: {
         operationId: "getWatch",
-        summary: "How a watch stands.",
+        summary: "Get the state of a watch.",
         parameters: [parameter("id", "path", { schema: { type: "string" } })],
         security: [{ bearer: [] }],
-        responses: { 200: watch("How it stands."), ...problems(401, 404, 405, 500, 503) },
+        responses: { 200: watch("State of the watch."), ...problems(401, 404, 405, 500, 503) },
       },
       delete: {
         operationId: "cancelWatch",
-        summary: "Ends the watch, not the task.",
+        summary: "Cancel a watch. The task keeps running.",
         parameters: [parameter("id", "path", { schema: { type: "string" } })],
         security: [{ bearer: [] }],
-        responses: { 200: watch("How it stands."), ...problems(401, 404, 405, 500, 503) },
+        responses: { 200: watch("State of the watch."), ...problems(401, 404, 405, 500, 503) },
       },
     },
     "/health": {
       get: {
         operationId: "health",
-        summary: "Whether the endpoint is there; asks nothing of the platform.",
+        summary: "Liveness check. Sends nothing upstream.",
         security: [],
         responses: {
-          200: { description: "The endpoint is there.", ...json(ref("Health")) },
+          200: { description: "The endpoint is running.", ...json(ref("Health")) },
           ...problems(405),
         },
       },
@@ -258,10 +264,10 @@ const document = {
     "/openapi.json": {
       get: {
         operationId: "openapi",
-        summary: "This document.",
+        summary: "This OpenAPI document.",
         security: [],
         responses: {
-          200: { description: "This document.", ...json({ type: "object" }) },
+          200: { description: "This OpenAPI document.", ...json({ type: "object" }) },
           ...problems(405),
         },
       },
@@ -269,14 +275,14 @@ const document = {
     "/problems/{name}": {
       get: {
         operationId: "explainProblem",
-        summary: "What a problem means and what to do, as text.",
+        summary: "Explain a problem type as text.",
         security: [],
         parameters: [
           parameter("name", "path", { schema: { type: "string" } }),
         ],
         responses: {
           200: {
-            description: "What the problem means and what to do.",
+            description: "Cause and remedy of the problem.",
             content: { "text/plain": { schema: { type: "string" } } },
           },
           ...problems(404, 405),
@@ -304,7 +310,7 @@ interface Described {
   content?: Record<string, Json>;
 }
 
-/** Says of every answer what it looks like, as the endpoint gives it right now. */
+/** Adds an example to every response, as the endpoint sends it. */
 async function withExamples(): Promise<Json> {
   const shown = structuredClone(document) as Json & {
     paths: Record<string, Record<string, { operationId: string; responses: Json }>>;
@@ -327,7 +333,7 @@ async function withExamples(): Promise<Json> {
   return { ...shown, components: { ...shown.components, examples } };
 }
 
-/** The document's text: what `functions/openapi.json` must be. */
+/** Text of the document, the content of `functions/openapi.json`. */
 export const openapi: string = JSON.stringify(await withExamples()) + "\n";
 
 if (import.meta.main) {

@@ -29,11 +29,11 @@ interface Setup extends Disposable {
   readonly platform: FakePlatform;
   readonly receiver: Receiver;
   readonly log: LogEntry[];
-  /** What the log was told of the watches. */
+  /** Log entries of the watches. */
   readonly told: WatchLogEntry[];
-  /** How often somebody was called back. */
+  /** Number of callbacks. */
   readonly calls: string[];
-  /** What the next callbacks answer, before the receiver's turn. */
+  /** Responses of the next callbacks, before those of the receiver. */
   respond: ((request: Request) => Response) | undefined;
   /** `POST /watches`, with the key. */
   create(body: unknown): Promise<Response>;
@@ -79,7 +79,7 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
   return setup;
 }
 
-Deno.test("a watch is begun, found, told of, and there when it is asked for again", async () => {
+Deno.test("a watch is created, found, delivered and still readable", async () => {
   using setup = await setUp();
   setup.platform.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
   const created = await setup.create(ORDER);
@@ -110,7 +110,7 @@ Deno.test("a watch is begun, found, told of, and there when it is asked for agai
   assertEquals((await setup.ask("HEAD", String(location))).status, 200);
 });
 
-Deno.test("what is told is what /resolve answers with raise_on_error: false", async () => {
+Deno.test("the event's data equals the /resolve response with raise_on_error: false", async () => {
   using setup = await setUp("hooks.example", { RESOLVE_LINK_SECRETS: OTHER_SECRET });
   setup.platform.add({
     id: "t-1",
@@ -128,7 +128,7 @@ Deno.test("what is told is what /resolve answers with raise_on_error: false", as
   assert(v.parse(WatchEvent, received?.event).data.links?.status);
 });
 
-Deno.test("the log has a line for the end of a task and for each delivery, with no text of the task", async () => {
+Deno.test("the log has a line per event and delivery, without texts of the task", async () => {
   using setup = await setUp();
   setup.platform.add({ id: "t-1", name: "of the task", status: "success" });
   setup.respond = () => new Response(null, { status: setup.calls.length < 2 ? 500 : 204 });
@@ -143,7 +143,7 @@ Deno.test("the log has a line for the end of a task and for each delivery, with 
   assertEquals(more, []);
 });
 
-Deno.test("a watch whose task can't be followed is told of with a code", async () => {
+Deno.test("a watch whose task cannot be polled delivers task.unresolved with a code", async () => {
   using setup = await setUp();
   setup.platform.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }));
   await setup.create(ORDER);
@@ -154,7 +154,7 @@ Deno.test("a watch whose task can't be followed is told of with a code", async (
   assert(!JSON.stringify(event).includes("canary"));
 });
 
-Deno.test("every way of naming the same task and callback is the same watch, any other is another", async () => {
+Deno.test("requests for the same task and callback share one watch", async () => {
   using setup = await setUp("hooks.example", { DEEPINT_ORGANIZATION: IDS.organization_id });
   const { organization_id: _, ...short } = ORDER;
   const web = "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=task&i=t-1";
@@ -179,7 +179,7 @@ Deno.test("every way of naming the same task and callback is the same watch, any
   assertEquals(new Set(all).size, others.length + 1);
 });
 
-Deno.test("DELETE ends a watch and not the task", async () => {
+Deno.test("DELETE cancels a watch and not its task", async () => {
   using setup = await setUp();
   setup.platform.add({ id: "t-1", status: "success" });
   const { location } = await objectOf(await setup.create(ORDER));
@@ -192,7 +192,7 @@ Deno.test("DELETE ends a watch and not the task", async () => {
   assertMatch(String((await objectOf(await setup.create(ORDER))).id), /-1$/);
 });
 
-Deno.test("a watch that there is not is 404, whatever its id looks like", async () => {
+Deno.test("an unknown watch is 404 for any id", async () => {
   using setup = await setUp();
   for (const id of [`${"0".repeat(64)}-0`, "x", "..", "%2e%2e", `${"0".repeat(64)}`, "a b"]) {
     for (const method of ["GET", "DELETE"]) {
@@ -203,7 +203,7 @@ Deno.test("a watch that there is not is 404, whatever its id looks like", async 
   }
 });
 
-Deno.test("who begins a watch is a bearer or signs; who asks for one is a bearer", async () => {
+Deno.test("creating a watch takes a key or a signature, reading one a key", async () => {
   using setup = await setUp();
   const timestamp = Math.floor(Date.now() / 1_000);
   const signedBy = (secret: string) => signed(post(ORDER), { secret, timestamp });
@@ -226,7 +226,7 @@ Deno.test("who begins a watch is a bearer or signs; who asks for one is a bearer
   ]);
 });
 
-Deno.test("the routes have their methods, and answer no other", async () => {
+Deno.test("the watch routes refuse other methods with 405", async () => {
   using setup = await setUp("hooks.example", { RESOLVE_BASE_PATH: "/base" });
   const { location } = await objectOf(await setup.create(ORDER));
   assertMatch(String(location), /^\/base\/watches\//);
@@ -243,7 +243,7 @@ Deno.test("the routes have their methods, and answer no other", async () => {
   assertEquals((await setup.ask("GET", `${location}/`)).status, 404);
 });
 
-Deno.test("without an engine the routes are 404, and the setting is refused", async () => {
+Deno.test("the watch routes are 404 without an engine, which refuses the setting", async () => {
   const env = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY };
   const app = createApp(readConfig(env), { log() {} });
   const bearer = { authorization: `Bearer ${KEY}` };
@@ -285,7 +285,7 @@ const INVALID: [pointer: string, change: Record<string, unknown>][] = [
   ["#/task_id", { task_id: undefined }],
 ];
 
-Deno.test("what is not valid is 400 with a pointer to it, and nobody is asked or called", async () => {
+Deno.test("an invalid watch is refused with 400 and a JSON pointer, without a request", async () => {
   using setup = await setUp();
   for (const [pointer, change] of INVALID) {
     const answer = await setup.create({ ...ORDER, ...change });
@@ -299,7 +299,7 @@ Deno.test("what is not valid is 400 with a pointer to it, and nobody is asked or
   assertEquals([setup.platform.count(), setup.calls], [0, []]);
 });
 
-/** What is not the host of the setting, however much it looks like it or leads to this machine. */
+/** Hosts that only resemble the host of the setting, or lead to this machine. */
 const ELSEWHERE = [
   "https://evil.example/",
   "https://hooks.example.evil.example/",
@@ -337,7 +337,7 @@ const ELSEWHERE = [
   "https://metadata.google.internal/",
 ];
 
-Deno.test("a callback to any other host is 403, and nothing is sent", async () => {
+Deno.test("a callback to any other host is 403 without a request", async () => {
   using setup = await setUp();
   for (const url of ELSEWHERE) {
     const answer = await setup.create({ ...ORDER, callback_url: url });
@@ -348,7 +348,7 @@ Deno.test("a callback to any other host is 403, and nothing is sent", async () =
   assertEquals([setup.platform.count(), setup.calls], [0, []]);
 });
 
-Deno.test("http: is for loopback alone, with a loopback instance, and its port counts", async () => {
+Deno.test("an http: callback needs a loopback host and a loopback instance", async () => {
   const settings = { DEEPINT_INSTANCE: "http://127.0.0.1:1" };
   for (
     const [listed, url, status] of [
@@ -369,7 +369,7 @@ Deno.test("http: is for loopback alone, with a loopback instance, and its port c
   }
 });
 
-Deno.test("a redirect is not followed, and its body is not read", async () => {
+Deno.test("a redirect of a receiver is not followed and its body is not read", async () => {
   using setup = await setUp();
   setup.platform.add({ id: "t-1", status: "success" });
   let cancelled = false;
@@ -385,7 +385,7 @@ Deno.test("a redirect is not followed, and its body is not read", async () => {
   assertEquals([state, attempts, last_status, cancelled], ["watching", 1, 307, true]);
 });
 
-Deno.test("no answer within 10 s, no connection and a host that is listed no more are no answer", async () => {
+Deno.test("a delivery without a response has status 0", async () => {
   using clock = new FakeClock();
   const { callbackHosts: callbacks = [] } = configWith("hooks.example");
   const delivery = { url: HOOK, id: "id-0", event: {}, now: clock.now };
@@ -407,7 +407,7 @@ Deno.test("no answer within 10 s, no connection and a host that is listed no mor
   assertEquals([await deliver(delivery, callbacks, counted), calls], [200, 1]);
 });
 
-Deno.test("a host that is listed twice gets a signature by each of its secrets", async () => {
+Deno.test("a host with two entries gets a signature by each secret", async () => {
   using setup = await setUp(`hooks.example=${OTHER_SECRET},hooks.example`);
   setup.platform.add({ id: "t-1", status: "success" });
   await setup.create(ORDER);
@@ -417,13 +417,13 @@ Deno.test("a host that is listed twice gets a signature by each of its secrets",
   assertEquals(received?.status, 204, "verified by one of them");
 });
 
-Deno.test("organization and workspace must be served, as for /resolve", async () => {
+Deno.test("POST /watches applies the allow-lists", async () => {
   using setup = await setUp("hooks.example", { RESOLVE_ALLOWED_WORKSPACES: "workspace-2" });
   const problem = await problemOf(await setup.create(ORDER));
   assertEquals([problem.status, problem.code], [403, "WORKSPACE_NOT_ALLOWED"]);
 });
 
-Deno.test("a store that fails is 503 watches-unavailable, and why is in the log alone", async () => {
+Deno.test("a failing store is 503 watches-unavailable with the cause only in the log", async () => {
   const setup = await setUp();
   setup[Symbol.dispose]();
   const path = `/watches/${"0".repeat(64)}-0`;
@@ -469,7 +469,7 @@ const CALLBACKS: [wrong: string, setting: string][] = [
 ];
 
 for (const [wrong, setting] of CALLBACKS) {
-  Deno.test(`RESOLVE_CALLBACK_HOSTS is refused with ${wrong}, and not quoted`, () => {
+  Deno.test(`RESOLVE_CALLBACK_HOSTS with ${wrong} is refused without quoting it`, () => {
     const env = {
       DEEPINT_TOKEN: TOKEN,
       RESOLVE_API_KEYS: KEY,

@@ -1,0 +1,94 @@
+// HAProxy in front of the servers, with the HTTP/1.0 health check that it sends by default.
+import { assertEquals } from "@std/assert";
+import { KEY, TASK_PATH } from "../helpers/endpoint.ts";
+import { start } from "../helpers/process.ts";
+import { root } from "../helpers/run_deno.ts";
+import { bundleEntries, SERVER_NAMES, startEndpointProcess } from "../helpers/servers.ts";
+
+const BUNDLES = new URL("dist/slow_haproxy/", root);
+const CHECK_TIMEOUT_MS = 20_000;
+
+/** Finds HAProxy; installs its package where that needs nobody's consent. */
+async function findHaproxy(): Promise<string> {
+  const script = `
+    PATH="$PATH:/usr/sbin:/usr/local/sbin"
+    if ! command -v haproxy && { [ -n "$CI" ] || [ "$(id -u)" = 0 ]; }; then
+      as=; [ "$(id -u)" = 0 ] || as="sudo -n"
+      export DEBIAN_FRONTEND=noninteractive
+      { $as apt-get update -qq && $as apt-get install -y -qq --no-install-recommends haproxy; } >&2
+      command -v haproxy
+    fi
+  `;
+  const settings = { CI: Deno.env.get("CI") ?? "" };
+  await using found = start("sh", ["-c", script], settings, "", 120_000);
+  await found.status;
+  const command = /^\/.+/m.exec(found.output.stdout)?.[0];
+  if (command === undefined) throw new Error("haproxy is missing: apt-get install haproxy");
+  return command;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** The result of the health check of each server, from the statistics of HAProxy. */
+async function checks(origin: string): Promise<string[]> {
+  const response = await fetch(`${origin}/stats;csv`).catch(() => undefined);
+  const [head = "", ...lines] = (await response?.text() ?? "").replace(/^# /, "").split("\n");
+  const names = head.split(",");
+  const rows = lines.map((line) => {
+    const cells = line.split(",");
+    return Object.fromEntries(names.map((name, at) => [name, cells[at]]));
+  });
+  const servers = rows.filter((row) => row.check_status);
+  return servers.map((row) => `${row.svname} ${row.status} ${row.check_status} ${row.check_code}`);
+}
+
+Deno.test("HAProxy finds every server healthy and hands requests to each", async () => {
+  const command = await findHaproxy();
+  await bundleEntries(BUNDLES, ["node", "bun"]);
+  await using endpoints = new AsyncDisposableStack();
+  const lines: string[] = [];
+  for (const name of SERVER_NAMES) {
+    const { server } = endpoints.use(await startEndpointProcess(name, { bundles: BUNDLES }));
+    lines.push(`server ${name} 127.0.0.1:${server.port} check inter 100ms fall 1 rise 1`);
+  }
+  const port = freePort();
+  const config = new URL("haproxy.cfg", BUNDLES);
+  await Deno.writeTextFile(
+    config,
+    `defaults
+  mode http
+  timeout connect 2s
+  timeout client 60s
+  timeout server 60s
+listen endpoint
+  bind 127.0.0.1:${port}
+  stats enable
+  stats uri /stats
+  option httpchk GET /health
+  ${lines.join("\n  ")}
+`,
+  );
+  await using _haproxy = start(command, ["-db", "-f", config.pathname], {});
+  const origin = `http://127.0.0.1:${port}`;
+  const end = Date.now() + CHECK_TIMEOUT_MS;
+  let found: string[] = [];
+  while (
+    Date.now() < end &&
+    (found.length < SERVER_NAMES.length || found.some((check) => /INI|\* /.test(check)))
+  ) {
+    found = await checks(origin);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assertEquals(found, SERVER_NAMES.map((name) => `${name} UP L7OK 200`));
+  const headers = { authorization: `Bearer ${KEY}` };
+  const statuses: number[] = [];
+  for (let count = 0; count < 2 * SERVER_NAMES.length; count++) {
+    const response = await fetch(origin + TASK_PATH, { headers });
+    await response.body?.cancel();
+    statuses.push(response.status);
+  }
+  assertEquals(statuses, [202, 202, 202, 202, 202, 202]);
+});
