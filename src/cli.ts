@@ -52,12 +52,19 @@ function createProgram(signal: AbortSignal): Command {
   return program;
 }
 
+/** `deno task` forwards a signal that the terminal has already sent to the whole process group. */
+const REPEATED_SIGNAL_MS = 1_000;
+
 async function main(): Promise<void> {
   const interruption = new AbortController();
+  let interruptedAt = 0;
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
       const reason = new Interruption(name);
-      if (!interruption.signal.aborted) return interruption.abort(reason);
+      const isFirst = !interruption.signal.aborted;
+      if (!isFirst && performance.now() - interruptedAt < REPEATED_SIGNAL_MS) return;
+      interruptedAt = performance.now();
+      if (isFirst) return interruption.abort(reason);
       // the second signal ends the command immediately
       reportError(reason).finally(() => process.exit(reason.exitCode));
     });

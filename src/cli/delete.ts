@@ -3,24 +3,29 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { Command } from "npm:commander@^15.1.0";
-import type { Task } from "../../mod.ts";
+import type { RequestOptions, Task } from "../../mod.ts";
 import { type ConnectionFlags, openTask } from "./arguments.ts";
 import { addTaskCommand, type CommandContext, EXAMPLE_URL, type Flags, NAME } from "./command.ts";
-import { formatCell, isInteractive, writeJson, writeLine } from "./output.ts";
+import { formatCell, isInteractive, toJson, writeJson, writeLine } from "./output.ts";
+import { stopTask } from "./stop.ts";
 
-/** Asks for confirmation on the terminal. */
-async function confirm(load: () => Promise<Task>, signal: AbortSignal): Promise<boolean> {
+/** Loads the task and asks for confirmation on the terminal. */
+async function confirm(task: Task, options: RequestOptions): Promise<boolean> {
   if (!process.stdin.isTTY || !isInteractive(process.stderr)) {
-    throw new RangeError("Cannot ask whether to delete the task without a terminal: pass --yes");
+    throw new RangeError(
+      "Cannot ask for confirmation without a terminal: pass --yes to stop the task",
+    );
   }
-  const { taskId, info } = await load();
-  const title = [taskId, formatCell(info.name)].filter(Boolean).join(" ");
-  process.stderr.write(`Delete ${title}, which is ${info.status}? [y/N] `);
+  const { signal } = options;
+  const { taskId, info } = await task.load(options);
+  const name = formatCell(info.name);
+  const title = name ? `${taskId} "${name}"` : taskId;
+  process.stderr.write(`Stop the task ${title} (${info.status})? [y/N] `);
   const lines = createInterface({ input: process.stdin, signal });
   try {
     for await (const line of lines) return /^\s*y(es)?\s*$/i.test(line);
     process.stderr.write("\n"); // there was no answer to end the line
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     return false;
   } finally {
     lines.close();
@@ -30,18 +35,18 @@ async function confirm(load: () => Promise<Task>, signal: AbortSignal): Promise<
 /** Adds the command `delete`, which stops a task. */
 export function addDelete(program: Command, { signal }: CommandContext): void {
   addTaskCommand(program, "delete", {
-    description: "Delete a task; a running one is stopped by it.",
+    description: "Stop a task. It stays on the platform as a failed task.",
     examples: [`${NAME} delete ${EXAMPLE_URL}`, `${NAME} delete o-1/w-1/t-1 --yes`],
   })
-    .option("--yes", "do not ask; needed where there is no terminal")
+    .option("--yes", "skip the confirmation; required without a terminal")
     .action(async (argument: string, flags: Flags & ConnectionFlags & { yes?: boolean }) => {
       const task = await openTask(argument, flags);
       const options = { ...flags, signal };
-      if (!flags.yes && !await confirm(() => task.load(options), signal)) {
-        throw new Error(`Nothing was deleted: "${task.taskId}" was not confirmed`);
+      if (!flags.yes && !await confirm(task, options)) {
+        throw new Error(`Cannot stop the task "${task.taskId}": the confirmation was refused`);
       }
-      await task.delete(options);
-      if (flags.json) await writeJson({ deleted: task.taskId });
-      else if (!flags.quiet) await writeLine(`${task.taskId} was deleted`, process.stderr);
+      const { stopped, message } = await stopTask(task, options);
+      if (flags.json) await writeJson({ stopped, ...toJson(task) });
+      else if (!flags.quiet) await writeLine(message, process.stderr);
     });
 }

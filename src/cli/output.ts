@@ -122,6 +122,13 @@ export function toJson(task: Task): TaskDict & { result_url: string | null } {
   return { ...task.toDict(), result_url: task.resultUrl()?.href ?? null };
 }
 
+/** Formats the state of a task in a few words: `running`, `success source s-1`, `failed QUOTA`. */
+export function formatState(task: Task): string {
+  const { status, errorCode } = task.info;
+  const detail = status === "failed" ? formatCell(errorCode || "UNKNOWN") : resultOf(task);
+  return [status, detail].filter(Boolean).join(" ");
+}
+
 /** Formats the error of a failed task: `<code>: <description>`; "" if it did not fail. */
 export function failureOf({ info }: Task): string {
   if (info.status !== "failed") return "";

@@ -1,7 +1,5 @@
 /** Progress of a wait: bars on a terminal, lines elsewhere, nothing with --quiet. Internal. */
-// deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
-import { createLogUpdate } from "npm:log-update@^8.0.0";
 import { type Task, TaskStatus } from "../../mod.ts";
 import {
   align,
@@ -14,6 +12,7 @@ import {
   truncate,
   writeLine,
 } from "./output.ts";
+import { createScreen } from "./screen.ts";
 import { elapsedTime } from "../internal/clock.ts";
 import { formatDuration } from "../internal/text.ts";
 
@@ -43,7 +42,8 @@ function outcome(task: Task): string {
   const { status, rawStatus, subtask } = task.info;
   if (rawStatus === null) return ""; // not loaded yet
   if (!TaskStatus.isTerminal(status)) return formatCell(subtask) || status;
-  return colorStatus(status, failureOf(task) || resultOf(task) || status, stderr);
+  const text = status === "failed" ? `failed ${failureOf(task)}` : resultOf(task) || status;
+  return colorStatus(status, text, stderr);
 }
 
 function elapsed({ info }: Task, started: number): string {
@@ -52,16 +52,21 @@ function elapsed({ info }: Task, started: number): string {
 }
 
 function lines(started: number): Progress {
+  const written = new Map<Task, string>();
+  const update = (task: Task) => {
+    const { taskId, info: { name, status } } = task;
+    const title = [taskId, formatCell(name)].filter(Boolean).join(" ");
+    const parts = new Set([status === "failed" ? "" : status, percent(task), outcome(task)]);
+    const text = `${title}: ${[...parts].filter(Boolean).join(", ")}`;
+    if (written.get(task) === text) return;
+    written.set(task, text);
+    writeLine(`${text}, ${elapsed(task, started)}`, stderr);
+  };
   return {
-    update(task) {
-      const { taskId, info: { name, status } } = task;
-      const parts = new Set([status, percent(task), outcome(task), elapsed(task, started)]);
-      const text = `${[taskId, formatCell(name)].filter(Boolean).join(" ")}: ${
-        [...parts].filter(Boolean).join(", ")
-      }`;
-      writeLine(text, stderr);
+    update,
+    settle(task) {
+      if (TaskStatus.isTerminal(task.info.status)) update(task);
     },
-    settle() {},
     end() {},
   };
 }
@@ -73,7 +78,7 @@ interface TaskRow {
 }
 
 /** Renders one line for each task; where space is short, running tasks come first. */
-function renderBars(tasks: Task[], endings: Map<Task, TaskRow>, started: number): string {
+function renderBars(tasks: Task[], endings: Map<Task, TaskRow>, started: number): string[] {
   const { columns = 80, rows = 24 } = stderr;
   const room = Math.max(2, rows - 1);
   const shown = tasks.length <= room ? tasks : [
@@ -93,13 +98,13 @@ function renderBars(tasks: Task[], endings: Map<Task, TaskRow>, started: number)
   // some terminals wrap after a full line
   const text = align(cells).map((line) => truncate(line, columns - 1));
   if (shown.length < tasks.length) text.push(`… and ${tasks.length - shown.length} more`);
-  return text.join("\n");
+  return text;
 }
 
 function bars(tasks: Task[], started: number): Progress {
-  const screen = createLogUpdate(stderr);
   const endings = new Map<Task, TaskRow>();
-  const draw = () => screen(renderBars(tasks, endings, started));
+  const draw = () => screen.draw(renderBars(tasks, endings, started));
+  const screen = createScreen(stderr, draw);
   const timer = setInterval(draw, 1_000); // the elapsed time
   draw();
   return {
@@ -111,7 +116,7 @@ function bars(tasks: Task[], started: number): Progress {
     end() {
       clearInterval(timer);
       draw();
-      screen.done();
+      screen.end();
     },
   };
 }

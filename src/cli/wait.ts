@@ -2,7 +2,14 @@
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
 import { type Command, Option } from "npm:commander@^15.1.0";
-import { DeepintBaseError, type PollInterval, type Task, TaskStatus } from "../../mod.ts";
+import {
+  DeepintBaseError,
+  DeepintTimeoutError,
+  type PollInterval,
+  resolveAll,
+  type Task,
+  TaskStatus,
+} from "../../mod.ts";
 import { type ConnectionFlags, openTasks, parseInterval } from "./arguments.ts";
 import {
   addCommand,
@@ -17,6 +24,7 @@ import {
 import { exitCodeOf, reportError } from "./errors.ts";
 import { toJson, writeJson, writeLine, writeResult } from "./output.ts";
 import { type Progress, showProgress } from "./progress.ts";
+import { alreadyFinished, stopTask } from "./stop.ts";
 
 interface WaitFlags extends Flags, ConnectionFlags {
   interval: PollInterval;
@@ -30,51 +38,86 @@ interface WaitOutcome {
   error?: unknown;
 }
 
-async function follow(
-  task: Task,
-  { interval, timeout, json }: WaitFlags,
-  { progress, signal }: { progress: Progress; signal: AbortSignal },
-): Promise<WaitOutcome> {
-  const options = { pollInterval: interval, timeout, signal };
-  const outcome: WaitOutcome = { task };
-  try {
-    for await (const _info of task.watch(options)) progress.update(task);
-    await task.resolve({ signal }); // no request: throws if the task failed
-  } catch (error) {
-    outcome.error = error;
-  }
-  if (signal.aborted) return outcome;
-  const { error } = outcome;
-  const ended = TaskStatus.isTerminal(task.info.status);
-  progress.settle(task, ended || !(error instanceof DeepintBaseError) ? undefined : error.code);
-  if (json) {
-    await writeJson({ ...toJson(task), ...error !== undefined && { error: errorJson(error) } });
-  }
-  return outcome;
+/** Options of a wait for several tasks. */
+interface WaitOptions {
+  flags: WaitFlags;
+  signal: AbortSignal;
+  progress: Progress;
+  /** Called once for each task, unless the signal aborts. */
+  onEnd: (outcome: WaitOutcome) => Promise<void>;
 }
+
+/** Up to this number, tasks are polled one by one, because a list has no progress and no subtask. */
+const MAX_SINGLE_POLLS = 8;
+const MAX_REQUESTS = 8;
 
 function errorJson(error: unknown): { code: string | null; message: string } {
   const { code = null, message } = error as { code?: string; message: string };
   return { code, message };
 }
 
-/** Deletes the tasks that are still running if the flags say so; otherwise names them. */
-async function handleInterrupt(outcomes: WaitOutcome[], flags: WaitFlags): Promise<void> {
-  const tasks = outcomes.map(({ task }) => task)
-    .filter(({ info }) => !TaskStatus.isTerminal(info.status));
-  const say = (text: string) => flags.quiet ? undefined : writeLine(text, process.stderr);
-  for (const task of tasks) {
-    if (!flags.deleteOnInterrupt) {
-      await say(`${task.taskId} goes on; wait for it again to see its end`);
-      continue;
-    }
+/** Polls each task on its own. */
+async function pollEach(tasks: Task[], options: WaitOptions): Promise<void> {
+  const { flags: { interval, timeout }, signal, progress, onEnd } = options;
+  await Promise.all(tasks.map(async (task) => {
+    const outcome: WaitOutcome = { task };
     try {
-      // a task that finished since the last poll keeps its result
-      if (await task.isFinished({ forceReload: true })) await say(`${task.taskId} has ended`);
-      else await task.delete().then(() => say(`${task.taskId} was deleted`));
+      const watchOptions = { pollInterval: interval, timeout, signal };
+      for await (const _info of task.watch(watchOptions)) progress.update(task);
+      await task.resolve({ signal }); // no request: throws if the task failed
     } catch (error) {
-      await reportError(error);
+      outcome.error = error;
     }
+    if (!signal.aborted) await onEnd(outcome);
+  }));
+}
+
+/** Polls tasks by the lists of their workspaces. */
+async function pollTogether(tasks: Task[], options: WaitOptions): Promise<void> {
+  const { flags: { interval, timeout }, signal, progress, onEnd } = options;
+  const unsettled = new Set(tasks);
+  const resolveOptions = {
+    pollInterval: interval,
+    timeout,
+    signal,
+    concurrency: MAX_REQUESTS,
+    onProgress: (task: Task) => progress.update(task),
+  };
+  try {
+    for await (const settled of resolveAll(tasks, resolveOptions)) {
+      unsettled.delete(settled.task);
+      await onEnd(settled);
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    for (const task of unsettled) await onEnd({ task, error: timeoutOf(task, error) });
+  }
+}
+
+/** Creates the error of one task from the timeout of the wait for all of them. */
+function timeoutOf({ taskId, info }: Task, error: unknown): unknown {
+  if (!(error instanceof DeepintTimeoutError)) return error;
+  const { elapsed } = error;
+  return new DeepintTimeoutError(`Task (${taskId}) is still running after ${elapsed} ms`, {
+    elapsed,
+    info,
+  });
+}
+
+/** Stops a task that an interrupt left running, or names it. */
+async function handleInterrupt(task: Task, flags: WaitFlags): Promise<void> {
+  const { taskId, organizationId, workspaceId } = task;
+  let message = `${taskId} is still running; to resume, run: ` +
+    `${NAME} wait ${organizationId}/${workspaceId}/${taskId}`;
+  try {
+    if (flags.deleteOnInterrupt) {
+      // a task that finished since the last poll keeps its result
+      const finished = await task.isFinished({ forceReload: true });
+      ({ message } = finished ? alreadyFinished(task) : await stopTask(task));
+    }
+    if (!flags.quiet) await writeLine(message, process.stderr);
+  } catch (error) {
+    await reportError(error);
   }
 }
 
@@ -84,30 +127,43 @@ async function handleInterrupt(outcomes: WaitOutcome[], flags: WaitFlags): Promi
  * @returns the exit code; for several tasks the first of 5, 1, 4, 3 that applies to one of them
  * @throws the signal's reason when it aborts
  */
-async function waitFor(
-  tasks: Task[],
-  flags: WaitFlags,
-  signal: AbortSignal,
-): Promise<number> {
+async function waitFor(tasks: Task[], flags: WaitFlags, signal: AbortSignal): Promise<number> {
   const progress = showProgress(tasks, flags);
-  let outcomes: WaitOutcome[];
+  const outcomes = new Map<Task, WaitOutcome>();
+  const onEnd = async (outcome: WaitOutcome) => {
+    const { task, error } = outcome;
+    outcomes.set(task, outcome);
+    const ended = TaskStatus.isTerminal(task.info.status);
+    progress.settle(task, ended || !(error instanceof DeepintBaseError) ? undefined : error.code);
+    if (flags.json) {
+      await writeJson({ ...toJson(task), ...error !== undefined && { error: errorJson(error) } });
+    }
+  };
+  const poll = tasks.length > MAX_SINGLE_POLLS ? pollTogether : pollEach;
   try {
-    outcomes = await Promise.all(tasks.map((task) => follow(task, flags, { progress, signal })));
+    await poll(tasks, { flags, signal, progress, onEnd });
   } finally {
     progress.end();
   }
   if (signal.aborted) {
-    await handleInterrupt(outcomes, flags);
+    // several loops over one iterator: each takes the next task
+    const unfinished = tasks.filter((task) =>
+      !outcomes.has(task) && !TaskStatus.isTerminal(task.info.status)
+    ).values();
+    const handleNext = async () => {
+      for (const task of unfinished) await handleInterrupt(task, flags);
+    };
+    await Promise.all(Array.from({ length: MAX_REQUESTS }, handleNext));
     throw signal.reason;
   }
-  const named = tasks.length > 1;
   const codes = new Set<number>();
-  for (const { task, error } of outcomes) {
+  for (const task of tasks) {
+    const { error } = outcomes.get(task) ?? {};
     if (error !== undefined) {
       codes.add(exitCodeOf(error));
       await reportError(error);
     } else if (!flags.json) {
-      await writeResult(task, { named, quiet: flags.quiet });
+      await writeResult(task, { named: tasks.length > 1, quiet: flags.quiet });
     }
   }
   // an error of the wait says more than the failure of a task

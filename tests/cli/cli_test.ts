@@ -125,7 +125,8 @@ for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
       assertEquals(await process.end(signal), expected);
       const { stdout, stderr } = process.output;
       assertEquals(stdout, "");
-      assertMatch(stderr, asked ? /^t-1 was deleted\nerror: Int/m : /^t-1 goes on.*\nerror: Int/m);
+      const message = asked ? "t-1 was stopped: failed STOPPED" : "t-1 is still running; .*t-1";
+      assertMatch(stderr, new RegExp(`^${message}\nerror: Interrupted\n$`, "m"));
       const deleted = server.platform.requests.filter(({ method }) => method === "DELETE");
       assertEquals(deleted.map(({ path }) => path.slice(-3)), asked ? ["t-1"] : []);
     });
@@ -142,11 +143,11 @@ Deno.test("an interrupt does not stop a task that finished since the last poll",
   ]);
   await process.waitForOutput(/t-1 task: running/);
   assertEquals(await process.end("SIGINT"), 130);
-  assertStringIncludes(process.output.stderr, "t-1 has ended");
+  assertStringIncludes(process.output.stderr, "t-1 had already finished: success source s-1\n");
   assertEquals(server.platform.count(({ method }) => method === "DELETE"), 0);
 });
 
-Deno.test("a second interrupt ends a command that is stopping tasks immediately", async () => {
+Deno.test("a second interrupt a second later ends a command that is stopping tasks", async () => {
   await using server = platformWith({ id: "t-1", status: "running" });
   const task = `${PLACE}/t-1`;
   await using process = server.run(["wait", task, "--interval=1d", "--delete-on-interrupt"]);
@@ -158,6 +159,9 @@ Deno.test("a second interrupt ends a command that is stopping tasks immediately"
   });
   Deno.kill(process.pid, "SIGINT");
   await asked.promise;
+  Deno.kill(process.pid, "SIGINT"); // a repetition by `deno task`
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  assertMatch(process.output.stderr, /running.*\n$/);
   assertEquals(await process.end("SIGINT"), 130);
   assertMatch(process.output.stderr, /running.*\nerror: Interrupted\n$/);
 });
@@ -208,15 +212,46 @@ Deno.test("list filters by its options and prints a table or lines of JSON", asy
 });
 
 Deno.test("delete requires --yes without a terminal", async () => {
-  await using server = platformWith({ id: "t-1", status: "running" }, { id: "t-2" });
-  const unasked = await ended(server.run(["delete", `${PLACE}/t-1`]));
-  assertEquals([unasked.code, server.platform.count()], [2, 0]);
-  assertMatch(unasked.stderr, /^error: .*pass --yes\n$/);
-  const deleted = await ended(server.run(["delete", `${PLACE}/t-1`, "--yes"]));
-  assertEquals(deleted, { code: 0, stdout: "", stderr: "t-1 was deleted\n" });
-  const { stdout } = await ended(server.run(["delete", `${PLACE}/t-2`, "--yes", "--json"]));
-  assertEquals(documents(stdout), [{ deleted: "t-2" }]);
-  assertEquals(server.platform.count(), 2);
+  await using server = platformWith({ id: "t-1", status: "running" });
+  const { code, stderr } = await ended(server.run(["delete", `${PLACE}/t-1`]));
+  assertEquals({ code, requests: server.platform.count() }, { code: 2, requests: 0 });
+  assertMatch(stderr, /^error: Cannot ask for confirmation .*: pass --yes to stop the task\n$/);
+});
+
+Deno.test("delete prints the state that the platform shows after the DELETE", async () => {
+  const failed = { status: "failed", error_code: "QUOTA" };
+  await using server = platformWith(
+    { id: "t-1", status: "running" },
+    { id: "t-2", ...RESULT },
+    { id: "t-3", ...failed },
+  );
+  const stop = (id: string, ...flags: string[]) =>
+    ended(server.run(["delete", `${PLACE}/${id}`, "--yes", ...flags]));
+  const messages = {
+    "t-1": "t-1 was stopped: failed STOPPED\n",
+    "t-2": "t-2 had already finished: success source s-1\n",
+    "t-3": "t-3 had already finished: failed QUOTA\n",
+  };
+  for (const [id, stderr] of Object.entries(messages)) {
+    assertEquals(await stop(id), { code: 0, stdout: "", stderr });
+  }
+  assertEquals(
+    server.platform.requests.map(({ method }) => method),
+    Object.keys(messages).flatMap(() => ["DELETE", "GET"]),
+  );
+  server.platform.add({ id: "t-1", status: "running" });
+  const shown = await Promise.all([stop("t-1", "--json"), stop("t-2", "--json")]);
+  assertEquals(shown.map(({ stdout }) => documents(stdout)[0].stopped), [true, false]);
+  assertEquals(documents(shown[0]?.stdout ?? "")[0].info.error_code, "STOPPED");
+  assertEquals(await stop("t-1", "--quiet"), { code: 0, stdout: "", stderr: "" });
+});
+
+Deno.test("delete succeeds when the platform no longer has the task afterwards", async () => {
+  await using server = platformWith({ id: "t-1", status: "running" });
+  server.platform.inject(() => Response.json({ result: "success" }));
+  server.platform.inject(() => Response.json({ code: "NOT_FOUND" }, { status: 404 }));
+  const { code, stderr } = await ended(server.run(["delete", `${PLACE}/t-1`, "--yes"]));
+  assertEquals({ code, stderr }, { code: 0, stderr: "t-1 was stopped: it no longer exists\n" });
 });
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

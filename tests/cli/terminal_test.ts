@@ -88,7 +88,7 @@ Deno.test("a terminal shows a bar for each task and hides the cursor until the e
   assertEquals(await terminal.end(), 3);
   const { lines: [first, second, ...rest], hidden } = await terminal.screen();
   assertMatch(first ?? "", /^train 日本 {11}█{20} +\d+ s {2}source s-1$/);
-  assertMatch(second ?? "", /^export to warehouse {2}░{20} +\d+ s {2}QUOTA: Full$/);
+  assertMatch(second ?? "", /^export to warehouse {2}░{20} +\d+ s {2}failed QUOTA: Full$/);
   assertMatch(rest.join("\n"), /^t-1 {2}source s-1 {2}http.*\nerror: TASK_QUOTA: .* Full$/);
   assertEquals(hidden, false);
 });
@@ -114,7 +114,7 @@ Deno.test("the README shows the output on a terminal", async () => {
 });
 
 Deno.test("bars fit a terminal that is narrow and has fewer lines than tasks", async () => {
-  const ids = Array.from({ length: 9 }, (_, i) => `t-${i + 1}`);
+  const ids = Array.from({ length: 8 }, (_, i) => `t-${i + 1}`);
   const running = { status: "running", progress: 5, subtask: "x".repeat(90) };
   const tasks = ids.map((id) => ({ id, ...running, name: `${id} 日本日本日本日本` }));
   await using server = platformWith(...tasks);
@@ -129,7 +129,7 @@ Deno.test("bars fit a terminal that is narrow and has fewer lines than tasks", a
     assertMatch(line, /^t-\d 日本… {2}[█░]{8} +(5 %)? +\d+ s/);
     assertEquals(line.slice(0, 3), `t-${i + 2}`);
   }
-  assertEquals(lines[4], "… and 5 more");
+  assertEquals(lines[4], "… and 4 more");
   assertEquals(await terminal.end("\x03"), 130);
 });
 
@@ -141,7 +141,10 @@ Deno.test("Ctrl-C ends the bars, restores the cursor and names the running tasks
   const { lines: [bar, ...rest], hidden } = await terminal.screen();
   assertMatch(bar ?? "", /^Import {2}█░{19} +5 % +\d+ s/);
   // the terminal itself may echo the keys
-  assertMatch(rest.join("\n"), /^(\^C)?t-1 goes on; wait for it again .*\nerror: Interrupted$/);
+  assertMatch(
+    rest.join("\n"),
+    /^(\^C)?t-1 is still running; to resume, run: .*\nerror: Interrupted$/,
+  );
   assertEquals(hidden, false);
 });
 
@@ -218,7 +221,7 @@ for (
     await terminal.saw(/\[y\/N\] /);
     assertEquals(await terminal.end(keys), expected);
     const { lines: [question] } = await terminal.screen();
-    assertMatch(question ?? "", /^Delete t-1 Import, which is running\? \[y\/N\] /);
+    assertMatch(question ?? "", /^Stop the task t-1 "Import" \(running\)\? \[y\/N\] /);
     assertEquals(server.platform.count(({ method }) => method === "DELETE"), deleted);
   });
 }
