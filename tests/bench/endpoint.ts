@@ -1,13 +1,15 @@
 /** The endpoint compared with two proxies of the same upstream. */
 import { type Figure, median } from "./figure.ts";
 import type { Round, Target } from "./loader.ts";
-import { KEY, load, type Server, startEndpoint, startServer } from "./process.ts";
+import { KEY, load, type Server, startEndpoint, startServer, taskIds } from "./process.ts";
 
 const IDS = { organization_id: "organization-1", workspace_id: "workspace-1" };
 const HEADERS = { "authorization": `Bearer ${KEY}`, "content-type": "application/json" };
+const CONCURRENCY = 32;
+const tasks = taskIds(CONCURRENCY);
 const ROUNDS = 9;
 const MS = 700;
-const WARM_UP = 1_500;
+const WARM_UP_MS = 1_500;
 
 /** Measures one caller per task, and 64 callers of one task. */
 export async function endpointFigures(): Promise<Figure[]> {
@@ -16,7 +18,7 @@ export async function endpointFigures(): Promise<Figure[]> {
   await using duties = await startServer("duties", upstream.origin);
   await using endpoint = await startEndpoint(upstream.origin);
 
-  const plan = { rounds: ROUNDS, ms: MS, warmUp: WARM_UP };
+  const plan = { rounds: ROUNDS, limit: { ms: MS }, warmUp: { ms: WARM_UP_MS } };
   const apart = await load({
     ...plan,
     targets: [
@@ -83,17 +85,27 @@ function against(
 
 function forwarding(name: string, { port, pid }: Server, task = "$task"): Target {
   const path = `/${IDS.organization_id}/${IDS.workspace_id}/${task}`;
-  return { name, port, pid, method: "GET", path, status: 200, concurrency: 32 };
+  return { name, port, pid, method: "GET", path, status: 200, concurrency: CONCURRENCY, tasks };
 }
 
 function resolving(name: string, { port, pid }: Server, task = "$task"): Target {
   const body = JSON.stringify({ ...IDS, task_id: task });
   const request = { method: "POST", path: "/resolve", headers: HEADERS, body };
-  return { name, port, pid, ...request, status: 202, concurrency: 32 };
+  return { name, port, pid, ...request, status: 202, concurrency: CONCURRENCY, tasks };
 }
 
 function following(name: string, { port, pid }: Server): Target {
   const { organization_id, workspace_id } = IDS;
   const path = `/organizations/${organization_id}/workspaces/${workspace_id}/tasks/$task`;
-  return { name, port, pid, method: "GET", path, headers: HEADERS, status: 202, concurrency: 32 };
+  return {
+    name,
+    port,
+    pid,
+    method: "GET",
+    path,
+    headers: HEADERS,
+    status: 202,
+    concurrency: CONCURRENCY,
+    tasks,
+  };
 }

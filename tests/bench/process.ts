@@ -5,7 +5,7 @@ import { TOKEN } from "./task.ts";
 
 /** Key of the caller of the endpoint and of the proxy with the same duties. */
 export const KEY = "bench-key-0123456789";
-const PATIENCE = 120_000;
+const TIMEOUT_MS = 600_000;
 
 /** A server on loopback. */
 export interface Server extends AsyncDisposable {
@@ -32,6 +32,11 @@ export async function startEndpoint(upstream: string): Promise<Server> {
   });
 }
 
+/** Returns ten ids of tasks for each of `connections`, so that no two request the same task at a time. */
+export function taskIds(connections: number): string[] {
+  return Array.from({ length: 10 * connections }, (_, at) => `task-${String(at).padStart(4, "0")}`);
+}
+
 /** Runs the load generator with a plan. */
 export async function load(plan: Plan): Promise<Record<string, Round[]>> {
   const permissions = ["--allow-net=127.0.0.1", "--allow-run=sh"];
@@ -45,7 +50,7 @@ export async function outputOf(
   args: string[],
   settings: Record<string, string> = {},
 ): Promise<string> {
-  await using child = start(Deno.execPath(), args, settings, "", PATIENCE);
+  await using child = start(Deno.execPath(), args, settings, "", TIMEOUT_MS);
   const { code } = await child.status;
   if (code !== 0) throw new Error(`deno ${args[0]} ended with ${code}: ${child.output.stderr}`);
   return child.output.stdout;
@@ -54,8 +59,8 @@ export async function outputOf(
 async function listening(args: string[], settings: Record<string, string> = {}): Promise<Server> {
   // discard the log: a reader would take CPU time
   const quiet = ["-c", 'exec "$0" "$@" > /dev/null', Deno.execPath(), ...args];
-  const process: Process = start("sh", quiet, settings, "", PATIENCE);
-  const port = Number(await process.waitForOutput(/Listening on http:\/\/localhost:(\d+)/));
+  const process: Process = start("sh", quiet, settings, "", TIMEOUT_MS);
+  const port = Number(await process.waitForOutput(/http:\/\/[^/\s]+:(\d+)\b/));
   return {
     pid: process.pid,
     port,

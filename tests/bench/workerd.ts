@@ -11,7 +11,7 @@ import {
 import { start } from "../helpers/process.ts";
 import { type Figure, median } from "./figure.ts";
 import type { Target } from "./loader.ts";
-import { KEY, load, type Server, startServer } from "./process.ts";
+import { KEY, load, type Server, startServer, taskIds } from "./process.ts";
 import { TOKEN } from "./task.ts";
 
 const DATE = "2026-07-30";
@@ -45,8 +45,8 @@ export async function workerdFigures(): Promise<Figure[]> {
   const { resolve = [], nothing = [] } = await load({
     targets: [resolving("resolve", worker), health("nothing", empty)],
     rounds: 5,
-    ms: 500,
-    warmUp: 1_000,
+    limit: { ms: 500 },
+    warmUp: { ms: 1_000 },
   });
   const cpu = (rounds: typeof resolve) => median(rounds.map((round) => round.cpu));
   return [
@@ -115,7 +115,7 @@ function resolving(name: string, { port, pid }: Server): Target {
   const ids = { organization_id: "organization-1", workspace_id: "workspace-1", task_id: "$task" };
   const headers = { "authorization": `Bearer ${KEY}`, "content-type": "application/json" };
   const request = { method: "POST", path: "/resolve", headers, body: JSON.stringify(ids) };
-  return { name, port, pid, ...request, status: 202, concurrency: 32 };
+  return { name, port, pid, ...request, status: 202, concurrency: 32, tasks: taskIds(32) };
 }
 
 function health(name: string, { port, pid }: Server): Target {

@@ -1,14 +1,13 @@
 /**
- * `deno task demo`: the real endpoint in front of the stand-in, over HTTP on loopback. Shows what a
- * bearer caller, a sender of webhooks, and the caller of a failed task see, and that a watch outlives
- * the process that keeps it. Exits 1 when any of them sees something else than the README says.
+ * `deno task demo`: the real endpoint in front of a fake platform, over HTTP on loopback. Shows the responses
+ * to a bearer caller, to a sender of webhooks and for a failed task, and that a watch outlives the process
+ * that keeps it. Exits with 1 when a response differs from the documentation.
  */
-import { createApp, readConfig } from "../../functions/app.ts";
 import { isSigned } from "../helpers/endpoint.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
-import { createFakePlatform } from "../helpers/fake_platform.ts";
+import { startLocalEndpoint } from "../helpers/local_endpoint.ts";
 
 const TOKEN = "demo-token-of-the-platform";
 const KEY = "demo-key-of-the-caller";
@@ -17,25 +16,15 @@ const CALLBACK_SECRET = `whsec_${btoa("another secret, for callbacks")}`;
 const STORE = "dist/demo.kv";
 
 const guard = setTimeout(() => {
-  say("It has not ended within 60 s");
+  say("The demo did not end within 60 s");
   Deno.exit(1);
 }, 60_000);
 
-const platform = createFakePlatform({ token: TOKEN });
-await using listening = listen(platform.fetch);
-const instance = listening.origin;
-
-const app = createApp(
-  readConfig({
-    DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: instance,
-    RESOLVE_API_KEYS: KEY,
-    RESOLVE_WEBHOOK_SECRETS: SECRET,
-  }),
-  { log: () => {} },
-);
-await using endpoint = listen((request) => app.fetch(request));
-const { origin } = endpoint;
+await using local = startLocalEndpoint({
+  token: TOKEN,
+  settings: { RESOLVE_API_KEYS: KEY, RESOLVE_WEBHOOK_SECRETS: SECRET },
+});
+const { platform, instance, origin } = local;
 
 const called = Promise.withResolvers<string>();
 await using callback = listen(async (request) => {
@@ -46,13 +35,13 @@ await using callback = listen(async (request) => {
 });
 
 await Deno.mkdir("dist", { recursive: true });
-await forgetStore();
+await removeStore();
 const server = serve();
 
-say(`Stand-in for Deep Intelligence at ${instance}`);
+say(`Fake platform at ${instance}`);
 say(`Endpoint at ${origin}`);
 
-title("A bearer caller names the task by its web URL, and follows Location");
+title("A bearer caller sends the web URL of a task and follows Location");
 const training = platform.add({
   name: "train churn model",
   steps: [
@@ -61,7 +50,7 @@ const training = platform.add({
     { status: "success", result: "churn-model", result_type: "model" },
   ],
 });
-const url = `${instance}${new URL(training.webUrl).pathname}${new URL(training.webUrl).search}`;
+const url = training.webUrl;
 const authorization = { authorization: `Bearer ${KEY}` };
 let answer = await send("POST", "/resolve", authorization, { url });
 expect(answer, 202);
@@ -72,7 +61,7 @@ expect(answer, 202);
 await pause(answer);
 expect(await send("GET", location, authorization), 200);
 
-title("Who cannot come back has a watch made, by a server that is killed and started again");
+title("A caller that cannot poll creates a watch; the server is killed and restarted");
 const nightly = platform.add({
   name: "import of the night",
   steps: [
@@ -91,10 +80,10 @@ expect(answer, 202);
 const watch = new URL(answer.headers.get("location") ?? "", watching);
 await polled(watch);
 await server.end("SIGKILL");
-say("  (SIGKILL; it is started again, and the callback comes when the task has ended)\n");
+say("  (SIGKILL, then a restart; the callback arrives when the task has ended)\n");
 const again = serve();
 
-title("A sender of webhooks signs a request by ids, and delivers it again after a 503");
+title("A sender of webhooks signs a request and delivers it again after a 503");
 const source = platform.add({
   name: "import orders",
   steps: [
@@ -113,7 +102,7 @@ expect(answer, 503);
 await pause(answer);
 expect(await deliver(event), 200);
 
-title("A task that failed");
+title("A failed task");
 const failed = platform.add({
   name: "export to warehouse",
   steps: [{ status: "failed", error_code: "QUOTA", error_description: "The quota is used up" }],
@@ -131,7 +120,7 @@ title("The callback of the watch has arrived, signed");
 say(`→ POST /ended\n  ${await called.promise}\n`);
 await originOf(again);
 await again.end("SIGTERM");
-await forgetStore();
+await removeStore();
 clearTimeout(guard);
 
 say("\nDone.");
@@ -157,7 +146,7 @@ async function send(
   return response;
 }
 
-/** A server of its own, as `deno task start`, whose watches are in a file. */
+/** Starts a server as `deno task start` does, with its watches in a file. */
 function serve(): Process {
   return start(Deno.execPath(), serverArgs(STORE), {
     DEEPINT_TOKEN: TOKEN,
@@ -174,7 +163,7 @@ async function originOf(server: Process): Promise<string> {
   return origin.replace("localhost", "127.0.0.1");
 }
 
-/** Waits for the first poll of a watch, so that the kill is between two. */
+/** Waits for the first poll of a watch, so that the kill comes between two polls. */
 async function polled(watch: URL): Promise<void> {
   for (;;) {
     const { polls } = await (await fetch(watch, { headers: authorization })).json();
@@ -183,7 +172,7 @@ async function polled(watch: URL): Promise<void> {
   }
 }
 
-async function forgetStore(): Promise<void> {
+async function removeStore(): Promise<void> {
   for (const end of ["", "-shm", "-wal"]) await Deno.remove(STORE + end).catch(() => {});
 }
 
@@ -204,7 +193,7 @@ async function deliver(event: unknown): Promise<Response> {
 
 async function pause(response: Response): Promise<void> {
   const seconds = Number(response.headers.get("retry-after"));
-  say(`  (waits ${seconds} s, as it was asked to)\n`);
+  say(`  (waits ${seconds} s, as Retry-After says)\n`);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
 }
 

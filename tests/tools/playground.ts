@@ -1,19 +1,27 @@
 /**
- * `deno task playground`: the real endpoint in front of the stand-in, until Ctrl-C, and what to copy to
- * try each way to wait for a task: a request, the page, the command line, and a script that imports the
- * client by URL.
+ * `deno task playground`: the real endpoint in front of a fake platform, until Ctrl-C. Prints commands to copy
+ * for each way to wait for a task: a request, the status page, the command line, and a script that imports
+ * the client by URL.
  */
-import { createApp, readConfig } from "../../functions/app.ts";
 import { root } from "../helpers/run_deno.ts";
-import { listen } from "../helpers/listen.ts";
-import { createFakePlatform } from "../helpers/fake_platform.ts";
+import { startLocalEndpoint } from "../helpers/local_endpoint.ts";
 
 const TOKEN = "playground-token";
 const KEY = "playground-key-of-a-caller";
 const PLACE = { organization: "o-1", workspace: "w-1" };
 
-const platform = createFakePlatform({ token: TOKEN });
-const server = listen(platform.fetch);
+const { platform, instance, origin } = startLocalEndpoint({
+  token: TOKEN,
+  settings: {
+    RESOLVE_API_KEYS: KEY,
+    RESOLVE_LINK_SECRETS: `whsec_${btoa(crypto.randomUUID())}`,
+  },
+  intercept(request) {
+    const { pathname } = new URL(request.url);
+    const isModule = /^\/(mod|src\/(internal\/)?\w+)\.ts$/.test(pathname);
+    return isModule ? serveModule(pathname.slice(1)) : undefined;
+  },
+});
 const training = platform.add({
   ...PLACE,
   id: "t-1",
@@ -45,51 +53,33 @@ platform.add({
   ],
 });
 
-const app = createApp(
-  readConfig({
-    DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: server.origin,
-    RESOLVE_API_KEYS: KEY,
-    RESOLVE_LINK_SECRETS: `whsec_${btoa(crypto.randomUUID())}`,
-  }),
-  { log: () => {} },
-);
-const endpoint = listen((request) => {
-  const { pathname } = new URL(request.url);
-  return /^\/(mod|src\/(internal\/)?\w+)\.ts$/.test(pathname)
-    ? module(pathname.slice(1))
-    : app.fetch(request);
+const url = training.webUrl;
+const response = await fetch(`${origin}/resolve`, {
+  method: "POST",
+  headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+  body: JSON.stringify({ url }),
 });
+const { links } = await response.json();
 
-const { pathname, search } = new URL(training.webUrl);
-const url = `${server.origin}${pathname}${search}`;
-const { links } = await (await app.fetch(
-  new Request(`${endpoint.origin}/resolve`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
-    body: JSON.stringify({ url }),
-  }),
-)).json();
-
-// deno-lint-ignore no-console -- the playground is what it prints
+// deno-lint-ignore no-console -- the output of the playground
 console.log(
-  `Two tasks run, for 20 s and 65 s. Each of these waits for them; Ctrl-C ends the playground.
+  `Two tasks run, for 20 s and 65 s. Each command below waits for them. Ctrl-C ends the playground.
 
 # the endpoint, in a shell
-curl -i ${endpoint.origin}/resolve -H "Authorization: Bearer ${KEY}" \\
+curl -i ${origin}/resolve -H "Authorization: Bearer ${KEY}" \\
   -H "Content-Type: application/json" -d '{"url": "${url}"}'
 
-# the page, in a browser
-${endpoint.origin}${links.status}
+# the status page, in a browser
+${origin}${links.status}
 
 # the command line, in a shell in this folder
-export DEEPINT_TOKEN=${TOKEN} DEEPINT_INSTANCE=${server.origin}
+export DEEPINT_TOKEN=${TOKEN} DEEPINT_INSTANCE=${instance}
 deno task cli wait o-1/w-1/t-1 o-1/w-1/t-2
 
 # the client, as scratch.ts in any folder: deno run --allow-import --allow-net=127.0.0.1 scratch.ts
-import { Credentials, Task } from "${endpoint.origin}/mod.ts";
+import { Credentials, Task } from "${origin}/mod.ts";
 
-const credentials = new Credentials({ token: "${TOKEN}", instance: "${server.origin}" });
+const credentials = new Credentials({ token: "${TOKEN}", instance: "${instance}" });
 const ids = { organizationId: "o-1", workspaceId: "w-1", taskId: "t-2" };
 const task = await Task.build({ ...ids, credentials });
 await task.resolve({
@@ -100,8 +90,8 @@ console.log(await task.fetchResult());
 `,
 );
 
-/** A file of the client, as a server of modules gives it. */
-async function module(path: string): Promise<Response> {
+/** Serves a module of the client. */
+async function serveModule(path: string): Promise<Response> {
   try {
     const headers = { "content-type": "application/typescript" };
     return new Response(await Deno.readTextFile(new URL(path, root)), { headers });
