@@ -9,7 +9,7 @@ import { closingLine } from "./test_runner.ts";
 const HOME = /^(mod\.ts|tests\/tools\/client_without_resolve_all\.ts|src\/(?!cli[./]).+)$/;
 /** What a bundler leaves where `resolveAll` is not used: it weighs a kilobyte by itself. */
 const CLIENT = { entry: "tests/tools/client_without_resolve_all.ts", budget: 9 * 1024, home: HOME };
-/** All of it, as it comes by URL. See README, "Sizes". */
+/** All of it, as it comes by URL. See .github/docs/runtimes.md, "Sizes". */
 const WHOLE = { entry: "mod.ts", budget: 10.5 * 1024, home: HOME };
 /**
  * Of the Worker, what starts: the page and the API's document are chunks that few requests load. What
