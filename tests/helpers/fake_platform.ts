@@ -202,11 +202,11 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
     if (organization !== null && !ORGANIZATION.test(organization)) {
       return refuse(400, "INVALID_ORGANIZATION", "the organization is malformed");
     }
-    const allowed = organizations && (organizations[sent] ?? []);
-    if (organization !== null && allowed?.includes(organization) === false) {
+    const owners = organizations && (organizations[sent] ?? []);
+    if (organization !== null && owners?.includes(organization) === false) {
       return refuse(403, "FORBIDDEN", "the token may not see this organization");
     }
-    const tasks = findTasks(workspace, organization, allowed);
+    const tasks = findTasks(workspace, organization, owners);
     if (id === undefined) return list(tasks, url.searchParams);
     const entry = tasks.get(id);
     if (!entry) return refuse(404, "TASK_NOT_FOUND", "there is no such task");
