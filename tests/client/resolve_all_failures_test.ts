@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import {
   Credentials,
-  DeepintHTTPError,
+  DeepintTaskError,
   DeepintTimeoutError,
   resolveAll,
   type ResolveAllOptions,
@@ -233,7 +233,7 @@ Deno.test("the Retry-After of any page holds for the whole list", async () => {
   }
 });
 
-Deno.test("a task that is deleted meanwhile settles with a 404 at the next poll", async () => {
+Deno.test("a task that is stopped meanwhile settles as failed at the next poll", async () => {
   using clock = new FakeClock();
   const { handles: [first, ...others] } = setUp([60, 60, 60].map((s) => running(s * 1_000)));
   assert(first);
@@ -250,7 +250,7 @@ Deno.test("a task that is deleted meanwhile settles with a 404 at the next poll"
   await clock.tick(10_000);
   await first.delete();
   await clock.runUntil(waiting);
-  assert(error instanceof DeepintHTTPError && error.status === 404);
+  assert(error instanceof DeepintTaskError && error.code === "TASK_STOPPED");
   assert(at > 10_000 && at <= 12_200, `${at}`);
 });
 

@@ -334,3 +334,63 @@ Deno.test("options that are out of range are a RangeError, at once", () => {
   assertThrows(() => resolveAll(handles, { timeout: -1 }), RangeError, "timeout");
   assertEquals(platform.count(), 0);
 });
+
+Deno.test("onProgress of resolveAll() is called once for each change of a status", async () => {
+  using clock = new FakeClock();
+  const start = clock.now;
+  const statusAt = (id: string) => {
+    const seconds = (clock.now - start) / 1_000 - 10 * Number(id.slice(2));
+    return seconds < 20 ? "pending" : seconds < 60 ? "running" : "success";
+  };
+  const fetch = (url: string) => {
+    const { pathname } = new URL(url);
+    const id = pathname.split("/").at(-1) ?? "";
+    const items = ["t-0", "t-1", "t-2"].map((id) => ({ id, status: statusAt(id) }));
+    return Promise.resolve(
+      Response.json(
+        pathname.endsWith("/tasks") ? { items, pages_count: 1 } : { id, status: statusAt(id) },
+      ),
+    );
+  };
+  const credentials = new Credentials({ token: TOKEN });
+  const tasks = ["t-0", "t-1", "t-2"].map((task_id) =>
+    Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", task_id }, { credentials, fetch })
+  );
+  const seen: Record<string, string[]> = {};
+  const onProgress = ({ taskId, info }: Task) => {
+    (seen[taskId] ??= []).push(info.status);
+    throw new Error("only logged");
+  };
+  const { error } = console;
+  // deno-lint-ignore no-console -- silenced: the callback throws
+  console.error = () => {};
+  try {
+    await clock.runUntil((async () => {
+      for await (const _settled of resolveAll(tasks, { onProgress, pollInterval: 5_000 }));
+    })());
+  } finally {
+    // deno-lint-ignore no-console
+    console.error = error;
+  }
+  const changes = ["pending", "running", "success"];
+  assertEquals(seen, { "t-0": changes, "t-1": changes, "t-2": changes });
+});
+
+Deno.test("onProgress of resolveAll() is called for the progress of a task that is polled on its own", async () => {
+  using clock = new FakeClock();
+  let progress = 0;
+  const fetch = () => {
+    progress += 25;
+    const status = progress > 75 ? "success" : "running";
+    return Promise.resolve(Response.json({ id: "t-1", status, progress }));
+  };
+  const credentials = new Credentials({ token: TOKEN });
+  const dict = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
+  const task = Task.fromDict(dict, { credentials, fetch });
+  const seen: (number | null)[] = [];
+  await clock.runUntil((async () => {
+    const options = { onProgress: ({ info }: Task) => seen.push(info.progress) > 0 };
+    for await (const _settled of resolveAll([task], options as object));
+  })());
+  assertEquals(seen, [25, 50, 75, 100]);
+});

@@ -370,3 +370,27 @@ Deno.test("a deadline beyond 24.8 days, where timers overflow, cuts no wait and 
     assertEquals([...times(platform, start), clock.pending], [0, 8_000, 0]);
   }
 });
+
+Deno.test("a decimal Retry-After is rounded up to whole seconds", async () => {
+  using clock = new FakeClock();
+  const { platform, task } = setUp();
+  const start = clock.now;
+  for (const answer of [running, running, running, status(429, { "retry-after": "59.997" })]) {
+    platform.inject(() => (answer as () => Response)());
+  }
+  await clock.runUntil(task.resolve());
+  assertEquals(times(platform, start), [0, 3_000, 6_000, 9_000, 69_000]);
+});
+
+Deno.test("a Retry-After date is relative to the response's own Date", async () => {
+  for (const shift of [7_200_000, -7_200_000]) {
+    using clock = new FakeClock();
+    const { platform, task } = setUp();
+    const start = clock.now;
+    const date = new Date(start + shift).toUTCString();
+    const until = new Date(start + shift + 30_000).toUTCString();
+    platform.inject(status(429, { date, "retry-after": until }));
+    await clock.runUntil(task.resolve());
+    assertEquals(times(platform, start), [0, 30_000]);
+  }
+});

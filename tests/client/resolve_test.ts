@@ -21,7 +21,7 @@ function setUp(steps: Step[], known: Record<string, unknown> = { status: "runnin
   const platform = createFakePlatform({ token: TOKEN });
   const { id, organization, workspace } = platform.add({ id: "t-1", name: "import", steps });
   const ids = { organizationId: organization, workspaceId: workspace };
-  const info = TaskInfo.fromDict({ id, ...known });
+  const info = TaskInfo.fromDict({ id, progress: 0, ...known });
   const task = new Task({ ...ids, credentials, info, fetch: platform.fetch });
   return { platform, task };
 }

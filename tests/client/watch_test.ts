@@ -24,7 +24,7 @@ function setUp(steps: Step[], known: Record<string, unknown> = { status: "pendin
     organizationId: "organization-1",
     workspaceId: "workspace-1",
     credentials: new Credentials({ token: TOKEN }),
-    info: TaskInfo.fromDict({ id: "t-1", ...known }),
+    info: TaskInfo.fromDict({ id: "t-1", progress: 0, ...known }),
     fetch: (url, init) => {
       signals.push(init.signal);
       return platform.fetch(url, init);
@@ -67,7 +67,7 @@ Deno.test("watch() yields the current info, then one for each change, and ends a
   const before = task.info;
   const infos = await clock.runUntil(collect(task.watch()));
   assertEquals(infos.map(brief), [
-    "pending null null",
+    "pending 0 null",
     "running 0 read",
     "running 40 read",
     "running 40 write",

@@ -150,7 +150,7 @@ export interface FakePlatform {
 /** A task inside, with where it is on its way through the steps. */
 interface Entry {
   readonly fields: Readonly<WireFields>;
-  readonly steps: readonly Step[];
+  steps: readonly Step[];
   /** Which step, since when, and how many GETs have seen it. */
   index: number;
   since: number;
@@ -165,6 +165,7 @@ const DEFAULTS: WireFields = {
   status: "pending",
   name: "task",
   description: "",
+  progress: 0,
 };
 const MAX_PAGE = 500;
 const ID = "([A-Za-z0-9_-]{1,128})";
@@ -197,24 +198,44 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
     if (sent === null || !tokens.includes(sent)) {
       return refuse(401, "UNAUTHORIZED", "the token is missing or wrong");
     }
-    const organization = request.headers.get("x-deepint-organization") ?? "";
-    if (!ORGANIZATION.test(organization)) {
-      return refuse(400, "INVALID_ORGANIZATION", "the organization is missing or malformed");
+    const organization = request.headers.get("x-deepint-organization");
+    if (organization !== null && !ORGANIZATION.test(organization)) {
+      return refuse(400, "INVALID_ORGANIZATION", "the organization is malformed");
     }
-    if (organizations && !organizations[sent]?.includes(organization)) {
+    const owners = organizations && (organizations[sent] ?? []);
+    if (organization !== null && owners?.includes(organization) === false) {
       return refuse(403, "FORBIDDEN", "the token may not see this organization");
     }
-    const tasks = workspaces.get(`${organization}/${workspace}`) ?? new Map<string, Entry>();
+    const tasks = findTasks(workspace, organization, owners);
     if (id === undefined) return list(tasks, url.searchParams);
     const entry = tasks.get(id);
     if (!entry) return refuse(404, "TASK_NOT_FOUND", "there is no such task");
+    const at = now();
     if (request.method === "DELETE") {
-      tasks.delete(id);
+      stop(entry, at);
       return Response.json({ result: "success" });
     }
-    const at = now();
     poll(entry, at);
     return Response.json(write(entry, TASK_KEYS, at));
+  }
+
+  /** The tasks of a workspace; without an organization, those of the token's organizations. */
+  function findTasks(
+    workspace: string,
+    organization: string | null,
+    allowed: readonly string[] | undefined,
+  ): Map<string, Entry> {
+    const tasks = new Map<string, Entry>();
+    for (const [key, entries] of workspaces) {
+      const [owner = "", name] = key.split("/");
+      const isMatch = organization === null
+        ? allowed?.includes(owner) ?? true
+        : owner === organization;
+      if (name !== workspace || !isMatch) continue;
+      if (organization !== null) return entries;
+      for (const [id, entry] of entries) tasks.set(id, entry);
+    }
+    return tasks;
   }
 
   function list(tasks: Map<string, Entry>, query: URLSearchParams): Response {
@@ -363,6 +384,20 @@ function enter(entry: Entry, index: number, at: number): void {
   if (status === "success" || status === "failed") entry.endedAt ??= at;
 }
 
+/** Stops a task that has not finished. It remains, and reads `failed`. */
+function stop(entry: Entry, at: number): void {
+  runClock(entry, at);
+  const { status } = currentFields(entry);
+  if (status === "success" || status === "failed") return;
+  const stopped = {
+    status: "failed",
+    error_code: "STOPPED",
+    error_description: "stopped by DELETE",
+  };
+  entry.steps = [{ ...currentStep(entry), ...stopped }];
+  enter(entry, 0, at);
+}
+
 function currentStep(entry: Entry): Step {
   return entry.steps[entry.index] ?? {};
 }
@@ -374,7 +409,7 @@ function currentFields(entry: Entry): WireFields {
 /** A task as it is written: every key, null where nothing was said. */
 function write(entry: Entry, keys: readonly WireKey[], at: number): Record<string, unknown> {
   const { startedAt, endedAt = at } = entry;
-  const duration = startedAt === undefined ? null : endedAt - startedAt;
+  const duration = startedAt === undefined ? 0 : endedAt - startedAt;
   const fields: WireFields = { duration, ...currentFields(entry) };
   return Object.fromEntries(keys.map((key) => [key, key in fields ? fields[key] : null]));
 }
