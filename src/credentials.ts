@@ -155,8 +155,8 @@ async function readIniFile(): Promise<{ token?: string; instance?: string }> {
   let section = "";
   for (const line of text.split(/\r?\n/)) {
     section = /^\s*\[(.*)\]\s*$/.exec(line)?.[1] ?? section;
-    const [, key = "", value = ""] = /^\s*([^#;\s=:]+)\s*[=:]\s*(.*?)\s*$/.exec(line) ?? [];
-    if (section === "DEFAULT" && value) values[key.toLowerCase()] = value;
+    const [, key = "", value = ""] = /^([^#;\s=:]+)\s*[=:](.*)$/.exec(line.trim()) ?? [];
+    if (section === "DEFAULT" && value.trim()) values[key.toLowerCase()] = value.trim();
   }
   return values;
 }

@@ -174,8 +174,9 @@ function readText(value: unknown, key: string): string {
   throw wrongKind(key, "a string or null", value);
 }
 
+// no two adjacent quantifiers match the same character, so that the time is linear
 function readNumber(value: unknown, key: string): number | null {
-  if (typeof value === "string" && !/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) {
+  if (typeof value === "string" && !/^\s*[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) {
     return null;
   }
   if (typeof value !== "string" && typeof value !== "number") {
