@@ -171,7 +171,8 @@ const settingsSchema = (allowOpen: boolean) =>
     ),
     RESOLVE_BASE_PATH: v.pipe(
       optionalText(
-        (path) => /^(\/(?!\.\.?(\/|$))[\w~.-]+)*\/?$/.test(path),
+        (path) =>
+          /^(\/[\w~.-]+)*\/?$/.test(path) && !path.split("/").some((part) => /^\.\.?$/.test(part)),
         "a path such as /resolve-task, of A-Z a-z 0-9 _ ~ . -",
       ),
       v.transform((path) => path.replace(/\/$/, "")),

@@ -16,7 +16,7 @@ function likelyReserializations(body: Uint8Array): Uint8Array[] {
   try {
     const compact = JSON.stringify(JSON.parse(new TextDecoder().decode(body)));
     const spaced = compact.replace(
-      /"(?:\\.|[^"\\])*"|[,:]/g,
+      /"(?:\\.|[^"\\])*"?|[,:]/g,
       (it) => it.length > 1 ? it : it + " ",
     );
     return [encoder.encode(compact), encoder.encode(spaced)];

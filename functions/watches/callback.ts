@@ -27,7 +27,8 @@ export function parseCallbackHosts(
     [...apiKeys, ...webhookSecrets, ...linkSecrets].map((it) => [it, "inbound"]),
   );
   return entries.map((entry) => {
-    const [, given = "", secret = ""] = /^([^=]*?)\s*=\s*(.*)$/.exec(entry) ?? [];
+    const [given = "", ...rest] = entry.split("=").map((part) => part.trim());
+    const secret = rest.join("="); // base64 ends in =
     const url = /^[^/?#@%\\\s]+$/.test(given) && !/:0*$/.test(given) &&
         URL.canParse(`https://${given}`)
       ? new URL(`https://${given}`)

@@ -30,10 +30,10 @@ const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000
  * @throws {InvalidArgumentError} when it is not a duration, or not positive
  */
 export function parseDuration(text: string): number {
-  const parts = /^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)
-    ? [...text.matchAll(/([\d.]+)([a-z]+)/g)]
-    : [];
-  const sum = parts.reduce((sum, [, n, unit = ""]) => sum + Number(n) * (UNITS[unit] ?? NaN), 0);
+  const isDuration = /^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text);
+  const units = text.match(/[a-z]+/g) ?? [];
+  const sum = !isDuration ? 0 : (text.match(/[\d.]+/g) ?? [])
+    .reduce((sum, n, i) => sum + Number(n) * (UNITS[units[i] ?? ""] ?? NaN), 0);
   if (sum > 0 && Number.isFinite(sum)) return sum;
   throw new InvalidArgumentError("It must be a duration such as 500ms, 90s, 10m, 1h30m or 2d");
 }
