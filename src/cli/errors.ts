@@ -29,27 +29,42 @@ function isCredentialsError(error: unknown): boolean {
     error instanceof DeepintHTTPError && error.status === 401;
 }
 
+/** Returns the remedy for a request without a response, by the reason that the runtime gives. */
+function networkAdvice(message: string): string {
+  if (/certificate|self.signed|UnknownIssuer/i.test(message)) {
+    return "to trust its issuer, set DENO_CERT to a PEM file or DENO_TLS_CA_STORE=system";
+  }
+  if (/\bdns\b|lookup|getaddrinfo|ENOTFOUND/i.test(message)) {
+    return "check the host of the instance and the network";
+  }
+  if (/refused/i.test(message)) return "check the host and port of the instance";
+  return "check the network and the instance";
+}
+
+function httpAdvice({ status, url, message, retryable }: DeepintHTTPError): string {
+  switch (status) {
+    case 0:
+      return networkAdvice(message);
+    case 401:
+      return "check the token, and that it is valid for this instance";
+    case 403:
+      return "check that the token has access to this organization";
+    case 404:
+      return url.endsWith("/tasks")
+        ? "check the ids of organization and workspace"
+        : "check the ids of organization, workspace and task";
+    default:
+      return retryable ? "try again later" : "";
+  }
+}
+
 function adviceFor(error: unknown): string {
   if (error instanceof DeepintTaskError) {
-    if (error.info.status === "unknown") return "look at it in Deep Intelligence";
-    return error.code === "TASK_NOT_FINISHED" ? "wait for it with: deepint-task wait" : "";
+    if (error.info.status === "unknown") return "open the task in Deep Intelligence";
+    return error.code === "TASK_NOT_FINISHED" ? "to wait for it, run: deepint-task wait" : "";
   }
-  if (error instanceof DeepintTimeoutError) {
-    return error.message.includes("wait again") ? "" : "allow more with --timeout";
-  }
-  if (!(error instanceof DeepintHTTPError)) return "";
-  switch (error.status) {
-    case 0:
-      return "check the network and the instance";
-    case 401:
-      return "check the token, and that it is of this instance";
-    case 403:
-      return "check that the token may see this organization";
-    case 404:
-      return "check the ids of organization, workspace and task";
-    default:
-      return error.retryable ? "try again later" : "";
-  }
+  if (error instanceof DeepintTimeoutError) return "allow more time with --timeout";
+  return error instanceof DeepintHTTPError ? httpAdvice(error) : "";
 }
 
 /** Returns the exit code for an error. */

@@ -15,7 +15,8 @@ export interface Screen {
 
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
-const ERASE_BELOW = "\x1b[J";
+// not "erase below": at the top of a screen, tmux would push each frame into its history
+const ERASE_ROW_ABOVE = "\x1b[A\x1b[2K";
 // terminals that know these show a frame as a whole, without flicker
 const BEGIN_FRAME = "\x1b[?2026h";
 const END_FRAME = "\x1b[?2026l";
@@ -47,7 +48,7 @@ export function createScreen(terminal: typeof process.stderr, redraw: () => void
     draw(lines) {
       // a terminal wraps the lines of the last frame when it becomes narrower
       const rows = drawn.reduce((sum, line) => sum + countRows(line, terminal.columns), 0);
-      const erase = rows > 0 ? `\r\x1b[${rows}A${ERASE_BELOW}` : "";
+      const erase = "\r" + ERASE_ROW_ABOVE.repeat(rows);
       const frame = lines.map((line) => `${line}\n`).join("");
       terminal.write(`${BEGIN_FRAME}${HIDE_CURSOR}${erase}${frame}${END_FRAME}`);
       drawn = lines;

@@ -22,7 +22,7 @@ import {
   withOrganization,
 } from "./command.ts";
 import { exitCodeOf, reportError } from "./errors.ts";
-import { toJson, writeJson, writeLine, writeResult } from "./output.ts";
+import { formatCell, toJson, writeJson, writeLine, writeResult } from "./output.ts";
 import { type Progress, showProgress } from "./progress.ts";
 import { alreadyFinished, stopTask } from "./stop.ts";
 
@@ -56,6 +56,17 @@ function errorJson(error: unknown): { code: string | null; message: string } {
   return { code, message };
 }
 
+/** Creates the error of one task from the timeout of a wait; returns any other error unchanged. */
+function timeoutOf({ taskId, info }: Task, error: unknown): unknown {
+  if (!(error instanceof DeepintTimeoutError) || error.retryable) return error;
+  const { elapsed, retryAfter } = error;
+  const title = `Task (${taskId}) ${formatCell(info.name)}`.trim();
+  const status = info.status === "pending" ? "pending" : "running";
+  const pause = retryAfter === undefined ? "" : `, the server asks to wait ${retryAfter} ms`;
+  const message = `${title} is still ${status} after ${elapsed} ms${pause}`;
+  return new DeepintTimeoutError(message, { elapsed, info, retryAfter });
+}
+
 /** Polls each task on its own. */
 async function pollEach(tasks: Task[], options: WaitOptions): Promise<void> {
   const { flags: { interval, timeout }, signal, progress, onEnd } = options;
@@ -66,7 +77,7 @@ async function pollEach(tasks: Task[], options: WaitOptions): Promise<void> {
       for await (const _info of task.watch(watchOptions)) progress.update(task);
       await task.resolve({ signal }); // no request: throws if the task failed
     } catch (error) {
-      outcome.error = error;
+      outcome.error = timeoutOf(task, error);
     }
     if (!signal.aborted) await onEnd(outcome);
   }));
@@ -92,16 +103,6 @@ async function pollTogether(tasks: Task[], options: WaitOptions): Promise<void> 
     if (signal.aborted) return;
     for (const task of unsettled) await onEnd({ task, error: timeoutOf(task, error) });
   }
-}
-
-/** Creates the error of one task from the timeout of the wait for all of them. */
-function timeoutOf({ taskId, info }: Task, error: unknown): unknown {
-  if (!(error instanceof DeepintTimeoutError)) return error;
-  const { elapsed } = error;
-  return new DeepintTimeoutError(`Task (${taskId}) is still running after ${elapsed} ms`, {
-    elapsed,
-    info,
-  });
 }
 
 /** Stops a task that an interrupt left running, or names it. */

@@ -107,7 +107,12 @@ Deno.test("wait exits with the first of 5, 1, 4, 3 that applies to a task", asyn
     const timeout = ids.includes("runs") ? ["--timeout=3s"] : [];
     const { code, stderr } = await ended(server.run(["wait", ...tasks, ...timeout]));
     assertEquals(code, expected, `${ids}: ${stderr}`);
-    if (expected === 4) assertMatch(stderr, /^error: TIMEOUT: .*is still running.*$/m);
+    if (expected === 4) {
+      assertMatch(
+        stderr,
+        /^error: TIMEOUT: Task \(runs\) task is still running after \d+ ms; allow more time with --t.*$/m,
+      );
+    }
   }));
 });
 
@@ -183,11 +188,11 @@ Deno.test("result prints the result; exits with 1 for a running task, 3 for a fa
   assertMatch(source?.stdout ?? "", /^source s-1 {2}http:.*\/o\/organization-1\/.*&i=s-1\n$/);
   assertEquals(other?.stdout, "export s-1\n");
   assertEquals([runs?.code, runs?.stdout, failed?.code, failed?.stdout], [1, "", 3, ""]);
-  assertMatch(runs?.stderr ?? "", /TASK_NOT_FINISHED.*; wait for it with: deepint-task wait\n$/);
+  assertMatch(runs?.stderr ?? "", /TASK_NOT_FINISHED.*; to wait for it, run: deepint-task wait\n$/);
   assertEquals(documents(json?.stdout ?? "")[0].info.result, "s-1");
   const { code, stderr } = await result("t-5");
   assertEquals(code, 1);
-  assertMatch(stderr, /its status is unknown; look at it in Deep Intelligence\n$/, "not: wait");
+  assertMatch(stderr, /its status is unknown; open the task in Deep Intelligence\n$/, "not: wait");
   const nothing = await result("t-6");
   assertEquals([nothing.code, nothing.stdout, nothing.stderr], [0, "", "t-6 has no result\n"]);
 });
@@ -338,8 +343,8 @@ Deno.test("a failure is one line with a remedy, exit code 1, 4 or 5", async () =
   const show = ["show", `${PLACE}/t-1`];
   const cases: [number, RegExp, args?: string[], settings?: Record<string, string>][] = [
     [1, /TASK_NOT_FOUND.*; check the ids/],
-    [1, /NETWORK_ERROR.*; check the network/, [], { DEEPINT_INSTANCE: "http://127.0.0.1:1" }],
-    [4, /TIMEOUT.*; allow more with --timeout/, ["--timeout=1ms"]],
+    [1, /NETWORK_ERROR.*; check the /, [], { DEEPINT_INSTANCE: "http://127.0.0.1:1" }],
+    [4, /TIMEOUT.*; allow more time with --timeout/, ["--timeout=1ms"]],
     [5, /CREDENTIALS_NOT_FOUND: Cannot find a token: set DEEPINT_TOKEN, or/, [], {
       DEEPINT_TOKEN: "",
     }],
