@@ -5,6 +5,7 @@ import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem, invalidRequest } from "../http/problem.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
+import { VERSION } from "../../src/internal/version.ts";
 
 const CALLBACK_TIMEOUT_MS = 10_000;
 const MAX_URL = 2_000;
@@ -66,7 +67,7 @@ export function checkCallbackUrl(text: string, pointer: string, config: Config):
   if (url.username || url.password) throw wrong("must not contain user info");
   const plain = url.protocol === "http:" && isThisMachine(url.hostname) && isLocal(config);
   if (url.protocol !== "https:" && !plain) throw wrong("must be https");
-  if (!config.callbackHosts?.some(({ host }) => host === hostOf(url))) {
+  if (!isAllowedCallback(url, config.callbackHosts ?? [])) {
     throw new HttpProblem("forbidden", "the host of callback_url is not allowed", {
       code: "CALLBACK_NOT_ALLOWED",
     });
@@ -88,47 +89,52 @@ export interface Delivery {
   now: number;
 }
 
-/**
- * Delivers an event once, signed with each secret of its host, within 10 s. Redirects are not followed.
- *
- * @returns the status of the response; 0 without a response, or if the host is no longer allowed
- */
+/** Result of {@linkcode deliver}. */
+export interface DeliveryResult {
+  /** Status of the response; 0 without a response. */
+  readonly status: number;
+  /** `true` if there was no response in time. */
+  readonly timedOut: boolean;
+}
+
+/** Returns `true` if the URL may be called. */
+export function isAllowedCallback(url: URL, hosts: readonly CallbackHost[]): boolean {
+  return hosts.some(({ host }) => host === hostOf(url));
+}
+
+/** Delivers an event once, signed with each secret of its host, within 10 s. Redirects are not followed. */
 export async function deliver(
   { url, id, event, now }: Delivery,
   callbacks: readonly CallbackHost[],
   fetch: typeof globalThis.fetch = globalThis.fetch,
-): Promise<number> {
-  const host = hostOf(new URL(url));
+): Promise<DeliveryResult> {
+  const target = new URL(url);
   const body = JSON.stringify(event);
   const seconds = Math.floor(now / 1_000);
   const signatures: string[] = [];
   for (const callback of callbacks) {
-    if (callback.host !== host) continue;
+    if (!isAllowedCallback(target, [callback])) continue;
     signatures.push(await signWebhook(callback.secret, { id, timestamp: seconds, body }));
   }
-  if (signatures.length === 0) return 0;
-  const onTimeout = () => {
-    throw new Error("no response in time");
+  if (signatures.length === 0) return { status: 0, timedOut: false };
+  const headers = {
+    "content-type": "application/json",
+    "user-agent": `deepint-task/${VERSION}`,
+    "webhook-id": id,
+    "webhook-timestamp": String(seconds),
+    "webhook-signature": signatures.join(" "),
+  };
+  const send = async (signal: AbortSignal) => {
+    const init = { method: "POST", headers, body, redirect: "manual", signal } as const;
+    const response = await fetch(url, init);
+    response.body?.cancel().catch(() => {});
+    return { status: response.status, timedOut: false };
   };
   try {
-    return await withTimeout(async (signal) => {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          "webhook-id": id,
-          "webhook-timestamp": String(seconds),
-          "webhook-signature": signatures.join(" "),
-        },
-        body,
-        redirect: "manual",
-        signal,
-      });
-      response.body?.cancel().catch(() => {});
-      return response.status;
-    }, { ms: CALLBACK_TIMEOUT_MS, onTimeout });
+    const onTimeout = () => ({ status: 0, timedOut: true });
+    return await withTimeout(send, { ms: CALLBACK_TIMEOUT_MS, onTimeout });
   } catch {
-    return 0;
+    return { status: 0, timedOut: false };
   }
 }
 

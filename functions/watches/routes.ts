@@ -36,7 +36,9 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
   const { instance } = new Credentials(config);
 
   // field by field, because an engine may report its whole stored state
-  const bodyOf = ({ id, state, ids, polls, last, event, attempts, lastStatus }: WatchSnapshot) => ({
+  const bodyOf = (
+    { id, state, ids, polls, last, event, attempts, lastStatus, reason }: WatchSnapshot,
+  ) => ({
     id,
     state,
     ...(ids && { task: toWireIds(ids) }),
@@ -46,6 +48,7 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
     ...(event && { event: { type: event.type, ...(event.code && { code: event.code }) } }),
     ...(attempts !== undefined && { attempts }),
     ...(lastStatus !== undefined && { last_status: lastStatus }),
+    ...(reason && { reason }),
   } satisfies WatchBody);
 
   async function getOrCancel(act: "status" | "cancel", id: string): Promise<WatchResponse> {
@@ -70,7 +73,9 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
         ids.taskId,
         callbackUrl,
       ]);
-      const report = await callEngine(() => engine.start({ key, ids, callbackUrl, deadline }));
+      const report = await callEngine(() =>
+        engine.start({ key, instance, ids, callbackUrl, deadline })
+      );
       const { id, state, task = toWireIds(ids), location } = bodyOf(report);
       return { status: 202, body: { id, state, task, location }, headers: { location } };
     },

@@ -70,7 +70,9 @@ const watching = (method?: "GET" | "DELETE", broken = false) => async ({ platfor
       return await Promise.resolve(kept = newWatch({ id: `${key}-0`, ...order }, Date.now()));
     },
     async status() {
-      return kept && await step(await step(kept));
+      if (!kept) return undefined;
+      const { watch } = await step(kept);
+      return (await step(watch)).watch;
     },
     cancel: () => Promise.resolve(kept && cancelled(kept, Date.now())),
   };
