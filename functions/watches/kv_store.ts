@@ -69,12 +69,15 @@ function addChange(commit: Deno.AtomicOperation, { stored, update }: Change): vo
 export interface KvStoreOptions {
   /** Maximum number of open watches. @default 10000 */
   maxWatches?: number | undefined;
+  /** Resolves with `true` if the file of the KV was deleted. @default never deleted */
+  isDeleted?: () => Promise<boolean>;
 }
 
 /** A store of watches in a KV. Closing the KV is up to the caller. */
 export class KvStore implements WatchStore {
   readonly #kv: Deno.Kv;
   readonly #maxWatches: number;
+  readonly #isDeleted: (() => Promise<boolean>) | undefined;
   readonly #start = batched<StartRequest, Watch | undefined>(
     MAX_READ - 1,
     (requests) => this.#startAll(requests),
@@ -84,9 +87,10 @@ export class KvStore implements WatchStore {
     (changes) => this.#saveAll(changes),
   );
 
-  constructor(kv: Deno.Kv, { maxWatches = 10_000 }: KvStoreOptions = {}) {
+  constructor(kv: Deno.Kv, { maxWatches = 10_000, isDeleted }: KvStoreOptions = {}) {
     this.#kv = kv;
     this.#maxWatches = maxWatches;
+    this.#isDeleted = isDeleted;
   }
 
   start(key: string, create: (id: string) => Watch): Promise<Watch | undefined> {
@@ -144,6 +148,7 @@ export class KvStore implements WatchStore {
 
   async ping(): Promise<void> {
     await retryWhileLocked(() => this.#kv.set([ROOT, "ping"], true));
+    if (await this.#isDeleted?.()) throw new Error("the file of the store was deleted");
   }
 
   #commit(change: Deno.AtomicOperation): Promise<Deno.KvCommitResult | Deno.KvCommitError> {

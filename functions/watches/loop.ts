@@ -88,6 +88,10 @@ export class WatchLoop implements WatchEngine {
     throw new Error("too many conflicts with other processes");
   }
 
+  async ping(): Promise<void> {
+    await this.#store.ping();
+  }
+
   /**
    * Takes the steps that are due, including those that become due meanwhile.
    *

@@ -9,7 +9,10 @@ import { parseBody } from "../task/request_schema.ts";
 import { DEFAULT_DEADLINE, WatchRequest } from "./request_schema.ts";
 import type { WatchBody } from "./response_schema.ts";
 import type { WatchEngine, WatchSnapshot } from "./store.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
+
+const READY_TIMEOUT_MS = 5_000;
 
 /** A response about a watch. */
 export interface WatchResponse {
@@ -29,6 +32,8 @@ export interface Watches {
   status(id: string): Promise<WatchResponse>;
   /** Cancels a watch; the task keeps running. */
   cancel(id: string): Promise<WatchResponse>;
+  /** Checks that watches can be kept. Concurrent callers share one check. */
+  ready(): Promise<void>;
 }
 
 /** Creates the handlers of the watch routes over an engine. */
@@ -59,6 +64,16 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
     throw new HttpProblem("not-found", "no such watch", { code: "WATCH_NOT_FOUND" });
   }
 
+  let checking: Promise<void> | undefined;
+
+  async function ping(): Promise<void> {
+    const onTimeout = () => {
+      throw new Error("the store does not respond");
+    };
+    const work = async () => await engine.ping?.();
+    await callEngine(() => withTimeout(work, { ms: READY_TIMEOUT_MS, onTimeout }));
+  }
+
   return {
     async create(body) {
       const parsed = parseBody(WatchRequest, body);
@@ -81,6 +96,10 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
     },
     status: (id) => getOrCancel("status", id),
     cancel: (id) => getOrCancel("cancel", id),
+    async ready() {
+      if (!engine.ping) return; // on Workers, requests cannot wait for each other's promises
+      await (checking ??= ping().finally(() => checking = undefined));
+    },
   };
 }
 

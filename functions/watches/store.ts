@@ -25,6 +25,8 @@ export interface WatchEngine {
   status(id: string): Promise<WatchSnapshot | undefined>;
   /** Cancels a watch unless it has ended. Returns `undefined` if the id is unknown. */
   cancel(id: string): Promise<WatchSnapshot | undefined>;
+  /** Rejects if the store fails. @default the engine has no store of its own */
+  ping?(): Promise<void>;
 }
 
 /** A watch in a store. */

@@ -121,6 +121,7 @@ const ANSWERS: Example[] = [
   { name: "watch", operation: "getWatch", status: 200, ask: watching("GET") },
   { name: "watch-cancelled", operation: "cancelWatch", status: 200, ask: watching("DELETE") },
   { name: "health", operation: "health", status: 200, ask: get("/health") },
+  { name: "ready", operation: "ready", status: 200, ask: get("/ready") },
   {
     name: "explanation",
     operation: "explainProblem",

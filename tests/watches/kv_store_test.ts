@@ -556,3 +556,27 @@ Deno.test("a store that can't be opened keeps the server from starting, in one l
   assertEquals([code, refused.output.stdout], [1, ""]);
   assertMatch(refused.output.stderr, /^RESOLVE_KV_PATH: cannot open .+\n$/);
 });
+
+Deno.test("only the owner may read the files of the store, also those of an earlier release", async () => {
+  await using place = await folder();
+  await using world = serve(createReceiver());
+  const files = [place.file, `${place.file}-wal`, `${place.file}-shm`];
+  for (const file of files) await Deno.writeFile(file, new Uint8Array(), { mode: 0o644 });
+  await using process = server(place.file, world.settings);
+  await beginMany(await originOf(process), world, [{ status: "running" }]);
+  for (const file of files) {
+    assertEquals(((await Deno.stat(file)).mode ?? 0) & 0o777, 0o600, file);
+  }
+  await process.end("SIGTERM");
+});
+
+Deno.test("/ready is 503 once the file of the store is deleted", async () => {
+  await using place = await folder();
+  await using world = serve(createReceiver());
+  await using process = server(place.file, world.settings);
+  const origin = await originOf(process);
+  assertEquals((await fetch(`${origin}/ready`).then(objectOf)).status, "ok");
+  await Deno.remove(place.file);
+  assertEquals(await outcomeOf(await fetch(`${origin}/ready`)), [503, "watches-unavailable"]);
+  await process.end("SIGTERM");
+});
