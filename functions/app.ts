@@ -170,6 +170,12 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   });
 
   route(app, "/health", { GET: (c) => sendResponse(c, { status: 200, body: { status: "ok" } }) });
+  route(app, "/ready", {
+    async GET(c) {
+      await watches?.ready();
+      return sendResponse(c, { status: 200, body: { status: "ok" } });
+    },
+  });
   route(app, "/openapi.json", { GET: (c) => openapi(c, basePath) });
   route(app, "/problems/:name", { GET: problemDocs });
   route(app, "/resolve", { POST: [auth.bearerOrWebhook, tasks.resolve] });

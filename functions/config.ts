@@ -54,6 +54,8 @@ export interface Config {
 export interface CallbackHost {
   /** Host and port, for example `hooks.example.com:443`. */
   host: string;
+  /** Path that limits the allowed URLs, as in `/hooks/mine`. @default any path */
+  path?: string;
   /** `whsec_<base64>`, the secret that signs the events. */
   secret: string;
 }
@@ -196,7 +198,7 @@ const settingsSchema = (allowOpen: boolean) =>
     RESOLVE_CALLBACK_HOSTS: commaSeparated(
       v.check(
         (entry) => isWebhookSecret(entry.replace(/^[^=]+=\s*/, "")),
-        "each entry must be host[:port]=whsec_ and the base64 of 24 to 64 bytes",
+        "each entry must be host[:port][/path]=whsec_ and the base64 of 24 to 64 bytes",
       ),
     ),
     RESOLVE_KV_PATH: optionalText((path) => !/^(https?|:memory):/.test(path), "the path of a file"),

@@ -8,6 +8,7 @@ import type { OpenWatches } from "./watches/open.ts";
 
 /** A sweep starts no step after this time; the last steps take 20 s more, within the minute. */
 const SWEEP_MS = 30_000;
+const FILE_MODE = 0o600;
 
 async function exitOnConfigError<T>(start: () => Promise<T>): Promise<T> {
   try {
@@ -29,10 +30,26 @@ async function readSettings(): Promise<Config> {
   return readConfig(environment, { allowUnauthenticated: true, parseCallbackHosts });
 }
 
+/** Opens a KV whose files only the owner may read, also those of an earlier release. */
+async function openKv(path: string | undefined): Promise<Deno.Kv> {
+  if (path === undefined) return await Deno.openKv();
+  const file = await Deno.open(path, { create: true, write: true, mode: FILE_MODE });
+  file.close();
+  if (Deno.build.os !== "windows") {
+    for (const name of [path, `${path}-wal`, `${path}-shm`]) {
+      await Deno.chmod(name, FILE_MODE).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+  }
+  return await Deno.openKv(path); // SQLite creates the other files with the mode of the first
+}
+
 async function openWatches(): Promise<OpenWatches> {
   const { openWatches } = await loadWatches();
   const hasKv = typeof Deno.openKv === "function";
-  return await openWatches(config, { openKv: hasKv ? (path) => Deno.openKv(path) : undefined });
+  const isPresent = (path: string) => Deno.stat(path).then(() => true, () => false);
+  return await openWatches(config, { openKv: hasKv ? openKv : undefined, isPresent });
 }
 
 /** The settings of this process. */

@@ -5,13 +5,34 @@ import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem, invalidRequest } from "../http/problem.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
+import { VERSION } from "../../src/internal/version.ts";
 
 const CALLBACK_TIMEOUT_MS = 10_000;
 const MAX_URL = 2_000;
 
+/** Returns the host and port of a URL, including the default port of its scheme. */
+function hostOf({ hostname, port, protocol }: URL): string {
+  return `${hostname}:${port || (protocol === "http:" ? 80 : 443)}`;
+}
+
+function isLocal(config: Pick<Config, "token" | "instance">): boolean {
+  const { instance } = new Credentials(config);
+  return isLoopback(new URL(/^http:/.test(instance) ? instance : `https://${instance}`).hostname);
+}
+
+function isThisMachine(hostname: string): boolean {
+  return isLoopback(hostname) || hostname.endsWith(".localhost");
+}
+
+// `URL` normalizes every spelling of an IPv4 address to four numbers
+function isAddress(hostname: string): boolean {
+  return hostname.startsWith("[") || /^[\d.]+$/.test(hostname) ||
+    /(^|\.)localhost\.?$/.test(hostname);
+}
+
 /**
- * Parses the entries of `RESOLVE_CALLBACK_HOSTS`: `host[:port]=whsec_…`. Events to a host with several
- * entries are signed with each of its secrets.
+ * Parses the entries of `RESOLVE_CALLBACK_HOSTS`: `host[:port][/path]=whsec_…`. Events to a host with
+ * several entries are signed with each of its secrets.
  *
  * @throws {ConfigError} when an entry is malformed; the message never contains a secret
  */
@@ -27,15 +48,14 @@ export function parseCallbackHosts(
     [...apiKeys, ...webhookSecrets, ...linkSecrets].map((it) => [it, "inbound"]),
   );
   return entries.map((entry) => {
-    const [given = "", ...rest] = entry.split("=").map((part) => part.trim());
-    const secret = rest.join("="); // base64 ends in =
-    const url = /^[^/?#@%\\\s]+$/.test(given) && !/:0*$/.test(given) &&
-        URL.canParse(`https://${given}`)
-      ? new URL(`https://${given}`)
+    const [, address = "", secret = ""] = /^([^=]*?)\s*=\s*(.*)$/.exec(entry) ?? [];
+    const [, given = "", path = ""] = /^([^/?#@%\\\s]+)((?:\/[\w~.-]+)*)\/?$/.exec(address) ?? [];
+    const url = given !== "" && !/:0*$/.test(given) && URL.canParse(`https://${given}`)
+      ? new URL(`https://${given}${path}`)
       : undefined;
-    // a pattern would be read as a name and match nothing
-    if (!url || !/^(\[.*\]|[\w.-]+)$/.test(url.hostname)) {
-      throw refuse("each entry must begin with host[:port]; patterns are not supported");
+    // a pattern would be read as a name and match nothing, as would dot segments
+    if (!url || !/^(\[.*\]|[\w.-]+)$/.test(url.hostname) || url.pathname !== (path || "/")) {
+      throw refuse("each entry must begin with host[:port][/path]; patterns are not supported");
     }
     const { hostname } = url;
     if (isThisMachine(hostname) ? !local : isAddress(hostname)) {
@@ -44,12 +64,32 @@ export function parseCallbackHosts(
       );
     }
     const host = hostOf(url);
-    if ((uses.get(secret) ?? host) !== host) {
+    if ((uses.get(secret) ?? host + path) !== host + path) {
       throw refuse("a secret is used twice: callers, links and each host need different secrets");
     }
-    uses.set(secret, host);
-    return { host, secret };
+    uses.set(secret, host + path);
+    return { host, secret, ...(path && { path }) };
   });
+}
+
+function hasPath({ pathname }: URL, path: string): boolean {
+  if (path === "") return true;
+  // a server may decode these to separators and leave the path
+  if (/%(2f|5c)/i.test(pathname)) return false;
+  return pathname === path || pathname.startsWith(`${path}/`);
+}
+
+/** Returns the secrets that sign events to a URL, those of its longest path. */
+function secretsOf(url: URL, hosts: readonly CallbackHost[]): string[] {
+  const host = hostOf(url);
+  const matches = hosts.filter((it) => it.host === host && hasPath(url, it.path ?? ""));
+  const longest = Math.max(...matches.map(({ path = "" }) => path.length));
+  return matches.filter(({ path = "" }) => path.length === longest).map(({ secret }) => secret);
+}
+
+/** Returns `true` if the URL may be called. */
+export function isAllowedCallback(url: URL, hosts: readonly CallbackHost[]): boolean {
+  return secretsOf(url, hosts).length > 0;
 }
 
 /**
@@ -67,7 +107,7 @@ export function checkCallbackUrl(text: string, pointer: string, config: Config):
   if (url.username || url.password) throw wrong("must not contain user info");
   const plain = url.protocol === "http:" && isThisMachine(url.hostname) && isLocal(config);
   if (url.protocol !== "https:" && !plain) throw wrong("must be https");
-  if (!config.callbackHosts?.some(({ host }) => host === hostOf(url))) {
+  if (!isAllowedCallback(url, config.callbackHosts ?? [])) {
     throw new HttpProblem("forbidden", "the host of callback_url is not allowed", {
       code: "CALLBACK_NOT_ALLOWED",
     });
@@ -89,66 +129,44 @@ export interface Delivery {
   now: number;
 }
 
-/**
- * Delivers an event once, signed with each secret of its host, within 10 s. Redirects are not followed.
- *
- * @returns the status of the response; 0 without a response, or if the host is no longer allowed
- */
+/** Result of {@linkcode deliver}. */
+export interface DeliveryResult {
+  /** Status of the response; 0 without a response. */
+  readonly status: number;
+  /** `true` if there was no response in time. */
+  readonly timedOut: boolean;
+}
+
+/** Delivers an event once, signed with each secret of its host, within 10 s. Redirects are not followed. */
 export async function deliver(
   { url, id, event, now }: Delivery,
   callbacks: readonly CallbackHost[],
   fetch: typeof globalThis.fetch = globalThis.fetch,
-): Promise<number> {
-  const host = hostOf(new URL(url));
+): Promise<DeliveryResult> {
   const body = JSON.stringify(event);
   const seconds = Math.floor(now / 1_000);
   const signatures: string[] = [];
-  for (const callback of callbacks) {
-    if (callback.host !== host) continue;
-    signatures.push(await signWebhook(callback.secret, { id, timestamp: seconds, body }));
+  for (const secret of secretsOf(new URL(url), callbacks)) {
+    signatures.push(await signWebhook(secret, { id, timestamp: seconds, body }));
   }
-  if (signatures.length === 0) return 0;
-  const onTimeout = () => {
-    throw new Error("no response in time");
+  if (signatures.length === 0) return { status: 0, timedOut: false };
+  const headers = {
+    "content-type": "application/json",
+    "user-agent": `deepint-task/${VERSION}`,
+    "webhook-id": id,
+    "webhook-timestamp": String(seconds),
+    "webhook-signature": signatures.join(" "),
+  };
+  const send = async (signal: AbortSignal) => {
+    const init = { method: "POST", headers, body, redirect: "manual", signal } as const;
+    const response = await fetch(url, init);
+    response.body?.cancel().catch(() => {});
+    return { status: response.status, timedOut: false };
   };
   try {
-    return await withTimeout(async (signal) => {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          "webhook-id": id,
-          "webhook-timestamp": String(seconds),
-          "webhook-signature": signatures.join(" "),
-        },
-        body,
-        redirect: "manual",
-        signal,
-      });
-      response.body?.cancel().catch(() => {});
-      return response.status;
-    }, { ms: CALLBACK_TIMEOUT_MS, onTimeout });
+    const onTimeout = () => ({ status: 0, timedOut: true });
+    return await withTimeout(send, { ms: CALLBACK_TIMEOUT_MS, onTimeout });
   } catch {
-    return 0;
+    return { status: 0, timedOut: false };
   }
-}
-
-/** Returns the host and port of a URL, including the default port of its scheme. */
-function hostOf({ hostname, port, protocol }: URL): string {
-  return `${hostname}:${port || (protocol === "http:" ? 80 : 443)}`;
-}
-
-function isLocal(config: Pick<Config, "token" | "instance">): boolean {
-  const { instance } = new Credentials(config);
-  return isLoopback(new URL(/^http:/.test(instance) ? instance : `https://${instance}`).hostname);
-}
-
-function isThisMachine(hostname: string): boolean {
-  return isLoopback(hostname) || hostname.endsWith(".localhost");
-}
-
-// `URL` normalizes every spelling of an IPv4 address to four numbers
-function isAddress(hostname: string): boolean {
-  return hostname.startsWith("[") || /^[\d.]+$/.test(hostname) ||
-    /(^|\.)localhost\.?$/.test(hostname);
 }

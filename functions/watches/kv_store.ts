@@ -5,10 +5,8 @@
  */
 import { batched } from "./batch.ts";
 import { retryWhileLocked } from "./kv_lock.ts";
-import { isActive, isReusable, queueOf, type Watch } from "./state.ts";
+import { isActive, isReusable, isWatch, queueOf, type Watch } from "./state.ts";
 import type { ClaimOptions, ClaimResult, StoredWatch, WatchStore, WatchUpdate } from "./store.ts";
-
-type Value = WatchUpdate;
 
 interface StartRequest {
   readonly key: string;
@@ -25,6 +23,7 @@ const OPEN = [ROOT, "open"];
 const DUE = [ROOT, "due"];
 const generationKey = (key: string) => [ROOT, "head", key];
 const watchKey = (id: string) => [ROOT, "watch", id];
+const isSameKey = (one: Deno.KvKey, other: Deno.KvKey) => one.join("\n") === other.join("\n");
 
 /** Keys that a KV reads in one call, and changes saved in one commit (a commit checks 100 keys). */
 const MAX_READ = 10;
@@ -41,8 +40,16 @@ function dueKey({ watch, claimableAt }: WatchUpdate): Deno.KvKey {
   return [...DUE, queueOf(watch), claimableAt, watch.id];
 }
 
-function toStored({ value, versionstamp }: Deno.KvEntryMaybe<Value>): StoredWatch | undefined {
-  return versionstamp === null ? undefined : { ...value, revision: versionstamp };
+function isUpdate(value: unknown): value is WatchUpdate {
+  return typeof value === "object" && value !== null && "watch" in value && isWatch(value.watch) &&
+    "claimableAt" in value && Number.isFinite(value.claimableAt);
+}
+
+function toStored(
+  { key, value, versionstamp }: Deno.KvEntryMaybe<unknown>,
+): StoredWatch | undefined {
+  if (versionstamp === null || !isUpdate(value) || value.watch.id !== key[2]) return undefined;
+  return { ...value, revision: versionstamp };
 }
 
 /** Adds the change of an entry and its index to a commit. */
@@ -62,12 +69,15 @@ function addChange(commit: Deno.AtomicOperation, { stored, update }: Change): vo
 export interface KvStoreOptions {
   /** Maximum number of open watches. @default 10000 */
   maxWatches?: number | undefined;
+  /** Resolves with `true` if the file of the KV was deleted. @default never deleted */
+  isDeleted?: () => Promise<boolean>;
 }
 
 /** A store of watches in a KV. Closing the KV is up to the caller. */
 export class KvStore implements WatchStore {
   readonly #kv: Deno.Kv;
   readonly #maxWatches: number;
+  readonly #isDeleted: (() => Promise<boolean>) | undefined;
   readonly #start = batched<StartRequest, Watch | undefined>(
     MAX_READ - 1,
     (requests) => this.#startAll(requests),
@@ -77,9 +87,10 @@ export class KvStore implements WatchStore {
     (changes) => this.#saveAll(changes),
   );
 
-  constructor(kv: Deno.Kv, { maxWatches = 10_000 }: KvStoreOptions = {}) {
+  constructor(kv: Deno.Kv, { maxWatches = 10_000, isDeleted }: KvStoreOptions = {}) {
     this.#kv = kv;
     this.#maxWatches = maxWatches;
+    this.#isDeleted = isDeleted;
   }
 
   start(key: string, create: (id: string) => Watch): Promise<Watch | undefined> {
@@ -87,7 +98,7 @@ export class KvStore implements WatchStore {
   }
 
   async get(id: string): Promise<StoredWatch | undefined> {
-    return toStored(await retryWhileLocked(() => this.#kv.get<Value>(watchKey(id))));
+    return toStored(await retryWhileLocked(() => this.#kv.get(watchKey(id))));
   }
 
   save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined> {
@@ -98,14 +109,25 @@ export class KvStore implements WatchStore {
     const range = { start: [...DUE, queue], end: [...DUE, queue, now + 1] };
     const keys = await this.#list(range, limit);
     const claimed: StoredWatch[] = [];
+    const unreadable: string[] = [];
     for (let index = 0; index < keys.length; index += MAX_READ) {
       const chunk = keys.slice(index, index + MAX_READ);
       const entries = await retryWhileLocked(() =>
-        this.#kv.getMany<Value[]>(chunk.map((key) => watchKey(String(key[4]))))
+        this.#kv.getMany<unknown[]>(chunk.map((key) => watchKey(String(key[4]))))
       );
-      claimed.push(...await this.#claimAll(chunk, entries, leaseUntil));
+      await Promise.all(entries.map(async (entry, index) => {
+        const key = chunk[index] ?? [];
+        const stored = toStored(entry);
+        if (stored && isActive(stored.watch) && isSameKey(dueKey(stored), key)) {
+          const update = { watch: stored.watch, claimableAt: leaseUntil };
+          const saved = await this.save(stored, update);
+          if (saved) claimed.push(saved);
+        } else if (await this.#removeDue(key, entry) && entry.versionstamp !== null && !stored) {
+          unreadable.push(String(key[4]));
+        }
+      }));
     }
-    return { claimed, found: keys.length };
+    return { claimed, found: keys.length, unreadable };
   }
 
   async nextDueAt(): Promise<ReadonlyMap<string, number>> {
@@ -114,10 +136,19 @@ export class KvStore implements WatchStore {
     for (;;) {
       const [key] = await this.#list({ prefix: DUE, ...(start && { start }) }, 1);
       if (!key) return next;
-      const [, , queue = "", dueAt] = key;
-      next.set(String(queue), Number(dueAt));
-      start = [...DUE, queue, true]; // `true` sorts after every number
+      const [, , queue, dueAt, id] = key;
+      if (typeof queue === "string" && typeof dueAt === "number" && typeof id === "string") {
+        next.set(queue, dueAt);
+        start = [...DUE, queue, true]; // `true` sorts after every number
+      } else {
+        await retryWhileLocked(() => this.#kv.delete(key));
+      }
     }
+  }
+
+  async ping(): Promise<void> {
+    await retryWhileLocked(() => this.#kv.set([ROOT, "ping"], true));
+    if (await this.#isDeleted?.()) throw new Error("the file of the store was deleted");
   }
 
   #commit(change: Deno.AtomicOperation): Promise<Deno.KvCommitResult | Deno.KvCommitError> {
@@ -129,17 +160,14 @@ export class KvStore implements WatchStore {
     return await retryWhileLocked(list);
   }
 
-  async #claimAll(
-    keys: readonly Deno.KvKey[],
-    entries: readonly Deno.KvEntryMaybe<Value>[],
-    leaseUntil: number,
-  ): Promise<StoredWatch[]> {
-    const claims = entries.map((entry, index) => {
-      const stored = toStored(entry);
-      if (!stored || stored.claimableAt !== keys[index]?.[3]) return; // another process has it
-      return this.save(stored, { watch: stored.watch, claimableAt: leaseUntil });
-    });
-    return (await Promise.all(claims)).filter((stored) => stored !== undefined);
+  /** Removes an index entry, and sets its watch aside if that is unreadable. */
+  async #removeDue(due: Deno.KvKey, entry: Deno.KvEntryMaybe<unknown>): Promise<boolean> {
+    const { key, value, versionstamp } = entry;
+    const commit = this.#kv.atomic().check({ key, versionstamp }).delete(due);
+    if (versionstamp !== null && !toStored(entry)) {
+      commit.delete(key).set([ROOT, "unreadable", key[2] ?? ""], value).sum(OPEN, MINUS_ONE);
+    }
+    return (await this.#commit(commit)).ok;
   }
 
   async #startAll(requests: readonly StartRequest[]): Promise<readonly (Watch | undefined)[]> {

@@ -66,8 +66,8 @@ export class WatchLoop implements WatchEngine {
     this.#leaseMs = 2 * maxStepMs(config) + 10_000; // a poll, and the delivery of its event
   }
 
-  async start({ key, ids, callbackUrl, deadline }: NewWatch): Promise<Watch> {
-    const create = (id: string) => newWatch({ id, ids, callbackUrl, deadline }, this.#now());
+  async start({ key, ...fields }: NewWatch): Promise<Watch> {
+    const create = (id: string) => newWatch({ id, ...fields }, this.#now());
     const watch = await this.#store.start(key, create);
     if (!watch) throw tooManyWatches(this.#config.maxWatches ?? 10_000);
     if (isActive(watch)) this.#wakeBy(watch.dueAt);
@@ -86,6 +86,10 @@ export class WatchLoop implements WatchEngine {
       if (await this.#store.save(stored, { ...stored, watch })) return watch;
     }
     throw new Error("too many conflicts with other processes");
+  }
+
+  async ping(): Promise<void> {
+    await this.#store.ping();
   }
 
   /**
@@ -160,7 +164,11 @@ export class WatchLoop implements WatchEngine {
       const now = this.#now();
       const leaseUntil = now + this.#leaseMs;
       const options = { queue, limit: slots, now, leaseUntil };
-      const { claimed, found } = await this.#store.claim(options);
+      const { claimed, found, unreadable } = await this.#store.claim(options);
+      for (const id of unreadable) {
+        const error = "watches: the stored state is unreadable and was set aside";
+        this.#log({ time: new Date(now).toISOString(), watch: sanitizeText(id), error });
+      }
       for (const stored of claimed) {
         unused--;
         const step = this.#process(stored, leaseUntil).finally(() => this.#running.delete(step));
@@ -178,7 +186,8 @@ export class WatchLoop implements WatchEngine {
     let slot: string | undefined = queueOf(claimed.watch);
     try {
       while (stored && slot !== undefined) {
-        const watch = await this.#step(stored.watch);
+        const { watch, timedOut } = await this.#step(stored.watch);
+        this.#pools.setSlow(slot, timedOut);
         const next = this.#nextSlot(watch);
         // the event is saved before it is delivered
         const claimableAt = next === undefined ? watch.dueAt : leaseUntil;

@@ -9,6 +9,8 @@ export { parseCallbackHosts } from "./callback.ts";
 export interface OpenWatchesOptions {
   /** Opens a KV, or the default one without a path. @default the runtime has none */
   openKv?: ((path: string | undefined) => Promise<Deno.Kv>) | undefined;
+  /** Resolves with `false` if the file of the KV was deleted. @default always present */
+  isPresent?: (path: string) => Promise<boolean>;
 }
 
 /** Open watches. */
@@ -26,7 +28,7 @@ export interface OpenWatches {
  */
 export async function openWatches(
   config: Config,
-  { openKv }: OpenWatchesOptions,
+  { openKv, isPresent }: OpenWatchesOptions,
 ): Promise<OpenWatches> {
   if (!openKv) {
     const problem = "this Deno has no KV: start it with --unstable-kv";
@@ -37,7 +39,11 @@ export async function openWatches(
     import("./loop.ts"),
   ]);
   try {
-    const loop = new WatchLoop(new KvStore(await openKv(config.kvPath), config), config);
+    const { kvPath, maxWatches } = config;
+    const kv = await openKv(kvPath);
+    // SQLite keeps writing to a deleted file
+    const isDeleted = async () => kvPath !== undefined && await isPresent?.(kvPath) === false;
+    const loop = new WatchLoop(new KvStore(kv, { maxWatches, isDeleted }), config);
     return { loop, routes: createWatches(config, loop) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : "it failed";

@@ -17,6 +17,7 @@ export const WatchBody = v.object({
   })),
   attempts: v.optional(v.number()),
   last_status: v.optional(v.number()),
+  reason: v.optional(v.picklist(["INSTANCE_CHANGED", "NOT_ALLOWED", "HOST_REMOVED"])),
 });
 /** A watch. */
 export type WatchBody = v.InferOutput<typeof WatchBody>;

@@ -9,7 +9,10 @@ import { parseBody } from "../task/request_schema.ts";
 import { DEFAULT_DEADLINE, WatchRequest } from "./request_schema.ts";
 import type { WatchBody } from "./response_schema.ts";
 import type { WatchEngine, WatchSnapshot } from "./store.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
+
+const READY_TIMEOUT_MS = 5_000;
 
 /** A response about a watch. */
 export interface WatchResponse {
@@ -29,6 +32,8 @@ export interface Watches {
   status(id: string): Promise<WatchResponse>;
   /** Cancels a watch; the task keeps running. */
   cancel(id: string): Promise<WatchResponse>;
+  /** Checks that watches can be kept. Concurrent callers share one check. */
+  ready(): Promise<void>;
 }
 
 /** Creates the handlers of the watch routes over an engine. */
@@ -36,7 +41,9 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
   const { instance } = new Credentials(config);
 
   // field by field, because an engine may report its whole stored state
-  const bodyOf = ({ id, state, ids, polls, last, event, attempts, lastStatus }: WatchSnapshot) => ({
+  const bodyOf = (
+    { id, state, ids, polls, last, event, attempts, lastStatus, reason }: WatchSnapshot,
+  ) => ({
     id,
     state,
     ...(ids && { task: toWireIds(ids) }),
@@ -46,6 +53,7 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
     ...(event && { event: { type: event.type, ...(event.code && { code: event.code }) } }),
     ...(attempts !== undefined && { attempts }),
     ...(lastStatus !== undefined && { last_status: lastStatus }),
+    ...(reason && { reason }),
   } satisfies WatchBody);
 
   async function getOrCancel(act: "status" | "cancel", id: string): Promise<WatchResponse> {
@@ -54,6 +62,16 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
       : undefined;
     if (report) return { status: 200, body: bodyOf(report) };
     throw new HttpProblem("not-found", "no such watch", { code: "WATCH_NOT_FOUND" });
+  }
+
+  let checking: Promise<void> | undefined;
+
+  async function ping(): Promise<void> {
+    const onTimeout = () => {
+      throw new Error("the store does not respond");
+    };
+    const work = async () => await engine.ping?.();
+    await callEngine(() => withTimeout(work, { ms: READY_TIMEOUT_MS, onTimeout }));
   }
 
   return {
@@ -70,12 +88,18 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
         ids.taskId,
         callbackUrl,
       ]);
-      const report = await callEngine(() => engine.start({ key, ids, callbackUrl, deadline }));
+      const report = await callEngine(() =>
+        engine.start({ key, instance, ids, callbackUrl, deadline })
+      );
       const { id, state, task = toWireIds(ids), location } = bodyOf(report);
       return { status: 202, body: { id, state, task, location }, headers: { location } };
     },
     status: (id) => getOrCancel("status", id),
     cancel: (id) => getOrCancel("cancel", id),
+    async ready() {
+      if (!engine.ping) return; // on Workers, requests cannot wait for each other's promises
+      await (checking ??= ping().finally(() => checking = undefined));
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * What becomes of a watch, step by step. Pure: no clock, no request, no store, so that every engine
- * goes through the same states.
+ * States of a watch and the transitions between them. Pure: it has no clock, sends no request and knows
+ * no store, so that every engine goes through the same states.
  */
 import { pollDelay } from "../../mod.ts";
 import type { ProblemType } from "../http/problem.ts";
@@ -8,81 +8,128 @@ import type { TaskIds } from "../http/task_ids.ts";
 import type { Finished, Running } from "../task/response_schema.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
 
-/** How a watch stands. A watch whose event has not been taken yet is still `watching`. */
+/** State of a watch. It stays `watching` until its event is delivered. */
 export type WatchState = "watching" | "delivered" | "failed" | "expired" | "cancelled";
 
-/** What a callback is told. */
+/** Type of an event. */
 export type EventType = "task.success" | "task.failed" | "task.expired" | "task.unresolved";
 
-/** A watch, as an engine keeps it: plain data. Times are in ms since 1970. */
+/** Reason for which the endpoint itself ended a watch: a change of its settings. */
+export type EndReason = "INSTANCE_CHANGED" | "NOT_ALLOWED" | "HOST_REMOVED";
+
+/** A watch as an engine keeps it: plain data. Times are in ms since 1970. */
 export interface Watch {
-  /** Its id, which is the `webhook-id` of its event too. */
+  /** Version of this format. */
+  readonly version: typeof VERSION;
   readonly id: string;
-  /** The task. */
+  /** `webhook-id` of the event: random, so that no other watch ever has it. */
+  readonly eventId: string;
+  /** Instance of the task, in the form of `Credentials.instance`. */
+  readonly instance: string;
   readonly ids: TaskIds;
-  /** Who is told of its end. */
   readonly callbackUrl: string;
-  /** When it began. */
   readonly startedAt: number;
-  /** How long it may take, in ms. */
+  /** Maximum duration in ms. */
   readonly deadline: number;
-  /** How it stands. */
   readonly state: WatchState;
-  /** When the next poll or delivery is due. */
+  /** Set if the state is `failed` because of the settings. */
+  readonly reason?: EndReason;
+  /** Time of the next poll or delivery. */
   readonly dueAt: number;
-  /** When it last changed. */
   readonly updatedAt: number;
-  /** How many polls there were. */
   readonly polls: number;
-  /** How many polls running found no such task, or an unknown status. */
+  /** Number of polls in a row that found no such task, an unknown status or a refusal. */
   readonly consecutiveMisses: number;
-  /** What the last poll that got an answer was told. */
+  /** Last response about the task. */
   readonly last?: Finished | Running;
-  /** What there is to tell, once that is known. */
+  /** The event, once the task or the watch has ended. */
   readonly event?: WatchEnd;
-  /** How many deliveries were tried. */
+  /** Number of deliveries. */
   readonly attempts: number;
-  /** What the last of them was answered: a status, or 0 for no answer. */
+  /** Status of the last delivery; 0 without a response. */
   readonly lastStatus?: number;
 }
 
-/** What there is to tell. */
+/** End of a task, to be delivered. */
 export interface WatchEnd {
-  /** What kind of end it was. */
   readonly type: EventType;
-  /** Why the task could not be followed to its end. */
+  /** Reason of `task.unresolved`. */
   readonly code?: string;
-  /** When that was found, in ms since 1970. */
   readonly endedAt: number;
 }
 
-/** What a poll brought. */
+/** Result of a poll. */
 export type PollOutcome =
   | { readonly answer: Finished | Running; readonly retryAfter?: number | undefined }
   | { readonly problem: ProblemType; readonly retryAfter?: number | undefined };
 
-/** When a step happens, and its share of chance. */
+/** Result of a delivery. */
+export interface DeliveryOutcome {
+  /** Status of the response; 0 without a response. */
+  readonly status: number;
+  /** `Retry-After` of the response, in ms. @default none */
+  readonly retryAfter?: number | undefined;
+}
+
+/** Time and jitter of a step. */
 export interface StepInputs {
-  /** ms since 1970. */
+  /** Milliseconds since 1970. */
   now: number;
-  /** The jitter: a number in [0, 1). */
+  /** A number in [0, 1). */
   random: number;
 }
 
-/** No task, or no known status, so many times running: it will not be found any more. */
+const VERSION = 1;
 const MAX_MISSES = 5;
-
 const MAX_DELIVERY_MS = 86_400_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 3_600_000;
 
-/** A new watch, whose first poll is due at once. */
+/** Code of `task.unresolved` for each problem that counts as a miss. */
+const MISS_CODES: { readonly [type in ProblemType]?: string } = {
+  "not-found": "TASK_NOT_FOUND",
+  "unknown-status": "UNKNOWN_STATUS",
+  "upstream-credentials": "UPSTREAM_CREDENTIALS",
+};
+
+/** Creates a watch whose first poll is due immediately. */
 export function newWatch(
-  watch: Pick<Watch, "id" | "ids" | "callbackUrl" | "deadline">,
+  watch: Pick<Watch, "id" | "instance" | "ids" | "callbackUrl" | "deadline">,
   now: number,
 ): Watch {
-  const unchanged = { state: "watching", polls: 0, consecutiveMisses: 0, attempts: 0 } as const;
-  return { ...watch, ...unchanged, startedAt: now, dueAt: now, updatedAt: now };
+  return {
+    version: VERSION,
+    ...watch,
+    eventId: crypto.randomUUID(),
+    state: "watching",
+    polls: 0,
+    consecutiveMisses: 0,
+    attempts: 0,
+    startedAt: now,
+    dueAt: now,
+    updatedAt: now,
+  };
+}
+
+const STATES: readonly unknown[] = ["watching", "delivered", "failed", "expired", "cancelled"];
+const TEXTS = ["id", "eventId", "instance", "callbackUrl"];
+const NUMBERS = ["startedAt", "deadline", "dueAt", "updatedAt", "polls", "attempts"];
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/** Returns `true` if a stored value is a watch in the current format. */
+export function isWatch(value: unknown): value is Watch {
+  if (!isRecord(value) || value.version !== VERSION || !STATES.includes(value.state)) return false;
+  const { ids, event, last, callbackUrl, consecutiveMisses } = value;
+  return TEXTS.every((name) => typeof value[name] === "string") &&
+    [...NUMBERS.map((name) => value[name]), consecutiveMisses].every(Number.isFinite) &&
+    URL.canParse(String(callbackUrl)) &&
+    isRecord(ids) &&
+    [ids.organizationId, ids.workspaceId, ids.taskId].every((id) => typeof id === "string") &&
+    (event === undefined || isRecord(event) && Number.isFinite(event.endedAt)) &&
+    (last === undefined || isRecord(last) && isRecord(last.task) && isRecord(last.task.info));
 }
 
 /** Returns `true` until the watch has ended. */
@@ -103,68 +150,23 @@ export function queueOf({ event, callbackUrl }: Watch): string {
   return event ? new URL(callbackUrl).host : POLLS;
 }
 
-/** What a poll makes of a watch. */
-export function afterPoll(watch: Watch, outcome: PollOutcome, moment: StepInputs): Watch {
-  const { now } = moment;
-  const problem = "problem" in outcome ? outcome.problem : undefined;
-  const missed = problem === "not-found" || problem === "unknown-status";
-  const consecutiveMisses = missed ? watch.consecutiveMisses + 1 : 0;
-  const polled: Watch = {
-    ...watch,
-    ...("answer" in outcome && { last: truncateTexts(outcome.answer) }),
-    polls: watch.polls + 1,
-    consecutiveMisses,
-    updatedAt: now,
-  };
-  const finish = (type: EventType, code?: string): Watch => ({
-    ...polled,
-    event: { type, ...(code && { code }), endedAt: now },
-    dueAt: now,
-  });
-  if ("answer" in outcome && outcome.answer.status === "success") return finish("task.success");
-  if ("answer" in outcome && outcome.answer.status === "failed") return finish("task.failed");
-  if (problem === "upstream-credentials") return finish("task.unresolved", "UPSTREAM_CREDENTIALS");
-  if (missed && consecutiveMisses >= MAX_MISSES) {
-    return finish(
-      "task.unresolved",
-      problem === "not-found" ? "TASK_NOT_FOUND" : "UNKNOWN_STATUS",
-    );
+/** Truncates texts to 4 kB: stores keep a character as one byte or as two. */
+function truncateTexts<T>(value: T): T {
+  if (typeof value === "string") {
+    // deno-lint-ignore no-control-regex -- the characters that fit into a byte
+    const kept = value.slice(0, /^[\x00-\xff]*$/.test(value) ? 4_000 : 2_000);
+    // don't end in half a surrogate pair, which is not valid Unicode
+    return (kept === value ? kept : kept.replace(/[\ud800-\udbff]$/, "")) as T & string;
   }
-  const deadline = watch.startedAt + watch.deadline;
-  if (now >= deadline) return finish("task.expired");
-  return {
-    ...polled,
-    dueAt: Math.min(now + pollInterval(polled, outcome.retryAfter, moment), deadline),
-  };
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, it]) => [truncateTexts(key), truncateTexts(it)]),
+  ) as T;
 }
 
 /**
- * What a delivery makes of a watch. 410 means that the receiver wants no more; anything else but a
- * 2xx is tried again for 24 hours.
- *
- * @param status of the receiver's answer; 0 for none
- */
-export function afterDelivery(watch: Watch, status: number, { now, random }: StepInputs): Watch {
-  const attempts = watch.attempts + 1;
-  const tried: Watch = { ...watch, attempts, lastStatus: status, updatedAt: now };
-  if (status >= 200 && status < 300) {
-    return { ...tried, state: watch.event?.type === "task.expired" ? "expired" : "delivered" };
-  }
-  const end = (watch.event?.endedAt ?? now) + MAX_DELIVERY_MS;
-  if (status === 410 || now >= end) return { ...tried, state: "failed" };
-  const delay = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), MAX_RETRY_MS) * (1 + 0.1 * random);
-  return { ...tried, dueAt: Math.min(now + delay, end) };
-}
-
-/** A watch that nobody wants any more. */
-export function cancelled(watch: Watch, now: number): Watch {
-  return isActive(watch) ? { ...watch, state: "cancelled", updatedAt: now } : watch;
-}
-
-/**
- * Milliseconds until the next poll: the adaptive schedule, which for a deadline of over half a day
- * goes on to a longer interval, at most the 800th part of the deadline, and for a very long one begins
- * with a longer interval, so that no watch takes 850 polls.
+ * Returns the milliseconds until the next poll: the adaptive schedule, with the upper bound max(60 s,
+ * deadline / 800) and the lower bound deadline / 40,000, so that no watch takes 850 polls.
  */
 export function pollInterval(
   { last, startedAt, deadline }: Pick<Watch, "last" | "startedAt" | "deadline">,
@@ -172,7 +174,7 @@ export function pollInterval(
   { now, random }: StepInputs,
 ): number {
   const created = last?.task.info.created;
-  // a clock that differs must not make an old watch look like a young one
+  // a platform whose clock differs must not make an old watch look young
   const elapsed = Math.max(
     elapsedTime(created ? new Date(created) : null, startedAt, now),
     now - startedAt,
@@ -181,16 +183,62 @@ export function pollInterval(
   return Math.max(pollDelay({ elapsed, retryAfter, random }), share * (1 + 0.1 * random));
 }
 
-/** An answer whose texts are cut to 4 kB each, as some stores keep them: in bytes, or two a character. */
-function truncateTexts<T>(value: T): T {
-  if (typeof value === "string") {
-    // deno-lint-ignore no-control-regex -- the characters that a byte can hold
-    const kept = value.slice(0, /^[\x00-\xff]*$/.test(value) ? 4_000 : 2_000);
-    // half a character at the end is none that a receiver could keep
-    return (kept === value ? kept : kept.replace(/[\ud800-\udbff]$/, "")) as T & string;
+function endOf(outcome: PollOutcome, misses: number): Omit<WatchEnd, "endedAt"> | undefined {
+  if ("answer" in outcome) {
+    const { status } = outcome.answer;
+    return status === "success" || status === "failed" ? { type: `task.${status}` } : undefined;
   }
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, it]) => [truncateTexts(key), truncateTexts(it)]),
-  ) as T;
+  const code = MISS_CODES[outcome.problem];
+  return code && misses >= MAX_MISSES ? { type: "task.unresolved", code } : undefined;
+}
+
+/** Returns the watch after a poll. */
+export function afterPoll(watch: Watch, outcome: PollOutcome, inputs: StepInputs): Watch {
+  const { now } = inputs;
+  const isMiss = "problem" in outcome && MISS_CODES[outcome.problem] !== undefined;
+  const consecutiveMisses = isMiss ? watch.consecutiveMisses + 1 : 0;
+  const polled: Watch = {
+    ...watch,
+    ...("answer" in outcome && { last: truncateTexts(outcome.answer) }),
+    polls: watch.polls + 1,
+    consecutiveMisses,
+    updatedAt: now,
+  };
+  const deadlineAt = watch.startedAt + watch.deadline;
+  const end = endOf(outcome, consecutiveMisses) ??
+    (now >= deadlineAt ? { type: "task.expired" as const } : undefined);
+  if (end) return { ...polled, event: { ...end, endedAt: now }, dueAt: now };
+  const dueAt = now + pollInterval(polled, outcome.retryAfter, inputs);
+  return { ...polled, dueAt: Math.min(dueAt, deadlineAt) };
+}
+
+/**
+ * Returns the watch after a delivery. A 2xx is success, 410 ends the watch. Anything else is retried for
+ * 24 hours, not before the `Retry-After` of a 429 or 503.
+ */
+export function afterDelivery(
+  watch: Watch,
+  { status, retryAfter = 0 }: DeliveryOutcome,
+  { now, random }: StepInputs,
+): Watch {
+  const attempts = watch.attempts + 1;
+  const tried: Watch = { ...watch, attempts, lastStatus: status, updatedAt: now };
+  if (status >= 200 && status < 300) {
+    return { ...tried, state: watch.event?.type === "task.expired" ? "expired" : "delivered" };
+  }
+  const end = (watch.event?.endedAt ?? now) + MAX_DELIVERY_MS;
+  if (status === 410 || now >= end) return { ...tried, state: "failed" };
+  const backoff = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), MAX_RETRY_MS);
+  const asked = status === 429 || status === 503 ? retryAfter : 0;
+  return { ...tried, dueAt: Math.min(now + Math.max(backoff * (1 + 0.1 * random), asked), end) };
+}
+
+/** Returns the watch after its cancellation; unchanged if it has ended. */
+export function cancelled(watch: Watch, now: number): Watch {
+  return isActive(watch) ? { ...watch, state: "cancelled", updatedAt: now } : watch;
+}
+
+/** Returns a watch that the endpoint has ended. */
+export function ended(watch: Watch, reason: EndReason, now: number): Watch {
+  return { ...watch, state: "failed", reason, updatedAt: now };
 }

@@ -1,55 +1,92 @@
-/** One step of a watch: a poll, or a delivery, and what that makes of it. Every engine runs these. */
+/** One step of a watch, a poll or a delivery; the same for every engine. */
 import { Credentials, DeepintHTTPError, type Fetch } from "../../mod.ts";
-import { statusPagePath, taskBody, upstreamProblem } from "../task/response.ts";
-import { writeLogEntry } from "../http/log.ts";
-import { deliver } from "./callback.ts";
-import type { Config } from "../config.ts";
 import { createLinkSigner } from "../auth/link_token.ts";
-import { unloadedTask } from "../task/shared_poll.ts";
+import type { Config } from "../config.ts";
+import { writeLogEntry } from "../http/log.ts";
 import { HttpProblem } from "../http/problem.ts";
-import { afterDelivery, afterPoll, type PollOutcome, type Watch, type WatchEnd } from "./state.ts";
+import type { TaskIds } from "../http/task_ids.ts";
+import { statusPagePath, taskBody, upstreamProblem } from "../task/response.ts";
+import { unloadedTask } from "../task/shared_poll.ts";
+import { deliver, isAllowedCallback } from "./callback.ts";
+import {
+  afterDelivery,
+  afterPoll,
+  ended,
+  type EndReason,
+  type PollOutcome,
+  type Watch,
+  type WatchEnd,
+} from "./state.ts";
 
-/** What {@linkcode createStep} takes beside the configuration. */
+/** Options of {@linkcode createStep}. */
 export interface StepOptions {
-  /** The function that polls go through. @default globalThis.fetch */
+  /** Sends polls. @default globalThis.fetch */
   fetch?: Fetch | undefined;
-  /** The function that callbacks go through. @default globalThis.fetch */
+  /** Sends deliveries. @default globalThis.fetch */
   callbackFetch?: typeof globalThis.fetch | undefined;
-  /** The clock, in ms since 1970. @default Date.now */
+  /** Clock, in ms since 1970. @default Date.now */
   now?: () => number;
-  /** The jitter. @default Math.random */
+  /** Jitter. @default Math.random */
   random?: () => number;
-  /** Where log entries go, from the end of a task on. @default a JSON line to standard output */
+  /** Receives log entries. @default a line of JSON on standard output */
   log?: (entry: WatchLogEntry) => void;
 }
 
-/** What the log is told of a watch: its end, each delivery; or what an engine failed of. */
+/** Log entry of the end of a task, of a delivery or of a failure of the engine. */
 export interface WatchLogEntry extends Partial<Pick<Watch, "state" | "polls" | "attempts">> {
   /** ISO 8601. */
   time: string;
-  /** The watch's id. */
+  /** Id of the watch. */
   watch?: string;
-  /** What there is to tell. */
+  /** Type of the event. */
   event?: string;
-  /** What the last delivery was answered. */
+  /** Reason for which the endpoint ended the watch. */
+  reason?: EndReason;
+  /** Status of the last delivery. */
   last_status?: number | undefined;
-  /** What failed outside of any watch. */
+  /** Failure of the engine. */
   error?: string;
 }
 
-/** Takes a watch one step on; never rejects for what a poll or a delivery meets. */
-export type Step = (watch: Watch) => Promise<Watch>;
+/** Result of a step. */
+export interface StepResult {
+  /** The watch after the step. */
+  readonly watch: Watch;
+  /** `true` if the step was a delivery that timed out. */
+  readonly timedOut: boolean;
+}
 
-/** How long a step takes at most, in ms: a poll, or a callback. */
-export const maxStepMs = ({ timeout }: Config): number => Math.max(timeout, 10_000);
+/** Takes an open watch one step; never rejects because of a poll or a delivery. */
+export type Step = (watch: Watch) => Promise<StepResult>;
 
-/** Makes the function that takes an open watch one step on. */
+/** Returns the maximum duration of a step, in ms. */
+export function maxStepMs({ timeout }: Config): number {
+  return Math.max(timeout, 10_000);
+}
+
+function isAllowed(
+  { organizationId, workspaceId }: TaskIds,
+  { allowedOrganizations, allowedWorkspaces }: Config,
+): boolean {
+  const includes = (list: readonly string[], id: string) => list.length === 0 || list.includes(id);
+  return includes(allowedOrganizations, organizationId) &&
+    includes(allowedWorkspaces, workspaceId);
+}
+
+/** Creates the function that takes a watch one step. */
 export function createStep(config: Config, options: StepOptions = {}): Step {
   const { fetch, callbackFetch, now = Date.now, random = Math.random, log = writeLogEntry } =
     options;
   const { timeout, basePath, callbackHosts = [], linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
+
+  /** Returns why the settings no longer permit the watch. */
+  function checkSettings({ instance, ids, callbackUrl }: Watch): EndReason | undefined {
+    if (instance !== credentials.instance) return "INSTANCE_CHANGED";
+    if (!isAllowed(ids, config)) return "NOT_ALLOWED";
+    return isAllowedCallback(new URL(callbackUrl), callbackHosts) ? undefined : "HOST_REMOVED";
+  }
 
   async function pollOnce(watch: Watch): Promise<PollOutcome> {
     const task = unloadedTask(watch.ids, { credentials, fetch });
@@ -63,44 +100,45 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     }
   }
 
-  /** What the callback is told: the answer of `/resolve`, as a Standard Webhooks event. */
+  /** Creates the Standard Webhooks event, whose data is the response of `/resolve`. */
   async function toWatchEvent(
-    watch: Watch,
+    { ids, last }: Watch,
     { type, code, endedAt }: WatchEnd,
   ): Promise<unknown> {
-    const task = unloadedTask(watch.ids, { credentials, fetch });
-    const data = watch.last ?? { status: "unknown", task: task.toDict() };
-    // made now: a link does not last as long as deliveries are tried
+    const task = unloadedTask(ids, { credentials, fetch });
+    const data = last ?? { status: "unknown", task: task.toDict() };
+    // sign the link now: links expire sooner than deliveries
     const link = links && { status: await statusPagePath(task, links, basePath) };
     return {
       type,
       timestamp: new Date(endedAt).toISOString(),
-      data: {
-        ...data,
-        ...(link && { links: { ...watch.last?.links, ...link } }),
-        ...(code && { code }),
-      },
+      data: { ...data, ...(link && { links: { ...last?.links, ...link } }), ...(code && { code }) },
     };
   }
 
-  async function deliverEvent(watch: Watch, event: WatchEnd): Promise<number> {
-    const { id, callbackUrl: url } = watch;
-    const delivery = { url, id, event: await toWatchEvent(watch, event), now: now() };
-    return await deliver(delivery, callbackHosts, callbackFetch);
+  async function takeStep(watch: Watch): Promise<StepResult> {
+    const reason = checkSettings(watch);
+    if (reason) return { watch: ended(watch, reason, now()), timedOut: false };
+    if (!watch.event) {
+      const outcome = await pollOnce(watch);
+      const inputs = { now: now(), random: random() };
+      return { watch: afterPoll(watch, outcome, inputs), timedOut: false };
+    }
+    const { callbackUrl: url, eventId: id } = watch;
+    const delivery = { url, id, event: await toWatchEvent(watch, watch.event), now: now() };
+    const outcome = await deliver(delivery, callbackHosts, callbackFetch);
+    const inputs = { now: now(), random: random() };
+    return { watch: afterDelivery(watch, outcome, inputs), timedOut: outcome.timedOut };
   }
 
   return async (watch) => {
-    const next = watch.event
-      ? afterDelivery(watch, await deliverEvent(watch, watch.event), {
-        now: now(),
-        random: random(),
-      })
-      : afterPoll(watch, await pollOnce(watch), { now: now(), random: random() });
-    const { id, state, event, polls, attempts, lastStatus } = next;
-    if (event) {
-      const time = new Date(next.updatedAt).toISOString();
-      log({ time, watch: id, state, event: event.type, polls, attempts, last_status: lastStatus });
+    const result = await takeStep(watch);
+    const { id, state, reason, event, polls, attempts, lastStatus, updatedAt } = result.watch;
+    if (event || reason) {
+      const time = new Date(updatedAt).toISOString();
+      const end = { ...(reason && { reason }), ...(event && { event: event.type }) };
+      log({ time, watch: id, state, ...end, polls, attempts, last_status: lastStatus });
     }
-    return next;
+    return result;
   };
 }

@@ -2,7 +2,7 @@
 import type { Watch } from "./state.ts";
 
 /** A request for a watch. */
-export type NewWatch = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {
+export type NewWatch = Pick<Watch, "instance" | "ids" | "callbackUrl" | "deadline"> & {
   /** Identifies the task and the callback: 64 hex digits, the same for every such request. */
   readonly key: string;
 };
@@ -10,7 +10,9 @@ export type NewWatch = Pick<Watch, "ids" | "callbackUrl" | "deadline"> & {
 /** The part of a watch that an engine can report. */
 export type WatchSnapshot =
   & Pick<Watch, "id" | "state">
-  & Partial<Pick<Watch, "ids" | "polls" | "last" | "event" | "attempts" | "lastStatus">>;
+  & Partial<
+    Pick<Watch, "ids" | "polls" | "last" | "event" | "attempts" | "lastStatus" | "reason">
+  >;
 
 /**
  * Keeps watches while they wait. Ids are `<key>-<generation>`. A key gets a new generation only after
@@ -23,6 +25,8 @@ export interface WatchEngine {
   status(id: string): Promise<WatchSnapshot | undefined>;
   /** Cancels a watch unless it has ended. Returns `undefined` if the id is unknown. */
   cancel(id: string): Promise<WatchSnapshot | undefined>;
+  /** Rejects if the store fails. @default the engine has no store of its own */
+  ping?(): Promise<void>;
 }
 
 /** A watch in a store. */
@@ -52,6 +56,8 @@ export interface ClaimResult {
   readonly claimed: readonly StoredWatch[];
   /** Number of due entries found, including those that another process claimed first. */
   readonly found: number;
+  /** Ids of entries that are not watches of this version. The store has set them aside. */
+  readonly unreadable: readonly string[];
 }
 
 /** New contents of an entry. */
@@ -67,12 +73,14 @@ export interface WatchStore {
    * `create(id)` as the next generation. Returns `undefined` if too many watches are open.
    */
   start(key: string, create: (id: string) => Watch): Promise<Watch | undefined>;
-  /** Returns a watch, or `undefined` if the id is unknown. */
+  /** Returns a watch, or `undefined` if the id is unknown or the entry unreadable. */
   get(id: string): Promise<StoredWatch | undefined>;
-  /** Claims due watches of a queue, the earliest first. */
+  /** Claims due watches of a queue, the earliest first. Removes index entries without a watch. */
   claim(options: ClaimOptions): Promise<ClaimResult>;
   /** Replaces an entry unless it has changed; then returns `undefined`. */
   save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined>;
   /** Returns the earliest claimable time of each queue that has open watches. */
   nextDueAt(): Promise<ReadonlyMap<string, number>>;
+  /** Resolves if the store can be written. */
+  ping(): Promise<void>;
 }

@@ -4,7 +4,7 @@
  * again goes on where it was.
  */
 import type { Config } from "../config.ts";
-import { isActive, newWatch, type Watch } from "./state.ts";
+import { isActive, isWatch, newWatch, type Watch } from "./state.ts";
 import { createStep, maxStepMs, type StepOptions } from "./step.ts";
 import type { NewWatch, WatchEngine, WatchSnapshot } from "./store.ts";
 
@@ -55,8 +55,8 @@ export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
   }
 
   async function begin(id: string, order: NewWatch): Promise<WorkflowInstance> {
-    const { ids, callbackUrl, deadline } = order;
-    const params = newWatch({ id, ids, callbackUrl, deadline }, Date.now());
+    const { key: _, ...fields } = order;
+    const params = newWatch({ id, ...fields }, Date.now());
     try {
       return await binding.create({ id, params });
     } catch (error) {
@@ -115,7 +115,7 @@ export async function runWatch(
     watch = await steps.do(
       `${before.event ? "deliver" : "poll"} ${count}`,
       bounds,
-      () => step(before),
+      async () => (await step(before)).watch,
     );
   }
   return watch;
@@ -127,8 +127,4 @@ async function reportOf(id: string, instance: WorkflowInstance): Promise<WatchSn
   if (status === "complete" && isWatch(output)) return output;
   if (status === "terminated") return { id, state: "cancelled" };
   return { id, state: status === "errored" || status === "complete" ? "failed" : "watching" };
-}
-
-function isWatch(value: unknown): value is Watch {
-  return typeof value === "object" && value !== null && "state" in value && "id" in value;
 }

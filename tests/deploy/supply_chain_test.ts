@@ -67,7 +67,7 @@ Deno.test("every task has a description", () => {
 });
 
 Deno.test("deno task start may read the settings and use the file of RESOLVE_KV_PATH", () => {
-  const files = ' "--allow-read=$KV" "--allow-write=$KV" ';
+  const files = ' "--allow-read=$KV" "--allow-write=$KV,$KV-wal,$KV-shm" ';
   assertEquals(config.tasks.start.command.split(files).length, 2);
   assertEquals(config.permissions.start, { net: true, env: [...SETTING_NAMES] });
 });

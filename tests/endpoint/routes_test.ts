@@ -38,6 +38,7 @@ const ROUTES: Record<string, string[]> = {
   "/resolve": ["POST"],
   [TASK_PATH]: ["GET", "HEAD"],
   "/health": ["GET", "HEAD"],
+  "/ready": ["GET", "HEAD"],
   "/openapi.json": ["GET", "HEAD"],
   "/problems/forbidden": ["GET", "HEAD"],
 };
@@ -73,6 +74,7 @@ Deno.test("/openapi.json is OpenAPI 3.1 and describes the existing routes", asyn
     "/openapi.json",
     "/organizations/{organization}/workspaces/{workspace}/tasks/{task}",
     "/problems/{name}",
+    "/ready",
     "/resolve",
     "/status/{token}",
     "/watches",

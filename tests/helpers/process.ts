@@ -3,7 +3,10 @@ import { root } from "./run_deno.ts";
 
 /** Arguments of `deno` that start a server with the permissions of `deno task start` and one file. */
 export function serverArgs(file?: string, entry = "functions/start.ts"): string[] {
-  const files = file === undefined ? [] : [`--allow-read=${file}`, `--allow-write=${file}`];
+  const files = file === undefined ? [] : [
+    `--allow-read=${file}`,
+    `--allow-write=${file},${file}-wal,${file}-shm`,
+  ];
   return ["run", "--quiet", "--no-prompt", "-P=start", ...files, entry];
 }
 

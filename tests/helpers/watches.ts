@@ -28,9 +28,16 @@ export function kvWatches(kv: Deno.Kv, config: Config, options?: StepOptions): W
 
 /** An event as it arrived. */
 export interface Received {
+  /** `webhook-id`. */
   readonly id: string;
+  /** Id of the task. */
+  readonly task: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly event: { type: string; timestamp: string; data: Record<string, unknown> };
+  readonly event: {
+    type: string;
+    timestamp: string;
+    data: { task: { info: { id: string } }; [name: string]: unknown };
+  };
   /** What it was answered. */
   readonly status: number;
   /** Milliseconds since 1970, by the clock that is not a test's. */
@@ -52,11 +59,11 @@ export interface Receiver {
  * Makes a receiver that verifies each event by the package `standardwebhooks`: one that is not well
  * signed is 400, and none of `received`.
  *
- * @param status what an event is answered, by its id and how often it has come before
+ * @param status the status of the response, by the task's id and the number of attempts before
  * @param now the clock that the timestamps are of, where that is a test's
  */
 export function createReceiver(
-  status: (id: string, before: number) => number = () => 204,
+  status: (task: string, before: number) => number = () => 204,
   now?: () => number,
 ): Receiver {
   const received: Received[] = [];
@@ -81,9 +88,10 @@ export function createReceiver(
         Date.now = real;
       }
       const id = headers["webhook-id"] ?? "";
+      const task = String(event.data.task.info.id);
       const before = counts.get(id) ?? 0;
       counts.set(id, before + 1);
-      const one = { id, headers, event, status: status(id, before), at: Date.now() };
+      const one = { id, task, headers, event, status: status(task, before), at: Date.now() };
       received.push(one);
       if (one.status < 300) {
         taken.set(id, [...taken.get(id) ?? [], one]);

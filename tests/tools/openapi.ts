@@ -261,6 +261,17 @@ const document = {
         },
       },
     },
+    "/ready": {
+      get: {
+        operationId: "ready",
+        summary: "Readiness check. Asks the store of the durable watches, if there is one.",
+        security: [],
+        responses: {
+          200: { description: "The endpoint can serve every route.", ...json(ref("Health")) },
+          ...problems(405, 503),
+        },
+      },
+    },
     "/openapi.json": {
       get: {
         operationId: "openapi",

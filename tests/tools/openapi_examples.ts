@@ -70,7 +70,9 @@ const watching = (method?: "GET" | "DELETE", broken = false) => async ({ platfor
       return await Promise.resolve(kept = newWatch({ id: `${key}-0`, ...order }, Date.now()));
     },
     async status() {
-      return kept && await step(await step(kept));
+      if (!kept) return undefined;
+      const { watch } = await step(kept);
+      return (await step(watch)).watch;
     },
     cancel: () => Promise.resolve(kept && cancelled(kept, Date.now())),
   };
@@ -119,6 +121,7 @@ const ANSWERS: Example[] = [
   { name: "watch", operation: "getWatch", status: 200, ask: watching("GET") },
   { name: "watch-cancelled", operation: "cancelWatch", status: 200, ask: watching("DELETE") },
   { name: "health", operation: "health", status: 200, ask: get("/health") },
+  { name: "ready", operation: "ready", status: 200, ask: get("/ready") },
   {
     name: "explanation",
     operation: "explainProblem",

@@ -77,6 +77,7 @@ async function setUp(
       const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
       return setup.watches.start({
         key: id.replaceAll("-", "").padEnd(64, "0"),
+        instance: "app.deepint.net",
         ids,
         callbackUrl: `https://${HOST}/end`,
         deadline: DAY,
@@ -127,12 +128,14 @@ Deno.test("1,000 watches at once: each is told once, though a tenth is turned aw
   assertEquals(platform.count(), 2_000, "none is polled once it has ended");
   assertEquals(receiver.received.length, 1_200);
   const taken = receiver.taken();
-  assertEquals([...taken.keys()].toSorted(), begun.map(({ id }) => id).toSorted());
-  for (const [id, events] of taken) {
+  assertEquals([...taken.keys()].toSorted(), begun.map(({ eventId }) => eventId).toSorted());
+  const attempts = Map.groupBy(receiver.received, ({ id }) => id);
+  for (const { id, eventId, ids } of begun) {
+    const events = taken.get(eventId) ?? [];
     assertEquals(events.length, 1, id);
     assertEquals(events[0]?.event.type, "task.success");
-    const all = receiver.received.filter((one) => one.id === id);
-    assertEquals(all.map(({ status }) => status), stubborn(id) ? [500, 500, 200] : [200]);
+    const statuses = attempts.get(eventId)?.map(({ status }) => status);
+    assertEquals(statuses, stubborn(ids.taskId) ? [500, 500, 200] : [200]);
     assertEquals((await watches.status(id))?.state, "delivered");
   }
   assertEquals(await openIn(kv), 0n);
@@ -153,7 +156,13 @@ Deno.test("the same order again is the same watch, also at once and in two proce
   const all = await Promise.all(
     Array.from({ length: 50 }, (_, index) => {
       const ids = { organizationId: "organization-1", workspaceId: "workspace-1", taskId: "t-1" };
-      const whole = { ...order, ids, callbackUrl: `https://${HOST}/end`, deadline: DAY };
+      const whole = {
+        ...order,
+        instance: "app.deepint.net",
+        ids,
+        callbackUrl: `https://${HOST}/end`,
+        deadline: DAY,
+      };
       return (index % 2 ? setup.watches : other).start(whole);
     }),
   );
@@ -201,7 +210,7 @@ Deno.test("a watch is begun anew only after it was cancelled, failed or expired"
 
 Deno.test("a receiver that is down is tried on the schedule for 24 hours, and the state can be read", async () => {
   await using setup = await setUp(() => 500);
-  const { id } = await setup.begin(DONE);
+  const { id, eventId } = await setup.begin(DONE);
   await setup.watches.sweep();
   const found = setup.now;
   assertEquals((await setup.watches.status(id))?.state, "watching");
@@ -217,7 +226,7 @@ Deno.test("a receiver that is down is tried on the schedule for 24 hours, and th
   assertEquals([report?.state, report?.lastStatus], ["failed", 500]);
   assertEquals(report?.attempts, setup.receiver.received.length);
   assertEquals(setup.now - found, DAY);
-  assertEquals(new Set(setup.receiver.received.map((one) => one.id)), new Set([id]));
+  assertEquals(new Set(setup.receiver.received.map((one) => one.id)), new Set([eventId]));
   assertEquals(setup.platform.count(), 1);
 });
 
@@ -410,15 +419,20 @@ async function beginMany(
   origin: string,
   { platform, hook }: ReturnType<typeof serve>,
   tasks: FakeTask[],
-): Promise<string[]> {
+): Promise<{ id: string; task: string }[]> {
   return await Promise.all(tasks.map(async (task) => {
     const { id, organization, workspace } = platform.add(task);
     const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
     const body = { ...ids, callback_url: hook };
     const response = await fetch(`${origin}/watches`, post(body, { headers: AUTHORIZED }));
     assertEquals(response.status, 202);
-    return String((await objectOf(response)).id);
+    return { id: String((await objectOf(response)).id), task: id };
   }));
+}
+
+/** Returns the ids of the tasks whose event was delivered. */
+function tasksIn(receiver: Receiver): string[] {
+  return [...receiver.taken().values()].map(([first]) => first?.task ?? "").toSorted();
 }
 
 Deno.test("killed in the middle and started again, the server loses no watch", async () => {
@@ -441,8 +455,8 @@ Deno.test("killed in the middle and started again, the server loses no watch", a
   await using second = server(place.file, world.settings, A_MINUTE_LATER);
   const origin = await originOf(second);
   await receiver.until(120);
-  assertEquals([...receiver.taken().keys()].toSorted(), ids.toSorted());
-  for (const id of ids.slice(0, 3)) {
+  assertEquals(tasksIn(receiver), ids.map(({ task }) => task).toSorted());
+  for (const { id } of ids.slice(0, 3)) {
     const response = await fetch(`${origin}/watches/${id}`, { headers: AUTHORIZED });
     assertMatch(String((await objectOf(response)).state), /^(delivered|watching)$/);
   }
@@ -468,7 +482,7 @@ Deno.test("two processes on one file share the work, and poll no watch more ofte
     ...await beginMany(other, world, tasks.slice(50)),
   ];
   await receiver.until(100);
-  assertEquals([...receiver.taken().keys()].toSorted(), ids.toSorted());
+  assertEquals(tasksIn(receiver), ids.map(({ task }) => task).toSorted());
   assertEquals(receiver.received.length, 100, "each is told once");
   const times = new Map<string, number[]>();
   for (const { path, at } of world.platform.requests) {
@@ -491,7 +505,7 @@ Deno.test("where there are no timers, a cron sweeps", async () => {
   await using process = server(place.file, world.settings, BY_CRON);
   const ids = await beginMany(await originOf(process), world, [DONE, DONE]);
   await receiver.until(2);
-  assertEquals([...receiver.taken().keys()].toSorted(), ids.toSorted());
+  assertEquals(tasksIn(receiver), ids.map(({ task }) => task).toSorted());
   assertEquals(await process.end("SIGTERM"), 0);
 });
 
@@ -541,4 +555,28 @@ Deno.test("a store that can't be opened keeps the server from starting, in one l
   const { code } = await refused.status;
   assertEquals([code, refused.output.stdout], [1, ""]);
   assertMatch(refused.output.stderr, /^RESOLVE_KV_PATH: cannot open .+\n$/);
+});
+
+Deno.test("only the owner may read the files of the store, also those of an earlier release", async () => {
+  await using place = await folder();
+  await using world = serve(createReceiver());
+  const files = [place.file, `${place.file}-wal`, `${place.file}-shm`];
+  for (const file of files) await Deno.writeFile(file, new Uint8Array(), { mode: 0o644 });
+  await using process = server(place.file, world.settings);
+  await beginMany(await originOf(process), world, [{ status: "running" }]);
+  for (const file of files) {
+    assertEquals(((await Deno.stat(file)).mode ?? 0) & 0o777, 0o600, file);
+  }
+  await process.end("SIGTERM");
+});
+
+Deno.test("/ready is 503 once the file of the store is deleted", async () => {
+  await using place = await folder();
+  await using world = serve(createReceiver());
+  await using process = server(place.file, world.settings);
+  const origin = await originOf(process);
+  assertEquals((await fetch(`${origin}/ready`).then(objectOf)).status, "ok");
+  await Deno.remove(place.file);
+  assertEquals(await outcomeOf(await fetch(`${origin}/ready`)), [503, "watches-unavailable"]);
+  await process.end("SIGTERM");
 });

@@ -39,6 +39,8 @@ interface Setup extends Disposable {
   readonly told: WatchLogEntry[];
   /** Number of callbacks. */
   readonly calls: string[];
+  /** Milliseconds that the clock of the watches is ahead. */
+  clockOffset: number;
   /** Responses of the next callbacks, before those of the receiver. */
   respond: ((request: Request) => Response) | undefined;
   /** `POST /watches`, with the key. */
@@ -63,6 +65,7 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
       assertEquals(init?.redirect, "manual");
       return setup.respond?.(request) ?? await receiver.answer(request);
     },
+    now: () => Date.now() + setup.clockOffset,
     log: (it) => told.push(it),
   });
   const options = { watches: createWatches(config, watches), log: (it: LogEntry) => log.push(it) };
@@ -76,6 +79,7 @@ async function setUp(host = "hooks.example", settings: Settings = {}): Promise<S
     log,
     told,
     calls,
+    clockOffset: 0,
     respond: undefined,
     create: async (body) =>
       await app.request(`${config.basePath}/watches`, withHeaders(post(body), bearer)),
@@ -102,7 +106,9 @@ Deno.test("a watch is created, found, delivered and still readable", async () =>
   assertEquals([found.last_status, found.event], [204, { type: "task.success" }]);
   const [received] = setup.receiver.received;
   const event = v.parse(WatchEvent, received?.event);
-  assertEquals([received?.id, event.type], [id, "task.success"]);
+  assertEquals(event.type, "task.success");
+  assertMatch(received?.id ?? "", /^[0-9a-f-]{36}$/);
+  assertMatch(received?.headers["user-agent"] ?? "", /^deepint-task\/\d+\.\d+\.\d+$/);
   assertEquals(event.data.result, { source: "s-1" });
   assertEquals(event.data.task, found.last?.task);
   assertEquals(setup.calls, [HOOK]);
@@ -151,9 +157,14 @@ Deno.test("the log has a line per event and delivery, without texts of the task"
 
 Deno.test("a watch whose task cannot be polled delivers task.unresolved with a code", async () => {
   using setup = await setUp();
-  setup.platform.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }));
+  setup.platform.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }), 5);
   await setup.create(ORDER);
-  await setup.watches.sweep();
+  for (let poll = 1; poll <= 5; poll++) {
+    assertEquals(setup.receiver.received.length, 0);
+    await setup.watches.sweep();
+    setup.clockOffset += 3_000;
+  }
+  assertEquals(setup.platform.count(), 5);
   const event = v.parse(WatchEvent, setup.receiver.received[0]?.event);
   assertEquals([event.type, event.data.code], ["task.unresolved", "UPSTREAM_CREDENTIALS"]);
   assertEquals([event.data.status, event.data.task.info.id], ["unknown", "t-1"]);
@@ -401,16 +412,94 @@ Deno.test("a delivery without a response has status 0", async () => {
     given = init?.signal ?? undefined;
     return new Promise(() => {});
   });
-  assertEquals([await clock.runUntil(hanging), clock.now - began], [0, 10_000]);
+  assertEquals(await clock.runUntil(hanging), { status: 0, timedOut: true });
+  assertEquals(clock.now - began, 10_000);
   assertEquals([given?.aborted, clock.pending], [true, 0]);
   const refused = () => Promise.reject(new TypeError("connection refused"));
-  assertEquals(await deliver(delivery, callbacks, refused), 0);
+  assertEquals(await deliver(delivery, callbacks, refused), { status: 0, timedOut: false });
   let calls = 0;
   const counted = () => Promise.resolve(new Response(null, { status: 200 + calls++ }));
   for (const url of ["https://gone.example/end", "https://hooks.example:8443/end"]) {
-    assertEquals(await deliver({ ...delivery, url }, callbacks, counted), 0);
+    assertEquals((await deliver({ ...delivery, url }, callbacks, counted)).status, 0);
   }
-  assertEquals([await deliver(delivery, callbacks, counted), calls], [200, 1]);
+  assertEquals([(await deliver(delivery, callbacks, counted)).status, calls], [200, 1]);
+});
+
+Deno.test("an entry with a path allows only URLs under it, at a segment boundary", async () => {
+  const allowed = [HOOK, `${HOOK}/`, `${HOOK}/a?b=c`, "https://hooks.example/x/../end/a"];
+  const forbidden = ["", "ending", "End", "end%2f..%2fother", "end/../other", "end%5c..%5cother"];
+  using setup = await setUp("hooks.example/end");
+  for (const callback_url of allowed) {
+    const response = await setup.create({ ...ORDER, callback_url });
+    assertEquals(response.status, 202, callback_url);
+  }
+  for (const path of forbidden) {
+    const response = await setup.create({
+      ...ORDER,
+      callback_url: `https://hooks.example/${path}`,
+    });
+    assertEquals(await outcomeOf(response), [403, "forbidden"], path);
+  }
+});
+
+Deno.test("an event is signed with the secrets of the longest path", async () => {
+  using setup = await setUp(`hooks.example=${OTHER_SECRET},hooks.example/end`);
+  setup.platform.add({ id: "t-1", status: "success" });
+  await setup.create(ORDER);
+  await setup.watches.sweep();
+  const [received] = setup.receiver.received;
+  assertEquals(received?.headers["webhook-signature"]?.split(" ").length, 1);
+  await setup.create({ ...ORDER, callback_url: "https://hooks.example/other" });
+  await setup.watches.sweep();
+  assertEquals(setup.calls.length, 2, "the other path has the secret of the host");
+  assertEquals(setup.receiver.received.length, 1);
+});
+
+Deno.test("/ready asks the store once for concurrent callers, /health does not", async () => {
+  using setup = await setUp();
+  const { app } = setup;
+  const [ready] = await Promise.all([1, 2].map(() => app.request("/ready")));
+  assertEquals(ready?.status, 200);
+  assertEquals(await ready?.json(), { status: "ok" });
+  let pings = 0;
+  const config = configWith("hooks.example");
+  const engine = {
+    ...{ start: () => Promise.reject(), status: () => Promise.reject() },
+    cancel: () => Promise.reject(),
+    async ping() {
+      pings++;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      throw new Error("disk is full");
+    },
+  };
+  const log: LogEntry[] = [];
+  const broken = createApp(config, {
+    watches: createWatches(config, engine),
+    log: (entry) => log.push(entry),
+  });
+  const responses = await Promise.all([1, 2, 3].map(() => broken.request("/ready")));
+  for (const response of responses) {
+    assertEquals(await outcomeOf(response), [503, "watches-unavailable"]);
+  }
+  assertEquals([pings, log[0]?.hint], [1, "watches: disk is full"]);
+  assertEquals((await broken.request("/health")).status, 200);
+  await (await broken.request("/ready")).body?.cancel();
+  assertEquals(pings, 2);
+  assertEquals((await createApp(config, { log() {} }).request("/ready")).status, 200);
+});
+
+Deno.test("/ready is 503 for a closed store and for one that never answers", async () => {
+  const closed = await setUp();
+  closed[Symbol.dispose]();
+  assertEquals(await outcomeOf(await closed.app.request("/ready")), [503, "watches-unavailable"]);
+  using clock = new FakeClock();
+  const config = configWith("hooks.example");
+  const never = () => new Promise<never>(() => {});
+  const engine = { start: never, status: never, cancel: never, ping: never };
+  const watches = createWatches(config, engine);
+  const answer = Promise.resolve(createApp(config, { watches, log() {} }).request("/ready"));
+  assertEquals((await clock.runUntil(answer)).status, 503);
+  assertEquals(clock.pending, 0);
 });
 
 Deno.test("a host with two entries gets a signature by each secret", async () => {
@@ -454,7 +543,14 @@ const CALLBACKS: [wrong: string, setting: string][] = [
   ["another kind of secret", "hooks.example=canary-callback-secret"],
   ["an empty entry", `hooks.example=${CALLBACK_SECRET},`],
   ["a scheme", `https://hooks.example=${CALLBACK_SECRET}`],
-  ["a path", `hooks.example/end=${CALLBACK_SECRET}`],
+  ["a query", `hooks.example/end?a=${CALLBACK_SECRET}`],
+  ["dot segments in its path", `hooks.example/a/../b=${CALLBACK_SECRET}`],
+  ["an escape in its path", `hooks.example/%65nd=${CALLBACK_SECRET}`],
+  ["an empty segment in its path", `hooks.example//end=${CALLBACK_SECRET}`],
+  [
+    "one secret for two paths",
+    `hooks.example/a=${CALLBACK_SECRET},hooks.example/b=${CALLBACK_SECRET}`,
+  ],
   ["user info", `user@hooks.example=${CALLBACK_SECRET}`],
   ["a bad port", `hooks.example:65536=${CALLBACK_SECRET}`],
   ["port 0", `hooks.example:0=${CALLBACK_SECRET}`],

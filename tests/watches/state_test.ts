@@ -7,6 +7,7 @@ import {
   afterPoll,
   cancelled,
   isActive,
+  isWatch,
   newWatch,
   pollInterval,
   type PollOutcome,
@@ -24,7 +25,14 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const IDS = { organizationId: "o-1", workspaceId: "w-1", taskId: "t-1" };
-const ORDER = { id: "id-0", ids: IDS, callbackUrl: "https://hooks.example/end", deadline: DAY };
+const INSTANCE = "app.deepint.net";
+const ORDER = {
+  id: "id-0",
+  instance: INSTANCE,
+  ids: IDS,
+  callbackUrl: "https://hooks.example/end",
+  deadline: DAY,
+};
 
 function taskOf(info: Record<string, unknown>) {
   const credentials = new Credentials({ token: "a-token" });
@@ -62,7 +70,7 @@ function deliverAll(watch: Watch, status: (attempt: number) => number, random = 
   while (isActive(watch)) {
     const now = watch.dueAt;
     times.push(now - (watch.event?.endedAt ?? 0));
-    watch = afterDelivery(watch, status(watch.attempts + 1), { now, random });
+    watch = afterDelivery(watch, { status: status(watch.attempts + 1) }, { now, random });
   }
   return { watch, times };
 }
@@ -111,40 +119,28 @@ Deno.test("when the deadline has passed there is one more poll, and then task.ex
   assertEquals(watch.event?.type, "task.failed");
 });
 
-Deno.test("a refused token ends the watch at once", () => {
-  const { watch } = follow(newWatch(ORDER, START), () => ({ problem: "upstream-credentials" }));
-  assertEquals(watch.polls, 1);
-  assertEquals(watch.event, {
-    type: "task.unresolved",
-    code: "UPSTREAM_CREDENTIALS",
-    endedAt: START,
-  });
-});
-
-Deno.test("no task or no known status, five times running, ends the watch, and not before", () => {
-  const outcomes = ["not-found", "unknown-status"] as const;
-  for (
-    const [problem, code] of [["not-found", "TASK_NOT_FOUND"], [
-      "unknown-status",
-      "UNKNOWN_STATUS",
-    ]] as const
-  ) {
+Deno.test("five misses in a row end the watch, whatever their mix", () => {
+  const codes = [
+    ["not-found", "TASK_NOT_FOUND"],
+    ["unknown-status", "UNKNOWN_STATUS"],
+    ["upstream-credentials", "UPSTREAM_CREDENTIALS"],
+  ] as const;
+  for (const [problem, code] of codes) {
     const { watch } = follow(newWatch(ORDER, START), () => ({ problem }));
-    assertEquals([watch.polls, watch.event?.type, watch.event?.code], [5, "task.unresolved", code]);
+    assertEquals(watch.polls, 5);
+    assertEquals(watch.event, { type: "task.unresolved", code, endedAt: watch.updatedAt });
   }
+  const mix = (count: number) => codes[count % 3]?.[0] ?? "not-found";
   let count = 0;
-  const mixed = follow(
-    newWatch(ORDER, START),
-    () => ({ problem: outcomes[count++ % 2] ?? "not-found" }),
-  );
+  const mixed = follow(newWatch(ORDER, START), () => ({ problem: mix(count++) }));
   assertEquals(mixed.watch.polls, 5);
   for (const other of [running(), { problem: "upstream-unavailable" } as const]) {
     count = 0;
     const { watch } = follow(
       newWatch(ORDER, START),
-      () => ++count % 5 ? { problem: "not-found" } : other,
+      () => ++count % 5 ? { problem: mix(count) } : other,
     );
-    assertEquals(watch.event?.type, "task.expired");
+    assertEquals(watch.event?.type, "task.expired", "another outcome starts the count again");
   }
 });
 
@@ -178,6 +174,44 @@ Deno.test("410 stops at once, and nothing else but a 2xx does", () => {
   for (const status of [0, 199, 300, 302, 307, 400, 401, 404, 409, 429, 500]) {
     assertEquals(deliverAll(told(), () => status).times.at(-1), DAY, `${status}`);
   }
+});
+
+Deno.test("Retry-After of a 429 or 503 delays the next delivery, at most to the last attempt", () => {
+  const at = { now: START, random: 0 };
+  const dueIn = (status: number, retryAfter: number) =>
+    afterDelivery(told(), { status, retryAfter }, at).dueAt - START;
+  for (const status of [429, 503]) {
+    assertEquals(dueIn(status, 20 * SECOND), 20 * SECOND);
+    assertEquals(dueIn(status, 0), SECOND, "never before the back-off");
+    assertEquals(dueIn(status, 30 * DAY), DAY);
+  }
+  assertEquals(dueIn(500, HOUR), SECOND);
+});
+
+Deno.test("each watch has an event id of its own", () => {
+  const [one, other] = [newWatch(ORDER, START), newWatch(ORDER, START)];
+  assert(one.eventId !== other.eventId && one.eventId.length >= 36);
+  assertEquals(told().eventId.length, one.eventId.length);
+});
+
+Deno.test("a stored watch is recognised, and a damaged one or another version is not", () => {
+  const watch = structuredClone(told());
+  assert(isWatch(watch) && isWatch(newWatch(ORDER, START)));
+  assert(isWatch(JSON.parse(JSON.stringify(watch))));
+  for (const name of ["version", "id", "eventId", "instance", "ids", "dueAt", "state", "polls"]) {
+    assert(!isWatch({ ...watch, [name]: undefined }), name);
+  }
+  const damaged = {
+    version: 2,
+    ids: { taskId: "t-1" },
+    event: "task.success",
+    last: {},
+    dueAt: NaN,
+  };
+  for (const [name, value] of Object.entries(damaged)) {
+    assert(!isWatch({ ...watch, [name]: value }), name);
+  }
+  for (const value of [null, undefined, 1, "watch", []]) assert(!isWatch(value));
 });
 
 Deno.test("a watch that is cancelled ends, and one that has ended stays as it is", () => {

@@ -79,7 +79,13 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
   const begin = (task: FakeTask, deadline = 86_400_000) => {
     const { organization, workspace, id } = platform.add({ id: "t-1", ...task });
     const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
-    return watches.start({ key: "c".repeat(64), ids, callbackUrl: HOOK, deadline });
+    return watches.start({
+      key: "c".repeat(64),
+      instance: "app.deepint.net",
+      ids,
+      callbackUrl: HOOK,
+      deadline,
+    });
   };
   const setup = { watches, begin, run, steps, receiver, platform, instances, binding, stopAt: -1 };
   return setup;
@@ -95,7 +101,7 @@ Deno.test("an instance polls on the schedule and calls back until its event is t
   assertEquals([watch.state, watch.attempts, watch.polls], ["delivered", 3, 28]);
   assertEquals(setup.steps.length, 31);
   assertEquals(new Set(setup.steps).size, 31, "a step is known by its name");
-  assertEquals(new Set(setup.receiver.received.map((one) => one.id)), new Set([id]));
+  assertEquals(new Set(setup.receiver.received.map((one) => one.id)), new Set([watch.eventId]));
   assertEquals((await setup.watches.status(id))?.state, "delivered");
   assertEquals(clock.pending, 0);
 });
