@@ -174,6 +174,11 @@ function readText(value: unknown, key: string): string {
   throw wrongKind(key, "a string or null", value);
 }
 
+/** Reads text; empty text is the same as null. */
+function readNonEmpty(value: unknown, key: string): string | null {
+  return readText(value, key) || null;
+}
+
 // no two adjacent quantifiers match the same character, so that the time is linear
 function readNumber(value: unknown, key: string): number | null {
   if (typeof value === "string" && !/^\s*[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) {

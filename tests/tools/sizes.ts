@@ -5,23 +5,6 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { type Bundle, bundle, endBundling } from "./build.ts";
 import { root } from "../helpers/run_deno.ts";
-import { closingLine } from "./test_runner.ts";
-
-const HOME = /^(mod\.ts|tests\/tools\/client_without_resolve_all\.ts|src\/(?!cli[./]).+)$/;
-/** What a bundler leaves where `resolveAll` is not used: it weighs a kilobyte by itself. */
-const CLIENT = { entry: "tests/tools/client_without_resolve_all.ts", budget: 9 * 1024, home: HOME };
-/** All of it, as it comes by URL. See .github/docs/runtimes.md, "Sizes". */
-const WHOLE = { entry: "mod.ts", budget: 10.5 * 1024, home: HOME };
-/**
- * Of the Worker, what starts: the page and the API's document are chunks that few requests load. What
- * keeps watches is one too, but would take with it what it shares, and is weighed by itself.
- */
-const WORKER = {
-  entry: "functions/cloudflare.ts",
-  budget: 28 * 1024,
-  home: /^(mod\.ts|src\/(?!cli[./]).+|functions\/.+|npm:(hono|valibot)@[^/]+\/.+)$/,
-  without: /^functions\/watches\/(workflows|open)\.ts$/,
-};
 
 interface Weighed {
   entry: string;
@@ -35,7 +18,7 @@ const HOME = /^(mod\.ts|tests\/tools\/client_without_resolve_all\.ts|src\/(?!cli
 const WEIGHED: Weighed[] = [
   // what a bundler leaves where `resolveAll` is unused
   { entry: "tests/tools/client_without_resolve_all.ts", budget: 9 * 1024, home: HOME },
-  // the whole client, as imported by URL: see README, "Sizes"
+  // the whole client, as imported by URL: see .github/docs/runtimes.md, "Sizes"
   { entry: "mod.ts", budget: 10.5 * 1024, home: HOME },
   // The Worker's start: the status page and the OpenAPI document are chunks that few requests load. The
   // watch engine shares modules with the start and would move them into its chunk, so it stays outside.
