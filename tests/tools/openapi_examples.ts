@@ -126,7 +126,7 @@ const ANSWERS: Example[] = [
   },
 ];
 
-/** How each problem comes about. */
+/** Cause of each problem. */
 const PROBLEM_ANSWERS: Record<ProblemType, Example["ask"]> = {
   "invalid-request": ({ bearer }) => bearer({ ...IDS, pending: "later" }, { headers }),
   "unauthorized": ({ send }) => send(TASK_PATH, { headers }),
