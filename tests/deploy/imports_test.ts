@@ -139,7 +139,7 @@ const TABLE: Row[] = [
   { files: /^tests\//, imports: [...PRODUCT, ...PACKAGES, "tests/"] },
 ];
 
-/** Modules that `app.ts` and its eager imports may load only by `import()`. */
+/** What `app.ts` and what it loads at the start may load only by `import()`. */
 const ON_DEMAND = inFunctions(
   ...["status_page/page.ts", "http/problem_docs.ts", "http/metrics.ts", "openapi.json"],
 );

@@ -9,7 +9,7 @@ import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import assert from "node:assert/strict";
 import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
 
-/** Secrets that must not be printed: the server's token, a caller's key, a sender's secret. */
+/** What must never be seen again: the server's token, a caller's key, a sender's secret. */
 export const TOKEN = "canary-token-0123456789";
 export const KEY = "canary-key-0123456789";
 export const SECRET = `whsec_${btoa("canary-secret-of-32-bytes-length")}`;
@@ -29,15 +29,15 @@ export const SUCCESS = { ...RUNNING, status: "success", result: "s-1", result_ty
 /** The settings of {@linkcode setUp}, by name, beside a token, a key and a secret. */
 export type Settings = Record<string, string>;
 
-/** Options of {@linkcode setUp}, in addition to the settings. */
+/** What {@linkcode setUp} takes beside settings. */
 export interface SetUpOptions extends Pick<AppOptions, "now"> {
-  /** Accepts `RESOLVE_ALLOW_UNAUTHENTICATED`. @default {false} */
+  /** Whether `RESOLVE_ALLOW_UNAUTHENTICATED` may be set. @default {false} */
   allowUnauthenticated?: boolean;
-  /** Third argument of every request. @default {undefined} */
+  /** What every request brings along as its third argument. @default {undefined} */
   context?: ExecutionContext;
 }
 
-/** Differences from a correctly signed webhook. */
+/** How a webhook differs from a well signed one. */
 export interface WebhookInit extends RequestInit {
   secret?: string;
   id?: string;

@@ -126,7 +126,7 @@ const ANSWERS: Example[] = [
   },
 ];
 
-/** Cause of each problem. */
+/** How each problem comes about. */
 const PROBLEM_ANSWERS: Record<ProblemType, Example["ask"]> = {
   "invalid-request": ({ bearer }) => bearer({ ...IDS, pending: "later" }, { headers }),
   "unauthorized": ({ send }) => send(TASK_PATH, { headers }),
