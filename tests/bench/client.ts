@@ -1,4 +1,4 @@
-/** The client beside the least that does the same, by Deno's own bench. */
+/** The client compared with the minimal code for the same work, measured by `deno bench`. */
 import { type Figure, median } from "./figure.ts";
 import { outputOf, startServer } from "./process.ts";
 

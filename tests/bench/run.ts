@@ -25,7 +25,7 @@ const parts: Record<string, () => Promise<Figure[]>> = {
 
 const only = Deno.args.includes("--only") ? Deno.args[Deno.args.indexOf("--only") + 1] ?? "" : "";
 if (only && !(only in parts)) {
-  console.error(`There is no part ${only}: it is one of ${Object.keys(parts).join(", ")}`);
+  console.error(`--only ${only}: must be one of ${Object.keys(parts).join(", ")}`);
   Deno.exit(2);
 }
 const figures: Record<string, Figure[]> = {};

@@ -36,7 +36,7 @@ type Send = (path: string, init: RequestInit) => Promise<Answer>;
 const OUT = new URL("dist/entries/", root);
 const PORTLESS = { PORT: "an odd one" };
 
-/** A stand-in that listens, and what an entry needs to reach it. */
+/** A fake platform that listens, and the settings of an entry that uses it. */
 function serve(): AsyncDisposable & { platform: FakePlatform; settings: Settings } {
   const platform = createFakePlatform({ token: TOKEN });
   const server = listen(platform.fetch);
@@ -268,7 +268,7 @@ Deno.test("bun.ts reads a body in one piece if Bun names the peer", async () => 
 Deno.test("the functions read no setting at import time", async () => {
   const names = ["aws_lambda", "bun", "cloudflare", "netlify", "supabase/index", "vercel"];
   const script = names.map((name) => `import "./functions/${name}.ts";\n`).join("");
-  // with no permission at all, and nobody to ask: a read would be an error
+  // without permissions and prompts, reading a setting throws
   const args = ["run", "--frozen", "--no-prompt", "-"];
   await using child = start(Deno.execPath(), args, {}, script);
   const { code } = await child.status;
@@ -362,7 +362,7 @@ Deno.test("node.ts bundled serves under Node and ends on a signal", async () => 
   assertEquals((await second.status).code, 1);
   assertMatch(second.output.stderr, /^PORT: .*EADDRINUSE.*\n$/);
 
-  // what is under way when it is told to end still gets its answer
+  // a request in flight gets its response when the server ends
   const [polled, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   upstream.platform.add({ id: "t-2" });
   upstream.platform.inject(async () => {

@@ -53,7 +53,7 @@ async function run(command: string, args: string[], settings: Record<string, str
   return { code, ...child.output };
 }
 
-/** A block with this Deno for `deno`, and the stand-in for the platform. */
+/** Replaces `deno` and the platform in a block with this Deno and the fake platform. */
 function runnable(code: string, origin: string): string {
   return code.replaceAll(/^deno /gm, `"${Deno.execPath()}" `)
     .replaceAll("https://app.deepint.net", origin);

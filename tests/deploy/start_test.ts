@@ -31,7 +31,7 @@ async function originOf(process: Process): Promise<string> {
   return origin.replace("0.0.0.0", "127.0.0.1");
 }
 
-/** A stand-in that listens. */
+/** A fake platform that listens. */
 function serve(): AsyncDisposable & { platform: FakePlatform; settings: Settings } {
   const platform = createFakePlatform({ token: TOKEN });
   const server = listenAs(platform);
@@ -282,7 +282,7 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED=1 binds 127.0.0.1 and needs a loopback 
   const { port } = new URL(origin);
   const connect = `await Deno.connect({ hostname: "127.0.0.2", port: ${port} })`;
   await using other = run(["eval", connect], {});
-  assertEquals((await other.status).success, false, "nobody is there");
+  assertEquals((await other.status).success, false, "the server accepted the connection");
 });
 
 Deno.test("deno serve functions/main.ts serves, and prints one line for a wrong setting", async () => {

@@ -95,11 +95,11 @@ async function row(server: FaultServer, fault: Fault): Promise<string[]> {
   const { type, status } = await response.json();
   const problem = /\/problems\/(.*)/.exec(type ?? "")?.[1];
   const endpoint = problem ? `${response.status} \`${problem}\`` : `${response.status} ${status}`;
-  return [fault.name, told(error, task), retryable(error), endpoint];
+  return [fault.name, clientResult(error, task), retryable(error), endpoint];
 }
 
-function told(error: unknown, task: Task): string {
-  if (error === undefined) return `a ${task.info.status} task`;
+function clientResult(error: unknown, task: Task): string {
+  if (error === undefined) return `a task that is ${task.info.status}`;
   if (error instanceof DeepintTimeoutError) return `\`${error.code}\``;
   if (!(error instanceof DeepintHTTPError)) throw error;
   return `\`${error.code}\`${error.status ? `, status ${error.status}` : ""}`;

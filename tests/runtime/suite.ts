@@ -433,7 +433,7 @@ test("printed objects do not contain the token", async ({ closed }) => {
   const error = await httpError(() => task.load(once), "NETWORK_ERROR");
   for (const value of [task.credentials, task, error]) {
     withoutToken(value);
-    // deno-lint-ignore no-console -- whoever started the runtime looks for the token in the output
+    // deno-lint-ignore no-console -- the test runner searches the output for the token
     console.error(value);
   }
   same(JSON.stringify(task.credentials), JSON.stringify({ instance: closed }), "the JSON");

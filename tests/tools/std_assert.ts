@@ -1,4 +1,4 @@
-// Decides where the tests' `@std/assert` comes from: JSR, or the stand-in where JSR cannot be reached.
+// Decides where the tests' `@std/assert` comes from: JSR, or a replacement when JSR is unreachable.
 import { deno } from "../helpers/run_deno.ts";
 import config from "../../deno.json" with { type: "json" };
 
