@@ -9,26 +9,43 @@ interface Options {
   cols?: number;
   rows?: number;
   settings?: Record<string, string>;
+  /** The command that runs the command line. @default deno run with its permissions */
+  command?: readonly string[];
 }
+
+/** The documented command. */
+const TASK = ["task", "cli"];
 
 /** Runs a command in its own terminal. */
 function open(server: ReturnType<typeof platformWith>, args: string[], options: Options = {}) {
-  const { cols = 100, rows = 24, settings } = options;
-  const words = [Deno.execPath(), ...RUN, ...args].map((word) => `'${word}'`).join(" ");
+  const { cols = 100, rows = 24, settings, command = RUN } = options;
+  const words = [Deno.execPath(), ...command, ...args].map((word) => `'${word}'`).join(" ");
+  const unset = settings?.NO_COLOR === undefined ? "unset NO_COLOR; " : "";
   const keys = new TransformStream<string, string>();
   const writer = keys.writable.getWriter();
   const process = start(
     "script",
-    ["-qec", `stty cols ${cols} rows ${rows}; exec ${words}`, "/dev/null"],
-    { ...server.settings, NO_COLOR: "", TERM: "xterm-256color", ...settings },
+    ["-qec", `${unset}stty cols ${cols} rows ${rows}; exec ${words}`, "/dev/null"],
+    { ...server.settings, TERM: "xterm-256color", ...settings },
     keys.readable.pipeThrough(new TextEncoderStream()),
   );
   const { output, waitForOutput: saw } = process;
+  const resizes: Resize[] = [];
   return {
     output,
     saw,
     /** Returns the current content of the terminal. */
-    screen: () => screenOf(output.stdout, cols, rows),
+    screen: () => screenOf(wholeFrames(output.stdout), { cols, rows, resizes }),
+    /** Changes the width of the terminal. */
+    async resize(cols: number) {
+      resizes.push({ at: output.stdout.length, cols });
+      const script = `read -r child </proc/${process.pid}/task/${process.pid}/children
+        stty -F "$(readlink "/proc/$child/fd/0")" cols ${cols}`;
+      assertEquals((await start("bash", ["-c", script], {}).status).code, 0);
+    },
+    async type(keys: string) {
+      await writer.write(keys);
+    },
     /** Types the last keys and returns the exit code. */
     async end(keys = "") {
       if (keys) await writer.write(keys);
@@ -42,13 +59,37 @@ function open(server: ReturnType<typeof platformWith>, args: string[], options: 
   };
 }
 
+/** A change of the width of a terminal, after so many characters of output. */
+interface Resize {
+  at: number;
+  cols: number;
+}
+
+/** The size of a terminal and its changes. */
+interface Size {
+  cols: number;
+  rows: number;
+  resizes: readonly Resize[];
+}
+
+/** Returns an output without the frame that is still being read: a terminal does not show it yet. */
+function wholeFrames(output: string): string {
+  const begin = output.lastIndexOf("\x1b[?2026h");
+  return begin > output.lastIndexOf("\x1b[?2026l") ? output.slice(0, begin) : output;
+}
+
 /** Returns the lines that a terminal shows for an output, and the number of other effects. */
-async function screenOf(output: string, cols: number, rows: number) {
+async function screenOf(output: string, { cols, rows, resizes }: Size) {
   const terminal = new xterm.Terminal({ cols, rows, allowProposedApi: true });
   let effects = 0;
   terminal.onTitleChange(() => effects++);
   terminal.onBell(() => effects++);
-  await new Promise<void>((resolve) => terminal.write(output, resolve));
+  let from = 0;
+  for (const { at, cols } of [...resizes, { at: output.length, cols: 0 }]) {
+    await new Promise<void>((resolve) => terminal.write(output.slice(from, at), resolve));
+    if (cols > 0) terminal.resize(cols, rows);
+    from = at;
+  }
   const { active } = terminal.buffer;
   const lines = Array.from(
     { length: active.length },
@@ -131,6 +172,61 @@ Deno.test("bars fit a terminal that is narrow and has fewer lines than tasks", a
   }
   assertEquals(lines[4], "… and 4 more");
   assertEquals(await terminal.end("\x03"), 130);
+});
+
+Deno.test("bars of a narrower terminal replace the bars of the wider one", async () => {
+  const running = { status: "running", progress: 5, subtask: "日本語の長い説明".repeat(9) };
+  const ids = ["t-1", "t-2", "t-3"];
+  await using server = platformWith(...ids.map((id) => ({ id, ...running, name: `${id} 日本` })));
+  const args = ["wait", ...ids.map((id) => `${PLACE}/${id}`)];
+  await using terminal = open(server, args, { cols: 110 });
+  /** Waits for a whole frame after the output so far. */
+  const nextFrame = async () => {
+    const { length } = terminal.output.stdout;
+    while (!/t-3[^\n]* 5 %[^\n]*\n/.test(terminal.output.stdout.slice(length))) {
+      await terminal.saw(new RegExp(`^[^]{${terminal.output.stdout.length + 1}}`));
+    }
+    const { lines } = await terminal.screen();
+    assertEquals(lines.map((line) => line.slice(0, 3)), ids, lines.join("\n"));
+  };
+  await terminal.saw(/t-3 [^\n]* 5 %[^\n]* 2 s /); // drawn by the timer alone
+  for (const cols of [61, 30, 90]) {
+    await terminal.resize(cols);
+    await nextFrame();
+    await nextFrame(); // the next one is a second later: no frame is on its way during a change
+  }
+  assertEquals(await terminal.end("\x03"), 130);
+});
+
+for (const stopping of [true, false]) {
+  const what = stopping ? "stops every running task" : "names every running task";
+  Deno.test(`one Ctrl-C under deno task ${what}`, async () => {
+    const ids = ["t-1", "t-2", "t-3", "t-4"];
+    await using server = platformWith();
+    const args = ["wait", ...ids.map((id) => `${PLACE}/${id}`)];
+    if (stopping) args.push("--delete-on-interrupt");
+    for (let run = 0; run < 3; run++) {
+      server.platform.reset();
+      for (const id of ids) server.platform.add({ id, status: "running", progress: 5 });
+      await using terminal = open(server, args, { command: TASK });
+      await terminal.saw(/(5 %[^]*){4}/);
+      assertEquals(await terminal.end("\x03"), 130);
+      const { output: { stdout } } = terminal;
+      const message = stopping ? /t-\d was stopped: failed STOPPED/g : /t-\d is still running; /g;
+      assertEquals(stdout.match(message)?.length, 4, stdout);
+      const stopped = server.platform.count(({ method }) => method === "DELETE");
+      assertEquals(stopped, stopping ? 4 : 0);
+    }
+  });
+}
+
+Deno.test("deno task cli prints its help on a terminal, in colour, without a prompt", async () => {
+  await using server = platformWith();
+  for (const args of [["help"], ["wait", "--help"]]) {
+    await using terminal = open(server, args, { command: TASK });
+    assertEquals(await terminal.end(), 0);
+    assertMatch(terminal.output.stdout, /\nUsage: deepint-task /);
+  }
 });
 
 Deno.test("Ctrl-C ends the bars, restores the cursor and names the running tasks", async () => {
