@@ -1,0 +1,279 @@
+// The loop of the durable watches, with stores that fail, receivers that hang and settings that change.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Config } from "../../functions/app.ts";
+import { KvStore } from "../../functions/watches/kv_store.ts";
+import { WatchLoop } from "../../functions/watches/loop.ts";
+import type { StepOptions, WatchLogEntry } from "../../functions/watches/step.ts";
+import type { NewWatch, WatchStore } from "../../functions/watches/store.ts";
+import type { Settings } from "../helpers/endpoint.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
+import { CALLBACK_SECRET, configWith } from "../helpers/watches.ts";
+import { MemoryStore } from "../helpers/memory_store.ts";
+
+const HOST = "hooks.example.com";
+const secret = (text: string) => `whsec_${btoa(text.padEnd(32, "."))}`;
+
+function order(n: number, host = HOST): NewWatch {
+  return {
+    key: n.toString(16).padStart(64, "0"),
+    instance: "app.deepint.net",
+    ids: { organizationId: "o-1", workspaceId: "w-1", taskId: `t-${n}` },
+    callbackUrl: `https://${host}/ended`,
+    deadline: 86_400_000,
+  };
+}
+
+/** Responds with tasks of one status. */
+const tasks = (status: string) => (url: string) =>
+  Promise.resolve(Response.json({ id: url.split("/").at(-1), status }));
+
+function createLoop(
+  store: WatchStore,
+  options: StepOptions & { config?: Config } = {},
+): WatchLoop {
+  const { config = configWith(HOST), ...others } = options;
+  return new WatchLoop(store, config, { fetch: tasks("running"), log() {}, ...others });
+}
+
+/** Runs a loop on a fake clock for some time. */
+async function runFor(clock: FakeClock, loop: WatchLoop, ms: number): Promise<void> {
+  const stop = new AbortController();
+  const running = loop.run(stop.signal);
+  await clock.tick(ms);
+  stop.abort();
+  await clock.runUntil(running);
+}
+
+/** A store whose calls fail while `reason` is set. */
+function failingStore(
+  store: WatchStore,
+): WatchStore & { reason: string | undefined; calls: number } {
+  const fail = { reason: undefined as string | undefined, calls: 0 };
+  return new Proxy(Object.assign(Object.create(store), fail), {
+    get(target, name) {
+      const value = Reflect.get(store, name);
+      if (typeof value !== "function") return Reflect.get(target, name);
+      return (...args: unknown[]) => {
+        target.calls++;
+        if (target.reason !== undefined) return Promise.reject(new Error(target.reason));
+        return value.apply(store, args);
+      };
+    },
+  });
+}
+
+for (const deadHosts of [1, 3]) {
+  Deno.test(`1,000 watches of ${deadHosts} dead hosts do not delay 300 others`, async () => {
+    using clock = new FakeClock();
+    const names = Array.from({ length: deadHosts }, (_, n) => `dead-${n}.example.com`);
+    const config = configWith(HOST, {
+      RESOLVE_CALLBACK_HOSTS: [
+        `${HOST}=${CALLBACK_SECRET}`,
+        ...names.map((name) => `${name}=${secret(name)}`),
+      ].join(),
+    });
+    const start = clock.now;
+    const endAt = start + 40_000;
+    const polls = new Map<string, number[]>();
+    const deliveredAt: number[] = [];
+    const open = new Map<string, number>();
+    const most = new Map<string, number>();
+    const loop = createLoop(new MemoryStore(), {
+      config,
+      fetch(url) {
+        const id = url.split("/").at(-1) ?? "";
+        polls.set(id, [...polls.get(id) ?? [], clock.now]);
+        const hasEnded = Number(id.slice(2)) >= 300 || clock.now >= endAt;
+        const status = hasEnded ? "success" : "running";
+        return Promise.resolve(Response.json({ id, status, created: start }));
+      },
+      callbackFetch(url, init) {
+        const { host } = new URL(String(url));
+        const count = (open.get(host) ?? 0) + 1;
+        open.set(host, count);
+        if (host !== HOST) {
+          // the first deliveries show that the host is dead
+          const name = clock.now < start + 10_000 ? `${host} first` : host;
+          most.set(name, Math.max(most.get(name) ?? 0, count));
+          return new Promise((_resolve, reject) => {
+            init?.signal?.addEventListener("abort", () => {
+              open.set(host, (open.get(host) ?? 0) - 1);
+              reject(new Error("aborted"));
+            });
+          });
+        }
+        open.set(host, count - 1);
+        deliveredAt.push(clock.now);
+        return Promise.resolve(new Response(null, { status: 204 }));
+      },
+    });
+    const dead = Array.from({ length: 1_000 }, (_, n) => order(300 + n, names[n % deadHosts]));
+    const healthy = Array.from({ length: 300 }, (_, n) => order(n));
+    await Promise.all([...dead, ...healthy].map((one) => loop.start(one)));
+    await runFor(clock, loop, 60_000);
+    assertEquals(deliveredAt.length, 300);
+    // 11 % of the run time and 2.2 s
+    const latest = Math.max(...deliveredAt) - endAt;
+    assert(latest <= 0.11 * 40_000 + 2_200, `${latest} ms late`);
+    for (const [id, times] of polls) {
+      if (Number(id.slice(2)) >= 300) {
+        assertEquals(times.length, 1, id);
+        continue;
+      }
+      const gaps = times.slice(1).map((time, n) => time - (times[n] ?? 0));
+      assert(times.length >= 8 && Math.max(...gaps) <= 6_600, `${id}: ${gaps}`);
+      assert(Math.min(...gaps) >= 2_000, `${id}: ${gaps}`);
+    }
+    for (const name of names) {
+      assertEquals([most.get(`${name} first`), most.get(name)], [8, 1], name);
+    }
+  });
+}
+
+Deno.test("two sweeps and a running loop exceed no limit together", async () => {
+  using clock = new FakeClock();
+  let open = 0;
+  let most = 0;
+  const loop = createLoop(new MemoryStore(), {
+    async fetch(url) {
+      most = Math.max(most, ++open);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      open--;
+      return await tasks("running")(url);
+    },
+  });
+  await Promise.all(Array.from({ length: 1_000 }, (_, n) => loop.start(order(n))));
+  const stop = new AbortController();
+  const running = loop.run(stop.signal);
+  const sweeps = [loop.sweep(clock.now + 3_000), loop.sweep(clock.now + 3_000)];
+  await clock.runUntil(Promise.all(sweeps));
+  stop.abort();
+  await clock.runUntil(running);
+  assertEquals(most, 64);
+});
+
+Deno.test("a failing store is retried after 1 s to 60 s, and nothing is lost", async () => {
+  using clock = new FakeClock();
+  const store = failingStore(new MemoryStore());
+  const log: WatchLogEntry[] = [];
+  const delivered = new Set<string>();
+  const loop = createLoop(store, {
+    fetch: tasks("success"),
+    callbackFetch(_url, init) {
+      delivered.add(new Headers(init?.headers).get("webhook-id") ?? "");
+      return Promise.resolve(new Response());
+    },
+    log: (entry) => log.push(entry),
+  });
+  await Promise.all(Array.from({ length: 200 }, (_, n) => loop.start(order(n))));
+  store.reason = "database or disk is full";
+  store.calls = 0;
+  const stop = new AbortController();
+  const running = loop.run(stop.signal);
+  await clock.tick(3_500);
+  const times = log.map(({ time }) => Date.parse(time) - clock.now + 3_500);
+  assertEquals(times.map((time) => Math.round(time / 100) / 10), [0, 1, 3]);
+  assertMatch(log[0]?.error ?? "", /^watches: database or disk is full$/);
+  await clock.tick(600_000);
+  assert(store.calls <= 17, `${store.calls} calls in 10 minutes`);
+  assertEquals(log.length, store.calls);
+  store.reason = undefined;
+  await clock.tick(60_000);
+  assertEquals(delivered.size, 200);
+  stop.abort();
+  await clock.runUntil(running);
+});
+
+Deno.test("steps whose result cannot be saved are repeated and logged once a second", async () => {
+  using clock = new FakeClock();
+  const store = failingStore(new MemoryStore());
+  const errors: string[] = [];
+  let polls = 0;
+  const loop = createLoop(store, {
+    async fetch(url) {
+      polls++;
+      await new Promise((resolve) => setTimeout(resolve, 100 + polls));
+      return await tasks("success")(url);
+    },
+    callbackFetch: () => Promise.resolve(new Response()),
+    log: ({ error }) => void (error && errors.push(error)),
+  });
+  const watches = await Promise.all(Array.from({ length: 64 }, (_, n) => loop.start(order(n))));
+  const stop = new AbortController();
+  const running = loop.run(stop.signal);
+  await clock.tick(50);
+  assertEquals(polls, 64);
+  store.reason = "database is gone";
+  await clock.tick(900);
+  assertEquals(errors, ["watches: database is gone"]);
+  store.reason = undefined;
+  await clock.tick(60_000);
+  for (const { id } of watches) assertEquals((await loop.status(id))?.state, "delivered");
+  stop.abort();
+  await clock.runUntil(running);
+});
+
+const CHANGES: [change: string, host: string, settings: Settings, reason: string][] = [
+  ["an allow-list", HOST, { RESOLVE_ALLOWED_WORKSPACES: "w-2" }, "NOT_ALLOWED"],
+  ["the organizations", HOST, { RESOLVE_ALLOWED_ORGANIZATIONS: "o-2" }, "NOT_ALLOWED"],
+  ["the instance", HOST, { DEEPINT_INSTANCE: "other.deepint.net" }, "INSTANCE_CHANGED"],
+  ["the callback hosts", "other.example.com", {}, "HOST_REMOVED"],
+  ["the path of the callback host", `${HOST}/other`, {}, "HOST_REMOVED"],
+];
+for (const [change, host, settings, reason] of CHANGES) {
+  for (const stage of ["poll", "delivery"]) {
+    Deno.test(`a watch before its ${stage} fails when ${change} changed`, async () => {
+      const store = new MemoryStore();
+      const now = { ms: Date.now() };
+      const callbackFetch = () => Promise.resolve(new Response(null, { status: 500 }));
+      const fetch = tasks("success");
+      const before = createLoop(store, { fetch, callbackFetch, now: () => now.ms });
+      const { id } = await before.start(order(1));
+      if (stage === "delivery") await before.sweep();
+      const attempts = (await before.status(id))?.attempts;
+      const log: WatchLogEntry[] = [];
+      const unexpected = () => Promise.reject(new Error("a request was sent"));
+      const after = createLoop(store, {
+        config: configWith(host, settings),
+        fetch: unexpected,
+        callbackFetch: unexpected,
+        now: () => now.ms,
+        log: (entry) => log.push(entry),
+      });
+      now.ms += 60_000;
+      await after.sweep();
+      const watch = await after.status(id);
+      assertEquals([watch?.state, watch?.reason], ["failed", reason]);
+      assertEquals(watch?.attempts, attempts);
+      assertEquals(log.map(({ watch, reason }) => [watch, reason]), [[id, reason]]);
+    });
+  }
+}
+
+Deno.test("a damaged entry is set aside once, with one log line that has its id", async () => {
+  const kv = await Deno.openKv(":memory:");
+  let now = Date.now();
+  const log: WatchLogEntry[] = [];
+  const store = new KvStore(kv);
+  const options = { log: (entry: WatchLogEntry) => log.push(entry), now: () => now };
+  const loop = createLoop(store, options);
+  const watch = await loop.start(order(1));
+  const { id } = await loop.start(order(2));
+  const key = ["deepint-watches", "watch", id];
+  await kv.set(key, { watch: { id, state: "watching", due: now, changed: now }, at: now });
+  for (let sweep = 0; sweep < 5; sweep++, now += 60_000) await loop.sweep();
+  assertEquals(log.map(({ watch }) => watch), [id]);
+  assertMatch(log[0]?.error ?? "", /unreadable/);
+  assertEquals((await kv.get(key)).versionstamp, null);
+  assertEquals(await loop.status(id), undefined);
+  assert(((await loop.status(watch.id))?.polls ?? 0) >= 5, "the other watch is polled");
+  assertEquals((await loop.start(order(2))).state, "watching", "the task can be watched again");
+  kv.close();
+});
+
+Deno.test("a watch of the same task has another event id once the store forgot the first", async () => {
+  const first = await createLoop(new MemoryStore()).start(order(1));
+  const second = await createLoop(new MemoryStore()).start(order(1));
+  assertEquals(first.id, second.id);
+  assert(first.eventId !== second.eventId);
+});
