@@ -56,6 +56,7 @@ const JSON_TYPE = { "content-type": "application/json" };
 const HTML = { "content-type": "text/html" };
 
 const unusable = { code: "INVALID_RESPONSE", status: 200, retryable: false };
+const notJson = { ...unusable, retryable: true };
 const tooLarge = { code: "BODY_TOO_LARGE", status: 200, retryable: false };
 const brokenOff = { code: "NETWORK_ERROR", status: 200, retryable: true };
 const noAnswer = { code: "NETWORK_ERROR", status: 0, retryable: true };
@@ -95,13 +96,13 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault(
     "half of a JSON body",
-    unusable,
+    notJson,
     "upstream-unavailable",
     (_, request) => reply(200, half(request)),
   ),
   fault(
     "HTML with 200",
-    unusable,
+    notJson,
     "upstream-unavailable",
     (_, { token }) => reply(200, `<html><title>Sign in, ${token}</title></html>`, HTML),
   ),
@@ -113,11 +114,11 @@ export const FAULTS: readonly Fault[] = [
   ),
   fault(
     "204 without a body",
-    { ...unusable, status: 204 },
+    { ...notJson, status: 204 },
     "upstream-unavailable",
     () => head(204, {}),
   ),
-  fault("200 with an empty body", unusable, "upstream-unavailable", () => reply(200, "")),
+  fault("200 with an empty body", notJson, "upstream-unavailable", () => reply(200, "")),
   ...[301, 302, 303, 307, 308].map((code) =>
     fault(
       `${code} to another place`,
@@ -137,6 +138,8 @@ export const FAULTS: readonly Fault[] = [
   refusal(402, "HTTP_402", "upstream-credentials"),
   refusal(403, "HTTP_403", "upstream-credentials"),
   refusal(404, "HTTP_404", "not-found"),
+  refusal(408, "HTTP_408", "upstream-unavailable", true),
+  refusal(425, "HTTP_425", "upstream-unavailable", true),
   limit("429 without Retry-After", undefined),
   limit("429 with Retry-After in seconds", 30, () => "30"),
   limit("429 with Retry-After as a date", 60, () => new Date(Date.now() + 60_500).toUTCString()),
@@ -147,6 +150,8 @@ export const FAULTS: readonly Fault[] = [
   refusal(502, "BAD_GATEWAY", "upstream-unavailable", true),
   refusal(503, "HTTP_503", "upstream-unavailable", true),
   refusal(504, "TIMEOUT_ERROR", "upstream-unavailable", true),
+  refusal(501, "HTTP_501", "upstream-unavailable"),
+  refusal(524, "HTTP_524", "upstream-unavailable", true),
   fault(
     "50 MB body that says so",
     tooLarge,
@@ -158,6 +163,13 @@ export const FAULTS: readonly Fault[] = [
     tooLarge,
     "upstream-unavailable",
     (socket, request) => pour(socket, request, { "transfer-encoding": "chunked" }),
+  ),
+  fault(
+    "50 MB body in chunks that says it has 5 B",
+    tooLarge,
+    "upstream-unavailable",
+    (socket, request) =>
+      pour(socket, request, { "content-length": "5", "transfer-encoding": "chunked" }),
   ),
   fault("100 MB gzip bomb", tooLarge, "upstream-unavailable", async (socket) => {
     const bytes = await bomb();
