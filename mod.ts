@@ -35,7 +35,7 @@ export {
   type TimeoutErrorOptions,
 } from "./src/errors.ts";
 export { type Fetch, type RequestOptions } from "./src/request.ts";
-export { resolveAll, type ResolveAllOptions } from "./src/resolve_all.ts";
+export { resolveAll, type ResolveAllOptions, type SettledTask } from "./src/resolve_all.ts";
 export { pollDelay, type PollInterval, type PollState } from "./src/schedule.ts";
 export { Task } from "./src/task.ts";
 export { TaskInfo, type TaskInfoDict, TaskStatus } from "./src/task_info.ts";
@@ -59,4 +59,3 @@ export {
   type TaskLocation,
   taskUrl,
 } from "./src/task_url.ts";
-export { type SettledTask } from "./src/workspace_poller.ts";

@@ -77,10 +77,9 @@ export function isTransient(error: unknown): error is TransientError {
 /** Returns `true` if `retries` repeats the request, which is a part of the transient failures. */
 function isRepeatable(error: unknown, method: string): error is TransientError {
   if (!isTransient(error)) return false;
-  if (error instanceof DeepintTimeoutError || error.code === "LIMIT") return true;
-  const { code, status } = error;
-  return code === "NETWORK_ERROR" || [429, 502, 503, 504].includes(status) ||
-    status === 500 && method === "GET";
+  if (/^(TIMEOUT|NETWORK_ERROR|LIMIT)$/.test(error.code)) return true;
+  const { status } = error as DeepintHTTPError;
+  return [429, 502, 503, 504].includes(status) || status === 500 && method === "GET";
 }
 
 // frameworks cache `fetch`, and polling would see one response forever; some Workers refuse the option
@@ -120,8 +119,8 @@ function checkResponse(response: Partial<Response> | undefined | null): void {
   ) return;
   const received = response === null ? "null" : typeof response;
   throw new TypeError(
-    `Cannot use the option fetch: it returned ${received}, not a Response ` +
-      "(an object with status, headers and text())",
+    `Cannot use the option fetch: it returned ${received}, not a Response with status, headers and ` +
+      "text()",
   );
 }
 

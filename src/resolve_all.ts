@@ -1,11 +1,12 @@
 /** Waiting for many tasks, with as few requests as possible. */
-import { DeepintTimeoutError } from "./errors.ts";
+import { type DeepintBaseError, DeepintTimeoutError } from "./errors.ts";
 import { checkWatchOptions, SUSPENDED_MS } from "./polling.ts";
+import type { PollInterval } from "./schedule.ts";
 import type { Task } from "./task.ts";
 import type { WatchOptions } from "./task_options.ts";
-import { type SettledTask, type SharedWait, WorkspacePoller } from "./workspace_poller.ts";
+import { WorkspacePoller } from "./workspace_poller.ts";
 import { abortableIterable } from "./internal/abortable_iterable.ts";
-import { startClock } from "./internal/clock.ts";
+import { type Clock, startClock } from "./internal/clock.ts";
 import { createWakeUp, withTimeout } from "./internal/deadline.ts";
 import { outOfRange } from "./internal/text.ts";
 
@@ -34,6 +35,31 @@ export interface ResolveAllOptions extends WatchOptions {
    * polled on its own: a list does not have them. An error that it throws is only logged.
    */
   onProgress?: ((task: Task) => void) | undefined;
+}
+
+/** A task whose wait is over. */
+export interface SettledTask {
+  /** The task, with its information as of its end. */
+  task: Task;
+  /** The reason why it has no result: it failed, its status is unknown, or it cannot be loaded. */
+  error?: DeepintBaseError;
+}
+
+/** The wait that the pollers of all workspaces share. */
+export interface SharedWait {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly pollInterval: PollInterval;
+  readonly requestTimeout: number | undefined;
+  readonly onProgress: ((task: Task) => void) | undefined;
+  /** Returns the milliseconds until the deadline. */
+  remaining(): number;
+  /** Queues a request. */
+  enqueue(job: () => Promise<void>): void;
+  /** Reports a task whose wait is over. */
+  settle(settled: SettledTask): void;
+  /** Ends the whole wait. */
+  fail(error: unknown): void;
 }
 
 /** A queue of requests, of which a limited number is in flight at once. */

@@ -104,11 +104,8 @@ async function readResponseText(
 function describeBody(text: string | undefined, { response, token }: Attempt): string {
   const header = response?.headers.get("content-type") ?? "";
   const [type] = /^[\w.+-]{1,60}\/[\w.+-]{1,60}/.exec(header) ?? [];
-  if (text === "") return "the response is empty, not JSON";
-  if (!type || type.includes(token)) return "the response is not JSON";
-  return /json/i.test(type)
-    ? "the response is malformed JSON"
-    : `the response is ${type}, not JSON`;
+  const isNamed = type && text && !/json/i.test(type) && !type.includes(token);
+  return `received ${isNamed ? type : text ? "malformed text" : "an empty body"}, not JSON`;
 }
 
 function isSuccessful({ status }: Response): boolean {

@@ -303,8 +303,7 @@ export class Task {
    * @returns `{ source: "<id>" }`, `{ model: "<id>" }`, `{ file: "<url>" }`, …; `{}` if the task has no
    * result or failed
    * @throws {DeepintTaskError} `TASK_NOT_FINISHED` when the task is still running
-   * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline passes
+   * @throws {DeepintHTTPError | DeepintTimeoutError} when a load fails
    */
   async fetchResult(options: ReadOptions = {}): Promise<TaskResult> {
     await this.#loadIfNeeded(options, this.#partial || this.info.rawStatus === null);
@@ -317,23 +316,13 @@ export class Task {
     return status === "failed" || result === null ? {} : { [resultType ?? "unknown"]: result };
   }
 
-  /**
-   * Returns `true` if the task failed.
-   *
-   * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline passes
-   */
+  /** Returns `true` if the task failed. Rejects when a load fails. */
   async isErrored(options: ReadOptions = {}): Promise<boolean> {
     await this.#loadIfNeeded(options, this.info.rawStatus === null);
     return this.info.status === "failed";
   }
 
-  /**
-   * Returns `true` if the task succeeded or failed.
-   *
-   * @throws {DeepintHTTPError} when a load fails
-   * @throws {DeepintTimeoutError} when a deadline passes
-   */
+  /** Returns `true` if the task succeeded or failed. Rejects when a load fails. */
   async isFinished(options: ReadOptions = {}): Promise<boolean> {
     await this.#loadIfNeeded(options, this.info.rawStatus === null);
     return TaskStatus.isTerminal(this.info.status);

@@ -9,22 +9,15 @@ import {
   timeoutError,
 } from "./polling.ts";
 import { isTransient, type RequestOptions, type TransientError } from "./request.ts";
-import { MAX_WAIT_MS, nextDelay, type PollInterval } from "./schedule.ts";
+import type { SharedWait } from "./resolve_all.ts";
+import { MAX_WAIT_MS, nextDelay } from "./schedule.ts";
 import { internals, type Task } from "./task.ts";
 import { type TaskInfo, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
-import { type Clock, startAge } from "./internal/clock.ts";
+import { startAge } from "./internal/clock.ts";
 
 /** A list that fails is tried again after at most this many rounds. */
 const MAX_FALLBACK_ROUNDS = 16;
-
-/** A task whose wait is over. */
-export interface SettledTask {
-  /** The task, with its information as of its end. */
-  task: Task;
-  /** The reason why it has no result: it failed, its status is unknown, or it cannot be loaded. */
-  error?: DeepintBaseError;
-}
 
 /** A task that is waited for. Times are those of the wait's monotonic clock. */
 interface PendingTask {
@@ -43,24 +36,7 @@ interface PendingTask {
   missingFromList: boolean;
 }
 
-/** The wait that the pollers of all workspaces share. */
-export interface SharedWait {
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly pollInterval: PollInterval;
-  readonly requestTimeout: number | undefined;
-  readonly onProgress: ((task: Task) => void) | undefined;
-  /** Returns the milliseconds until the deadline. */
-  remaining(): number;
-  /** Queues a request. */
-  enqueue(job: () => Promise<void>): void;
-  /** Reports a task whose wait is over. */
-  settle(settled: SettledTask): void;
-  /** Ends the whole wait. */
-  fail(error: unknown): void;
-}
-
-/** When a task is polled next. */
+/** The next poll of a task. */
 interface Schedule {
   /** Minimum delay that the server asked for, in milliseconds. */
   retryAfter?: number | undefined;
@@ -70,11 +46,9 @@ interface Schedule {
   since?: number;
 }
 
-/** Progress of reading a list. */
+/** Progress of reading a list: the tasks that no page has had yet, and those that are still running. */
 interface ListReading {
-  /** Tasks that no page has had yet. */
   readonly missing: Set<PendingTask>;
-  /** Tasks that are still in progress. */
   readonly inProgress: PendingTask[];
   retryAfter: number;
 }

@@ -44,8 +44,8 @@ export function describeCause(cause: unknown, token: string): string {
   if (containsText(cause, token)) return "";
   return sanitizeText(
     reason.slice(0, 2_000)
-      .replace(/^error sending request for url \(\S*\): /, "")
-      .replace(/client error \(\w+\): /g, "")
+      // Deno: "error sending request for url (…): client error (Connect): …"
+      .replace(/^error sending .*?\): (client .*?\): )?/, "")
       .replace(/\b[a-z]+:\/\/\S+/gi, "[url]"),
   ).trim();
 }

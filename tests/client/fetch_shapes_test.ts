@@ -100,16 +100,16 @@ Deno.test("a fetch that is not a function is a TypeError, and so is a runtime wi
 
 Deno.test("a success that is not JSON says what was received, without quoting it", async () => {
   const received: Record<string, [BodyInit, string | undefined]> = {
-    "the response is text/html, not JSON": ["<html>Sign in</html>", "text/html; charset=utf-8"],
-    "the response is empty, not JSON": ["", "application/json"],
-    "the response is malformed JSON": ['{"id":"t-1","stat', "application/json"],
-    "the response is not JSON": [new Uint8Array([60, 61]), undefined],
+    "received text/html, not JSON": ["<html>Sign in</html>", "text/html; charset=utf-8"],
+    "received an empty body, not JSON": ["", "application/json"],
+    "received malformed text, not JSON": ['{"id":"t-1","stat', "application/json"],
+    "received malformed text, not JSON ": [new Uint8Array([60, 61]), undefined],
   };
   for (const [text, [body, type]] of Object.entries(received)) {
     const headers = type === undefined ? {} : { "content-type": type };
     const error = await errorBy(() => Promise.resolve(new Response(body, { headers })));
     assertEquals([error.code, error.retryable], ["INVALID_RESPONSE", true]);
-    assertMatch(error.message, new RegExp(`: ${text}$`));
+    assertMatch(error.message, new RegExp(`: ${text.trim()}$`));
     assert(!error.message.includes("Sign in"));
   }
 });

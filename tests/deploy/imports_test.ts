@@ -15,17 +15,8 @@ interface Row {
 
 /** The client's modules. Each may import those to its left. */
 const LAYERS = [
-  ...[
-    "errors",
-    "task_url",
-    "schedule",
-    "task_info",
-    "credentials",
-    "response",
-    "request",
-    "task_list",
-  ],
-  ...["task_options", "polling", "task", "workspace_poller", "resolve_all"],
+  ...["errors", "task_url", "schedule", "task_info", "credentials", "response", "request"],
+  ...["task_list", "task_options", "polling", "task", "workspace_poller", "resolve_all"],
 ].map((name) => `src/${name}.ts`);
 
 const INTERNAL = "src/internal/";

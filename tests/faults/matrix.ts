@@ -56,7 +56,6 @@ const JSON_TYPE = { "content-type": "application/json" };
 const HTML = { "content-type": "text/html" };
 
 const unusable = { code: "INVALID_RESPONSE", status: 200, retryable: false };
-// not JSON: a proxy may have answered in place of the platform
 const notJson = { ...unusable, retryable: true };
 const tooLarge = { code: "BODY_TOO_LARGE", status: 200, retryable: false };
 const brokenOff = { code: "NETWORK_ERROR", status: 200, retryable: true };
@@ -144,6 +143,8 @@ export const FAULTS: readonly Fault[] = [
   refusal(402, "HTTP_402", "upstream-credentials"),
   refusal(403, "HTTP_403", "upstream-credentials"),
   refusal(404, "HTTP_404", "not-found"),
+  refusal(408, "HTTP_408", "upstream-unavailable", true),
+  refusal(425, "HTTP_425", "upstream-unavailable", true),
   limit("429 without Retry-After", undefined),
   limit("429 with Retry-After in seconds", 30, () => "30"),
   limit("429 with Retry-After as a date", 60, () => new Date(Date.now() + 60_500).toUTCString()),
@@ -154,6 +155,8 @@ export const FAULTS: readonly Fault[] = [
   refusal(502, "BAD_GATEWAY", "upstream-unavailable", true),
   refusal(503, "HTTP_503", "upstream-unavailable", true),
   refusal(504, "TIMEOUT_ERROR", "upstream-unavailable", true),
+  refusal(501, "HTTP_501", "upstream-unavailable"),
+  refusal(524, "HTTP_524", "upstream-unavailable", true),
   fault(
     "50 MB body with a content-length",
     tooLarge,
@@ -165,6 +168,13 @@ export const FAULTS: readonly Fault[] = [
     tooLarge,
     "upstream-unavailable",
     (socket, request) => pour(socket, request, { "transfer-encoding": "chunked" }),
+  ),
+  fault(
+    "50 MB body in chunks that says it has 5 B",
+    tooLarge,
+    "upstream-unavailable",
+    (socket, request) =>
+      pour(socket, request, { "content-length": "5", "transfer-encoding": "chunked" }),
   ),
   fault("100 MB gzip bomb", tooLarge, "upstream-unavailable", async (socket) => {
     const bytes = await bomb();

@@ -155,7 +155,7 @@ Deno.test("progress is shown from 0 to 100, or as indeterminate", async () => {
     const { page } = await pageOf({ status: "running", progress });
     assertMatch(page, new RegExp(`<progress [^>]*value="${value}"`));
   }
-  const { page, text } = await pageOf({ status: "pending" });
+  const { page, text } = await pageOf({ status: "pending", progress: null });
   assert(/<progress (?![^>]*value)/.test(page) && !text.includes("%"), "no percentage is invented");
   assertStringIncludes(text, "Waiting to start");
 });
