@@ -3,7 +3,10 @@
  * and signs webhooks. Importing this module has no effect.
  *
  * ```sh
- * deno install --global --allow-all --name deepint-task jsr:@deepint/task/cli
+ * deno install --global --name deepint-task --allow-net --allow-read --allow-env=\
+ * DEEPINT_TOKEN,DEEPINT_INSTANCE,RESOLVE_WEBHOOK_SECRETS,HOME,USERPROFILE,TERM,TERM_PROGRAM,TMUX,\
+ * NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,NODE_DISABLE_COLORS,COLORTERM,CI,TF_BUILD,TEAMCITY_VERSION \
+ *   jsr:@deepint/task/cli
  * deepint-task wait "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1" --timeout 10m
  * ```
  *

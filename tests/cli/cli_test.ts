@@ -419,7 +419,14 @@ Deno.test("an installed command works in any folder", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/package.json`, '{ "type": "module" }');
-    const install = ["install", "--global", "--allow-all", "--name=deepint-task", "src/cli.ts"];
+    const permissions = [
+      "--allow-net",
+      "--allow-read",
+      `--allow-env=${config.permissions.cli.env}`,
+    ];
+    const documented = await Deno.readTextFile(new URL("../../src/cli.ts", import.meta.url));
+    assertStringIncludes(documented.replace(/\\\n \* /g, ""), permissions.join(" "));
+    const install = ["install", "--global", ...permissions, "--name=deepint-task", "src/cli.ts"];
     const settings = { ...server.settings, DENO_INSTALL_ROOT: folder };
     const installed = start(Deno.execPath(), install, settings);
     assertEquals((await installed.status).code, 0, installed.output.stderr);

@@ -31,20 +31,23 @@ function open(server: ReturnType<typeof platformWith>, args: string[], options: 
   );
   const { output, waitForOutput: saw } = process;
   const resizes: Resize[] = [];
+  const grown = () => saw(new RegExp(`^[^]{${output.stdout.length + 1}}`));
   return {
     output,
     saw,
+    /** Waits for more output. */
+    grown,
     /** Returns the current content of the terminal. */
-    screen: () => screenOf(wholeFrames(output.stdout), { cols, rows, resizes }),
+    async screen() {
+      while (isWithinFrame(output.stdout)) await grown();
+      return await screenOf(output.stdout, { cols, rows, resizes });
+    },
     /** Changes the width of the terminal. */
     async resize(cols: number) {
       resizes.push({ at: output.stdout.length, cols });
       const script = `read -r child </proc/${process.pid}/task/${process.pid}/children
         stty -F "$(readlink "/proc/$child/fd/0")" cols ${cols}`;
       assertEquals((await start("bash", ["-c", script], {}).status).code, 0);
-    },
-    async type(keys: string) {
-      await writer.write(keys);
     },
     /** Types the last keys and returns the exit code. */
     async end(keys = "") {
@@ -72,10 +75,9 @@ interface Size {
   resizes: readonly Resize[];
 }
 
-/** Returns an output without the frame that is still being read: a terminal does not show it yet. */
-function wholeFrames(output: string): string {
-  const begin = output.lastIndexOf("\x1b[?2026h");
-  return begin > output.lastIndexOf("\x1b[?2026l") ? output.slice(0, begin) : output;
+/** Returns `true` within a frame, which a terminal shows as a whole. */
+function isWithinFrame(output: string): boolean {
+  return output.lastIndexOf("\x1b[?2026h") > output.lastIndexOf("\x1b[?2026l");
 }
 
 /** Returns the lines that a terminal shows for an output, and the number of other effects. */
@@ -184,7 +186,7 @@ Deno.test("bars of a narrower terminal replace the bars of the wider one", async
   const nextFrame = async () => {
     const { length } = terminal.output.stdout;
     while (!/t-3[^\n]* 5 %[^\n]*\n/.test(terminal.output.stdout.slice(length))) {
-      await terminal.saw(new RegExp(`^[^]{${terminal.output.stdout.length + 1}}`));
+      await terminal.grown();
     }
     const { lines } = await terminal.screen();
     assertEquals(lines.map((line) => line.slice(0, 3)), ids, lines.join("\n"));
