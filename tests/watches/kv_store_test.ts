@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { HttpProblem } from "../../functions/http/problem.ts";
 import type { StepOptions } from "../../functions/watches/step.ts";
+import { KvStore } from "../../functions/watches/kv_store.ts";
 import type { WatchLoop } from "../../functions/watches/loop.ts";
 import type { NewWatch } from "../../functions/watches/store.ts";
 import { captureConsole, KEY, objectOf, outcomeOf, post, TOKEN } from "../helpers/endpoint.ts";
@@ -9,6 +10,7 @@ import type { Settings } from "../helpers/endpoint.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
 import { createFakePlatform, type FakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
+import { testStore } from "./store_contract.ts";
 import {
   CALLBACK_SECRET,
   configWith,
@@ -21,6 +23,14 @@ const HOST = "hooks.example";
 const DAY = 86_400_000;
 const DONE = { status: "success", result: "s-1", result_type: "source" } as const;
 const AUTHORIZED = { authorization: `Bearer ${KEY}` };
+
+testStore("KV", {
+  async open() {
+    const kv = await Deno.openKv(":memory:");
+    const close = () => Promise.resolve(kv.close());
+    return { store: new KvStore(kv, { maxWatches: 100 }), [Symbol.asyncDispose]: close };
+  },
+});
 
 /** A folder for a store, which goes with it. */
 async function folder(): Promise<AsyncDisposable & { file: string }> {
@@ -338,6 +348,24 @@ Deno.test("a sweep begins nothing after its time", async () => {
   assertEquals(setup.platform.count(), 0);
   await setup.watches.sweep(setup.now + 1);
   assertEquals(setup.platform.count(), 1);
+});
+
+Deno.test("index entries without a watch are removed", async () => {
+  await using setup = await setUp();
+  const { id } = await setup.begin({});
+  const root = "deepint-watches";
+  const orphans: Deno.KvKey[] = [
+    [root, "due", "", setup.now, "gone"],
+    [root, "due", "", setup.now - 1_000, id],
+    [root, "due", "gone.example", setup.now, id],
+    [root, "due", setup.now, "of another layout"],
+  ];
+  for (const key of orphans) await setup.kv.set(key, null);
+  await setup.watches.sweep();
+  assertEquals([setup.platform.count(), setup.problems], [1, []]);
+  const due = (await keysIn(setup.kv)).filter(([kind]) => kind === "due");
+  assertEquals(due.map((key) => key.at(-1)), [id]);
+  assertEquals(await openIn(setup.kv), 1n);
 });
 
 Deno.test("a store that is broken fails each request and begins nothing", async () => {
