@@ -1,6 +1,6 @@
 /**
- * A server of its own: `deno task start`. Apart from `main.ts`, whose default export `deno run` would
- * take for a slip.
+ * A server: `deno task start`. Separate from `main.ts`, because `deno run` warns about a default export
+ * with `fetch`.
  */
 import { createErrorLog, logListening } from "./http/log.ts";
 import main, { config, watches } from "./main.ts";

@@ -10,19 +10,21 @@ import type { Settings } from "../helpers/endpoint.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
 import { createFakePlatform, type FakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
-import { testStore } from "./store_contract.ts";
 import {
-  CALLBACK_SECRET,
-  configWith,
-  createReceiver,
-  kvWatches,
-  type Receiver,
-} from "../helpers/watches.ts";
+  AUTHORIZED,
+  beginMany,
+  folder,
+  originOf,
+  serve,
+  server,
+  tasksIn,
+} from "../helpers/watch_server.ts";
+import { testStore } from "./store_contract.ts";
+import { configWith, createReceiver, kvWatches, type Receiver } from "../helpers/watches.ts";
 
 const HOST = "hooks.example";
 const DAY = 86_400_000;
 const DONE = { status: "success", result: "s-1", result_type: "source" } as const;
-const AUTHORIZED = { authorization: `Bearer ${KEY}` };
 
 testStore("KV", {
   async open() {
@@ -31,15 +33,6 @@ testStore("KV", {
     return { store: new KvStore(kv, { maxWatches: 100 }), [Symbol.asyncDispose]: close };
   },
 });
-
-/** A folder for a store, which goes with it. */
-async function folder(): Promise<AsyncDisposable & { file: string }> {
-  const path = await Deno.makeTempDir();
-  return {
-    file: `${path}/watches.kv`,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
-}
 
 interface Setup extends AsyncDisposable {
   readonly kv: Deno.Kv;
@@ -389,35 +382,6 @@ Deno.test("a store that is broken fails each request and begins nothing", async 
   await place[Symbol.asyncDispose]();
 });
 
-/** A platform and a receiver that listen, and the settings of a server that reaches them. */
-function serve(receiver: Receiver) {
-  const platform = createFakePlatform({ token: TOKEN });
-  const server = listen((request) => platform.fetch(request));
-  const hooks = listen((request) => receiver.answer(request));
-  const settings: Settings = {
-    DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: server.origin,
-    RESOLVE_API_KEYS: KEY,
-    RESOLVE_CALLBACK_HOSTS: `127.0.0.1:${hooks.port}=${CALLBACK_SECRET}`,
-    RESOLVE_TIMEOUT_MS: "1000",
-    PORT: "0",
-  };
-  return {
-    platform,
-    settings,
-    hook: `${hooks.origin}/end`,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([server, hooks].map((one) => one[Symbol.asyncDispose]()));
-    },
-  };
-}
-
-/** `functions/start.ts` on a file, which it may read and write. */
-function server(file: string, settings: Settings, script?: string): Process {
-  const args = serverArgs(file, script && "-");
-  return start(Deno.execPath(), args, { ...settings, RESOLVE_KV_PATH: file }, script);
-}
-
 /** Starts a server on a machine whose clock is a minute on: no lease of the one before lasts so long. */
 const A_MINUTE_LATER = `
   const { now } = Date;
@@ -434,34 +398,6 @@ const BY_CRON = `
   Deno.serve({ port: 0, onListen }, main.fetch);
   Deno.addSignalListener("SIGTERM", () => Deno.exit(0));
 `;
-
-async function originOf(process: Process): Promise<string> {
-  return (await process.waitForOutput(/"listening":"(http:\/\/[^"]+)\/"/)).replace(
-    "localhost",
-    "127.0.0.1",
-  );
-}
-
-/** Begins watches of new tasks over HTTP. */
-async function beginMany(
-  origin: string,
-  { platform, hook }: ReturnType<typeof serve>,
-  tasks: FakeTask[],
-): Promise<{ id: string; task: string }[]> {
-  return await Promise.all(tasks.map(async (task) => {
-    const { id, organization, workspace } = platform.add(task);
-    const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
-    const body = { ...ids, callback_url: hook };
-    const response = await fetch(`${origin}/watches`, post(body, { headers: AUTHORIZED }));
-    assertEquals(response.status, 202);
-    return { id: String((await objectOf(response)).id), task: id };
-  }));
-}
-
-/** Returns the ids of the tasks whose event was delivered. */
-function tasksIn(receiver: Receiver): string[] {
-  return [...receiver.taken().values()].map(([first]) => first?.task ?? "").toSorted();
-}
 
 Deno.test("killed in the middle and started again, the server loses no watch", async () => {
   await using place = await folder();
