@@ -136,7 +136,7 @@ export interface DeliveryResult {
   readonly status: number;
   /** `Retry-After` of the response in ms. @default none */
   readonly retryAfter?: number | undefined;
-  /** `true` if there was no response in time. */
+  /** `true` if the delivery timed out. */
   readonly timedOut: boolean;
 }
 

@@ -9,7 +9,7 @@ import { CALLBACK_SECRET, type Receiver } from "./watches.ts";
 /** Headers of an authenticated request. */
 export const AUTHORIZED = { authorization: `Bearer ${KEY}` };
 
-/** A folder for a store, which goes with it. */
+/** Creates a folder for a store; disposing of it deletes it. */
 export async function folder(): Promise<AsyncDisposable & { file: string }> {
   const path = await Deno.makeTempDir();
   return {
@@ -18,7 +18,7 @@ export async function folder(): Promise<AsyncDisposable & { file: string }> {
   };
 }
 
-/** A platform and a receiver that listen, and the settings of a server that reaches them. */
+/** Starts a platform and a receiver; returns the settings of a server that reaches them. */
 export function serve(receiver: Receiver) {
   const platform = createFakePlatform({ token: TOKEN });
   const server = listen((request) => platform.fetch(request));
@@ -41,7 +41,7 @@ export function serve(receiver: Receiver) {
   };
 }
 
-/** `functions/start.ts` on a file, which it may read and write. */
+/** Starts `functions/start.ts`, or a script, with a store in a file. */
 export function server(file: string, settings: Settings, script?: string): Process {
   const args = serverArgs(file, script && "-");
   return start(Deno.execPath(), args, { ...settings, RESOLVE_KV_PATH: file }, script);
@@ -55,7 +55,7 @@ export async function originOf(process: Process): Promise<string> {
   );
 }
 
-/** Begins watches of new tasks over HTTP. */
+/** Starts watches of new tasks over HTTP. */
 export async function beginMany(
   origin: string,
   { platform, hook }: ReturnType<typeof serve>,
