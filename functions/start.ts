@@ -1,6 +1,6 @@
 /**
- * The server of `deno task start`. It is separate from `main.ts` because `deno run` warns about a
- * default export with `fetch`.
+ * A server: `deno task start`. Separate from `main.ts`, because `deno run` warns about a default export
+ * with `fetch`.
  */
 import { createErrorLog, logListening } from "./http/log.ts";
 import main, { config, watches } from "./main.ts";

@@ -1,7 +1,9 @@
 /** The delay before the next poll: fixed, adaptive, `Retry-After`. Pure, without timers. */
 import { outOfRange } from "./internal/text.ts";
 
-/** The longest delay, one day. Timers overflow after 24.8 days. */
+export { parseRetryAfter } from "./internal/retry_after.ts";
+
+/** The longest single wait: timers overflow beyond 24.8 days, and nobody waits a day for a poll. */
 export const MAX_WAIT_MS = 86_400_000;
 
 /** Input of {@linkcode pollDelay}. */
@@ -60,36 +62,4 @@ export function checkPollInterval(interval: PollInterval): void {
 /** Returns the milliseconds until the next poll on either schedule. */
 export function nextDelay(interval: PollInterval, state: PollState): number {
   return interval === "adaptive" ? pollDelay(state) : Math.max(interval, state.retryAfter || 0);
-}
-
-const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/;
-// a comma separates values, except the one after a weekday
-const LIST_ITEMS = /\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*, )?[^,]+/g;
-
-// engines read nearly any text as some date; the weekday in front identifies the three forms
-function parseHttpDate(text: string): number {
-  return HTTP_DATE.test(text) ? Date.parse(text.endsWith("GMT") ? text : `${text} GMT`) : NaN;
-}
-
-/**
- * Parses a `Retry-After` header: seconds, also with decimals, or a date in one of the three forms of RFC
- * 9110, 5.6.7. A joined list has its largest value. A date is relative to `date`, the response's own
- * `Date` header, or else to `now`.
- *
- * @returns milliseconds, or `undefined` if the header is missing or unreadable
- */
-export function parseRetryAfter(
-  header: string | null,
-  { date, now = Date.now() }: { date?: string | null; now?: number } = {},
-): number | undefined {
-  const base = parseHttpDate(date?.trim() ?? "");
-  let longest: number | undefined;
-  for (const [item] of (header ?? "").matchAll(LIST_ITEMS)) {
-    const text = item.trim();
-    const ms = /^\d+(\.\d+)?$/.test(text)
-      ? Math.ceil(Number(text)) * 1_000
-      : Math.max(0, parseHttpDate(text) - (Number.isNaN(base) ? now : base));
-    if (!Number.isNaN(ms)) longest = Math.max(longest ?? 0, ms);
-  }
-  return longest;
 }

@@ -5,6 +5,7 @@ import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem, invalidRequest } from "../http/problem.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
+import { parseRetryAfter } from "../../src/internal/retry_after.ts";
 import { VERSION } from "../../src/internal/version.ts";
 
 const CALLBACK_TIMEOUT_MS = 10_000;
@@ -133,7 +134,9 @@ export interface Delivery {
 export interface DeliveryResult {
   /** Status of the response; 0 without a response. */
   readonly status: number;
-  /** `true` if there was no response in time. */
+  /** `Retry-After` of the response in ms. @default none */
+  readonly retryAfter?: number | undefined;
+  /** `true` if the delivery timed out. */
   readonly timedOut: boolean;
 }
 
@@ -157,14 +160,15 @@ export async function deliver(
     "webhook-timestamp": String(seconds),
     "webhook-signature": signatures.join(" "),
   };
-  const send = async (signal: AbortSignal) => {
+  const send = async (signal: AbortSignal): Promise<DeliveryResult> => {
     const init = { method: "POST", headers, body, redirect: "manual", signal } as const;
     const response = await fetch(url, init);
     response.body?.cancel().catch(() => {});
-    return { status: response.status, timedOut: false };
+    const retryAfter = parseRetryAfter(response.headers.get("retry-after"));
+    return { status: response.status, retryAfter, timedOut: false };
   };
   try {
-    const onTimeout = () => ({ status: 0, timedOut: true });
+    const onTimeout = (): DeliveryResult => ({ status: 0, timedOut: true });
     return await withTimeout(send, { ms: CALLBACK_TIMEOUT_MS, onTimeout });
   } catch {
     return { status: 0, timedOut: false };

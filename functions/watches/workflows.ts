@@ -1,7 +1,7 @@
 /**
- * Durable watches on Cloudflare Workflows: a watch is an instance. Its steps are the polls and the
- * deliveries, and it sleeps between them; what a step gave is kept, so that an instance that is begun
- * again goes on where it was.
+ * Durable watches on Cloudflare Workflows. Each instance is a watch: it polls and delivers in steps and
+ * sleeps between them. The platform keeps the result of each step, so that a restarted instance resumes
+ * where it was.
  */
 import type { Config } from "../config.ts";
 import { isActive, isWatch, newWatch, type Watch } from "./state.ts";
@@ -11,27 +11,27 @@ import type { NewWatch, WatchEngine, WatchSnapshot } from "./store.ts";
 export { parseCallbackHosts } from "./callback.ts";
 export { createWatches } from "./routes.ts";
 
-/** The part of a Workflow's binding that is used. */
+/** The used part of a Workflow's binding. */
 export interface WorkflowBinding {
-  /** Begins an instance; throws when there is one of that id. */
+  /** Starts an instance; throws if the id exists. */
   create(options: { id: string; params: Watch }): Promise<WorkflowInstance>;
-  /** Finds an instance; throws when there is none. */
+  /** Returns an instance; throws if the id is unknown. */
   get(id: string): Promise<WorkflowInstance>;
 }
 
-/** The part of an instance of a Workflow that is used. */
+/** The used part of an instance. */
 export interface WorkflowInstance {
-  /** How it stands, and what it gave once it is complete. */
+  /** Returns the status, and the output of a complete instance. */
   status(): Promise<{ status: string; output?: unknown }>;
-  /** Ends it. */
+  /** Stops the instance. */
   terminate(): Promise<void>;
 }
 
-/** The part of a Workflow's steps that is used. */
+/** The used part of a Workflow's steps. */
 export interface WorkflowStep {
-  /** Runs a step, or gives what it gave before. */
+  /** Runs a step, or returns its stored result. */
   do(name: string, config: StepConfig, run: () => Promise<Watch>): Promise<Watch>;
-  /** Waits, in ms. */
+  /** Sleeps for a number of milliseconds. */
   sleep(name: string, time: number): Promise<void>;
 }
 
@@ -54,13 +54,13 @@ export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
     }
   }
 
-  async function begin(id: string, order: NewWatch): Promise<WorkflowInstance> {
+  async function create(id: string, order: NewWatch): Promise<WorkflowInstance> {
     const { key: _, ...fields } = order;
     const params = newWatch({ id, ...fields }, Date.now());
     try {
       return await binding.create({ id, params });
     } catch (error) {
-      const instance = await findInstance(id); // somebody has begun it at the same time
+      const instance = await findInstance(id); // a concurrent request started it
       if (instance) return instance;
       throw error;
     }
@@ -70,46 +70,46 @@ export function createWorkflowWatches(binding: WorkflowBinding): WatchEngine {
     async start(order) {
       for (let generation = 0;; generation++) {
         const id = `${order.key}-${generation}`;
-        const instance = await findInstance(id) ?? await begin(id, order);
-        const report = await reportOf(id, instance);
+        const instance = await findInstance(id) ?? await create(id, order);
+        const report = await toSnapshot(id, instance);
         if (report.state === "watching" || report.state === "delivered") return report;
       }
     },
     async status(id) {
       const instance = await findInstance(id);
-      return instance && await reportOf(id, instance);
+      return instance && await toSnapshot(id, instance);
     },
     async cancel(id) {
       const instance = await findInstance(id);
       if (!instance) return undefined;
-      const before = await reportOf(id, instance);
+      const before = await toSnapshot(id, instance);
       if (before.state !== "watching") return before;
       const failed = await instance.terminate().catch((error) => ({ error }));
-      const report = await reportOf(id, instance);
-      // it may have ended by itself at the same time, and that is no failure
+      const report = await toSnapshot(id, instance);
+      // an instance that ended meanwhile cannot be terminated
       if (failed && report.state === "watching") throw failed.error;
       return report;
     },
   };
 }
 
-/** Takes a watch from its beginning to its end. */
+/** Runs a watch to its end. */
 export async function runWatch(
   config: Config,
-  begun: Watch,
+  started: Watch,
   steps: WorkflowStep,
   options: StepOptions = {},
 ): Promise<Watch> {
   const step = createStep(config, options);
   const bounds: StepConfig = {
-    // for what the platform itself does to a step: one of ours does not fail
+    // for failures of the platform; our steps do not throw
     retries: { limit: 5, delay: 1_000, backoff: "exponential" },
     timeout: maxStepMs(config) + 10_000,
   };
-  let watch = begun;
+  let watch = started;
   for (let count = 1; isActive(watch); count++) {
     const { dueAt, updatedAt } = watch;
-    // not until a time: an instance that goes on begins anew, and a time that has passed is an error
+    // a duration: sleeping until a time that has passed is an error after a restart
     if (dueAt > updatedAt) await steps.sleep(`wait ${count}`, dueAt - updatedAt);
     const before = watch;
     watch = await steps.do(
@@ -121,8 +121,8 @@ export async function runWatch(
   return watch;
 }
 
-/** What an instance tells: all of the watch once it has ended, else that it goes on. */
-async function reportOf(id: string, instance: WorkflowInstance): Promise<WatchSnapshot> {
+/** Returns the whole watch of a complete instance, otherwise only its state. */
+async function toSnapshot(id: string, instance: WorkflowInstance): Promise<WatchSnapshot> {
   const { status, output } = await instance.status();
   if (status === "complete" && isWatch(output)) return output;
   if (status === "terminated") return { id, state: "cancelled" };

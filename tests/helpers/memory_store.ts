@@ -8,16 +8,23 @@ import type {
   WatchUpdate,
 } from "../../functions/watches/store.ts";
 
-/** A store in memory, without a limit of open watches. */
+/** A store in memory. It keeps the rules of `store_contract.ts`. */
 export class MemoryStore implements WatchStore {
+  readonly #maxWatches: number;
   readonly #entries = new Map<string, StoredWatch>();
   readonly #generations = new Map<string, number>();
   #revision = 0;
+
+  constructor({ maxWatches = Infinity }: { maxWatches?: number } = {}) {
+    this.#maxWatches = maxWatches;
+  }
 
   start(key: string, create: (id: string) => Watch): Promise<Watch | undefined> {
     const generation = this.#generations.get(key) ?? -1;
     const existing = this.#entries.get(`${key}-${generation}`)?.watch;
     if (existing && isReusable(existing)) return Promise.resolve(existing);
+    const open = [...this.#entries.values()].filter(({ watch }) => isActive(watch)).length;
+    if (open >= this.#maxWatches) return Promise.resolve(undefined);
     const watch = create(`${key}-${generation + 1}`);
     this.#generations.set(key, generation + 1);
     this.#set({ watch, claimableAt: watch.dueAt });

@@ -1,4 +1,4 @@
-// What the tests of the durable watches share: settings with a callback, and a receiver of events.
+// Settings, a loop and a receiver for the tests of the durable watches.
 import { Webhook } from "standardwebhooks";
 import { type Config, readConfig } from "../../functions/app.ts";
 import { parseCallbackHosts } from "../../functions/watches/callback.ts";
@@ -7,10 +7,10 @@ import { WatchLoop } from "../../functions/watches/loop.ts";
 import type { StepOptions } from "../../functions/watches/step.ts";
 import { KEY, SECRET, type Settings, TOKEN } from "./endpoint.ts";
 
-/** The secret of the callbacks: none that a sender has. */
+/** Secret of the callback host. */
 export const CALLBACK_SECRET = `whsec_${btoa("canary-callback-secret-of-36-bytes!!")}`;
 
-/** A configuration with the host of a callback. */
+/** Creates a configuration with a callback host. */
 export function configWith(host: string, settings: Settings = {}): Config {
   return readConfig({
     DEEPINT_TOKEN: TOKEN,
@@ -26,7 +26,7 @@ export function kvWatches(kv: Deno.Kv, config: Config, options?: StepOptions): W
   return new WatchLoop(new KvStore(kv, config), config, options);
 }
 
-/** An event as it arrived. */
+/** A received event. */
 export interface Received {
   /** `webhook-id`. */
   readonly id: string;
@@ -38,29 +38,29 @@ export interface Received {
     timestamp: string;
     data: { task: { info: { id: string } }; [name: string]: unknown };
   };
-  /** What it was answered. */
+  /** Status of the response. */
   readonly status: number;
-  /** Milliseconds since 1970, by the clock that is not a test's. */
+  /** Time of arrival by the real clock, in ms since 1970. */
   readonly at: number;
 }
 
-/** What takes events. */
+/** A receiver of events. */
 export interface Receiver {
-  /** The events that were taken or turned away, oldest first. */
+  /** Received events, the oldest first. */
   readonly received: readonly Received[];
   readonly answer: (request: Request) => Promise<Response>;
-  /** The events that were taken, by their ids. */
+  /** Accepted events by `webhook-id`. */
   taken(): Map<string, Received[]>;
-  /** Waits until so many different events were taken. */
+  /** Waits for a number of different accepted events. */
   until(count: number): Promise<void>;
 }
 
 /**
- * Makes a receiver that verifies each event by the package `standardwebhooks`: one that is not well
- * signed is 400, and none of `received`.
+ * Creates a receiver that verifies each event with the package `standardwebhooks`. An event with a
+ * wrong signature gets 400 and is not in `received`.
  *
  * @param status the status of the response, by the task's id and the number of attempts before
- * @param now the clock that the timestamps are of, where that is a test's
+ * @param now clock for the timestamps. @default Date.now
  */
 export function createReceiver(
   status: (task: string, before: number) => number = () => 204,
@@ -80,7 +80,7 @@ export function createReceiver(
       let event: Received["event"];
       const { now: real } = Date;
       try {
-        if (now) Date.now = now; // the package has no clock of its own
+        if (now) Date.now = now; // the package takes no clock
         event = webhook.verify(body, headers) as Received["event"];
       } catch {
         return new Response(null, { status: 400 });

@@ -1,35 +1,37 @@
-// Durable watches on Deno KV: in real files, in this process and in others that are killed.
+// Durable watches in Deno KV: real files, in this process and in others that are killed.
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { HttpProblem } from "../../functions/http/problem.ts";
 import type { StepOptions } from "../../functions/watches/step.ts";
+import { KvStore } from "../../functions/watches/kv_store.ts";
 import type { WatchLoop } from "../../functions/watches/loop.ts";
 import type { NewWatch } from "../../functions/watches/store.ts";
-import { captureConsole, KEY, objectOf, outcomeOf, post, TOKEN } from "../helpers/endpoint.ts";
+import { captureConsole, type KEY, objectOf, outcomeOf, post, TOKEN } from "../helpers/endpoint.ts";
 import type { Settings } from "../helpers/endpoint.ts";
-import { listen } from "../helpers/listen.ts";
-import { type Process, serverArgs, start } from "../helpers/process.ts";
+import { serverArgs, start } from "../helpers/process.ts";
 import { createFakePlatform, type FakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
 import {
-  CALLBACK_SECRET,
-  configWith,
-  createReceiver,
-  kvWatches,
-  type Receiver,
-} from "../helpers/watches.ts";
+  AUTHORIZED,
+  beginMany,
+  folder,
+  originOf,
+  serve,
+  server,
+  tasksIn,
+} from "../helpers/watch_server.ts";
+import { testStore } from "./store_contract.ts";
+import { configWith, createReceiver, kvWatches, type Receiver } from "../helpers/watches.ts";
 
 const HOST = "hooks.example";
 const DAY = 86_400_000;
 const DONE = { status: "success", result: "s-1", result_type: "source" } as const;
-const AUTHORIZED = { authorization: `Bearer ${KEY}` };
 
-/** A folder for a store, which goes with it. */
-async function folder(): Promise<AsyncDisposable & { file: string }> {
-  const path = await Deno.makeTempDir();
-  return {
-    file: `${path}/watches.kv`,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
-  };
-}
+testStore("KV", {
+  async open() {
+    const kv = await Deno.openKv(":memory:");
+    const close = () => Promise.resolve(kv.close());
+    return { store: new KvStore(kv, { maxWatches: 100 }), [Symbol.asyncDispose]: close };
+  },
+});
 
 interface Setup extends AsyncDisposable {
   readonly kv: Deno.Kv;
@@ -37,15 +39,15 @@ interface Setup extends AsyncDisposable {
   readonly platform: FakePlatform;
   readonly receiver: Receiver;
   readonly problems: string[];
-  /** Milliseconds since 1970, for the watches and the stand-in. */
+  /** Clock of the watches and the platform, in ms since 1970. */
   now: number;
-  /** Begins the watch of a task. */
+  /** Starts the watch of a task. */
   begin(task: FakeTask, order?: Partial<NewWatch>): ReturnType<WatchLoop["start"]>;
-  /** Another engine on the same store. */
+  /** Creates another loop on the same store. */
   another(options?: StepOptions): WatchLoop;
 }
 
-/** An engine on a real file, on a clock of the test's. */
+/** Creates a loop on a real file, with a clock that the test sets. */
 async function setUp(
   status: (id: string, before: number) => number = () => 204,
   settings: Settings = {},
@@ -93,7 +95,7 @@ async function setUp(
   return setup;
 }
 
-/** The keys of a store, but for their common beginning. */
+/** Returns the keys of a store without their common prefix. */
 async function keysIn(kv: Deno.Kv): Promise<Deno.KvKey[]> {
   return (await Array.fromAsync(kv.list({ prefix: [] }))).map(({ key }) => key.slice(1));
 }
@@ -105,7 +107,7 @@ async function openIn(kv: Deno.Kv): Promise<bigint | undefined> {
   return undefined;
 }
 
-Deno.test("1,000 watches at once: each is told once, though a tenth is turned away twice", async () => {
+Deno.test("1,000 watches deliver one event each, though a tenth of the receivers fails twice", async () => {
   const stubborn = (id: string) => parseInt(id.slice(0, 8), 16) % 10 === 0;
   await using setup = await setUp((id, before) => stubborn(id) && before < 2 ? 500 : 200);
   const { watches, platform, kv, receiver } = setup;
@@ -149,7 +151,7 @@ Deno.test("1,000 watches at once: each is told once, though a tenth is turned aw
   );
 });
 
-Deno.test("the same order again is the same watch, also at once and in two processes", async () => {
+Deno.test("concurrent requests for a key start one watch, also in two processes", async () => {
   await using setup = await setUp();
   const other = setup.another();
   const order = { key: "a".repeat(64) };
@@ -170,7 +172,7 @@ Deno.test("the same order again is the same watch, also at once and in two proce
   assertEquals(await openIn(setup.kv), 1n);
 });
 
-Deno.test("a watch is begun anew only after it was cancelled, failed or expired", async () => {
+Deno.test("a new generation starts only after cancelled, failed or expired", async () => {
   let status = 200;
   await using setup = await setUp(() => status);
   const order = { key: "b".repeat(64) };
@@ -208,7 +210,7 @@ Deno.test("a watch is begun anew only after it was cancelled, failed or expired"
   assertEquals(await openIn(setup.kv), 0n);
 });
 
-Deno.test("a receiver that is down is tried on the schedule for 24 hours, and the state can be read", async () => {
+Deno.test("a failing delivery is retried for 24 hours, and the state shows it", async () => {
   await using setup = await setUp(() => 500);
   const { id, eventId } = await setup.begin(DONE);
   await setup.watches.sweep();
@@ -230,7 +232,7 @@ Deno.test("a receiver that is down is tried on the schedule for 24 hours, and th
   assertEquals(setup.platform.count(), 1);
 });
 
-Deno.test("a claim that its process did not live to keep is taken over once its lease has run out", async () => {
+Deno.test("a claim of a dead process is taken over after its lease", async () => {
   await using setup = await setUp();
   const { id } = await setup.begin(DONE);
   let polls = 0;
@@ -257,7 +259,7 @@ Deno.test("a claim that its process did not live to keep is taken over once its 
   assertEquals([setup.receiver.received.length, setup.problems], [1, []]);
 });
 
-Deno.test("a watch that is cancelled while it is polled tells nobody", async () => {
+Deno.test("a watch cancelled during its poll delivers nothing", async () => {
   await using setup = await setUp();
   const { id } = await setup.begin(DONE);
   setup.platform.inject(async () => {
@@ -270,7 +272,7 @@ Deno.test("a watch that is cancelled while it is polled tells nobody", async () 
   assertEquals(await openIn(setup.kv), 0n);
 });
 
-Deno.test("no more watches are open than are allowed; one that ends makes room", async () => {
+Deno.test("at most RESOLVE_MAX_WATCHES are open, and an end makes room", async () => {
   await using setup = await setUp(undefined, { RESOLVE_MAX_WATCHES: "3" });
   const outcomes = await Promise.allSettled(
     Array.from({ length: 8 }, () => setup.begin({ status: "running" })),
@@ -286,7 +288,7 @@ Deno.test("no more watches are open than are allowed; one that ends makes room",
   assertEquals(await openIn(setup.kv), 3n);
 });
 
-Deno.test("a watch fits a value of the store whatever the platform says", async () => {
+Deno.test("a watch with the longest texts fits a value of the store", async () => {
   await using setup = await setUp();
   const long = "\u20ac".repeat(20_000);
   const texts = ["user_id", "user_name", "name", "description", "subtask", "result", "result_type"];
@@ -298,7 +300,7 @@ Deno.test("a watch fits a value of the store whatever the platform says", async 
   assertEquals(setup.problems, []);
 });
 
-Deno.test("many watches of long texts that change at once are kept, though one commit can't hold them", async () => {
+Deno.test("changes that are too large for one commit are saved", async () => {
   await using setup = await setUp();
   const long = "a".repeat(20_000);
   const texts = ["user_id", "user_name", "name", "description", "subtask", "result", "result_type"];
@@ -315,7 +317,7 @@ Deno.test("many watches of long texts that change at once are kept, though one c
   for (const { id } of begun) assertEquals((await setup.watches.status(id))?.state, "delivered");
 });
 
-Deno.test("a watch that is alone is taken on when it is due, and not when its claim would have run out", async () => {
+Deno.test("run wakes when a single watch is due, not when its lease ends", async () => {
   await using setup = await setUp((_id, before) => before === 0 ? 500 : 204);
   const watches = setup.another({ now: Date.now });
   await setup.begin(DONE);
@@ -331,7 +333,7 @@ Deno.test("a watch that is alone is taken on when it is due, and not when its cl
   assertEquals(setup.problems, []);
 });
 
-Deno.test("a sweep begins nothing after its time", async () => {
+Deno.test("a sweep starts no step after its end", async () => {
   await using setup = await setUp();
   await setup.begin({});
   await setup.watches.sweep(setup.now);
@@ -340,7 +342,25 @@ Deno.test("a sweep begins nothing after its time", async () => {
   assertEquals(setup.platform.count(), 1);
 });
 
-Deno.test("a store that is broken fails each request and begins nothing", async () => {
+Deno.test("index entries without a watch are removed", async () => {
+  await using setup = await setUp();
+  const { id } = await setup.begin({});
+  const root = "deepint-watches";
+  const orphans: Deno.KvKey[] = [
+    [root, "due", "", setup.now, "gone"],
+    [root, "due", "", setup.now - 1_000, id],
+    [root, "due", "gone.example", setup.now, id],
+    [root, "due", setup.now, "of another layout"],
+  ];
+  for (const key of orphans) await setup.kv.set(key, null);
+  await setup.watches.sweep();
+  assertEquals([setup.platform.count(), setup.problems], [1, []]);
+  const due = (await keysIn(setup.kv)).filter(([kind]) => kind === "due");
+  assertEquals(due.map((key) => key.at(-1)), [id]);
+  assertEquals(await openIn(setup.kv), 1n);
+});
+
+Deno.test("a closed store fails each request and is logged", async () => {
   await using setup = await setUp();
   const { id } = await setup.begin({});
   const place = await folder();
@@ -361,43 +381,14 @@ Deno.test("a store that is broken fails each request and begins nothing", async 
   await place[Symbol.asyncDispose]();
 });
 
-/** A platform and a receiver that listen, and the settings of a server that reaches them. */
-function serve(receiver: Receiver) {
-  const platform = createFakePlatform({ token: TOKEN });
-  const server = listen((request) => platform.fetch(request));
-  const hooks = listen((request) => receiver.answer(request));
-  const settings: Settings = {
-    DEEPINT_TOKEN: TOKEN,
-    DEEPINT_INSTANCE: server.origin,
-    RESOLVE_API_KEYS: KEY,
-    RESOLVE_CALLBACK_HOSTS: `127.0.0.1:${hooks.port}=${CALLBACK_SECRET}`,
-    RESOLVE_TIMEOUT_MS: "1000",
-    PORT: "0",
-  };
-  return {
-    platform,
-    settings,
-    hook: `${hooks.origin}/end`,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([server, hooks].map((one) => one[Symbol.asyncDispose]()));
-    },
-  };
-}
-
-/** `functions/start.ts` on a file, which it may read and write. */
-function server(file: string, settings: Settings, script?: string): Process {
-  const args = serverArgs(file, script && "-");
-  return start(Deno.execPath(), args, { ...settings, RESOLVE_KV_PATH: file }, script);
-}
-
-/** Starts a server on a machine whose clock is a minute on: no lease of the one before lasts so long. */
+/** Starts a server whose clock is a minute ahead, after the leases of the one before. */
 const A_MINUTE_LATER = `
   const { now } = Date;
   Date.now = () => now() + 60_000;
   await import("./functions/start.ts");
 `;
 
-/** `functions/main.ts` on a platform that has a cron and no timers, where a minute passes quickly. */
+/** Starts `functions/main.ts` with a cron that runs every 50 ms, and without a loop. */
 const BY_CRON = `
   const cron = (_name, schedule, sweep) => schedule === "* * * * *" && setInterval(sweep, 50);
   Object.defineProperty(Deno, "cron", { value: cron });
@@ -407,35 +398,7 @@ const BY_CRON = `
   Deno.addSignalListener("SIGTERM", () => Deno.exit(0));
 `;
 
-async function originOf(process: Process): Promise<string> {
-  return (await process.waitForOutput(/"listening":"(http:\/\/[^"]+)\/"/)).replace(
-    "localhost",
-    "127.0.0.1",
-  );
-}
-
-/** Begins watches of new tasks over HTTP. */
-async function beginMany(
-  origin: string,
-  { platform, hook }: ReturnType<typeof serve>,
-  tasks: FakeTask[],
-): Promise<{ id: string; task: string }[]> {
-  return await Promise.all(tasks.map(async (task) => {
-    const { id, organization, workspace } = platform.add(task);
-    const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
-    const body = { ...ids, callback_url: hook };
-    const response = await fetch(`${origin}/watches`, post(body, { headers: AUTHORIZED }));
-    assertEquals(response.status, 202);
-    return { id: String((await objectOf(response)).id), task: id };
-  }));
-}
-
-/** Returns the ids of the tasks whose event was delivered. */
-function tasksIn(receiver: Receiver): string[] {
-  return [...receiver.taken().values()].map(([first]) => first?.task ?? "").toSorted();
-}
-
-Deno.test("killed in the middle and started again, the server loses no watch", async () => {
+Deno.test("a server that is killed and restarted loses no watch", async () => {
   await using place = await folder();
   // one of two is told before the end, and the last of those kills it
   const killed = Promise.withResolvers<void>();
@@ -465,7 +428,7 @@ Deno.test("killed in the middle and started again, the server loses no watch", a
   assert(!/canary|whsec_|hooks/.test(written), written);
 });
 
-Deno.test("two processes on one file share the work, and poll no watch more often than one would", async () => {
+Deno.test("two processes on one file poll no watch more often than one does", async () => {
   await using place = await folder();
   const receiver = createReceiver();
   await using world = serve(receiver);
@@ -498,7 +461,7 @@ Deno.test("two processes on one file share the work, and poll no watch more ofte
   assertEquals([await first.end("SIGTERM"), await second.end("SIGTERM")], [0, 0]);
 });
 
-Deno.test("where there are no timers, a cron sweeps", async () => {
+Deno.test("a cron sweeps on a platform without timers", async () => {
   await using place = await folder();
   const receiver = createReceiver();
   await using world = serve(receiver);
@@ -509,7 +472,7 @@ Deno.test("where there are no timers, a cron sweeps", async () => {
   assertEquals(await process.end("SIGTERM"), 0);
 });
 
-Deno.test("a store that is full is a clear 503, what was asked for is not half made, and the log says why", async () => {
+Deno.test("a full store responds 503, stores no partial watch and logs the cause", async () => {
   await using place = await folder();
   await using world = serve(createReceiver());
   // no file of over 64 kB, so none of coverage either; the signal that would say so is ignored, as by
@@ -547,7 +510,7 @@ Deno.test("a store that is full is a clear 503, what was asked for is not half m
   kv.close();
 });
 
-Deno.test("a store that can't be opened keeps the server from starting, in one line", async () => {
+Deno.test("a server whose store cannot be opened exits with one line", async () => {
   await using place = await folder();
   await Deno.writeTextFile(place.file, "this is no store ".repeat(100));
   await using world = serve(createReceiver());
@@ -557,7 +520,7 @@ Deno.test("a store that can't be opened keeps the server from starting, in one l
   assertMatch(refused.output.stderr, /^RESOLVE_KV_PATH: cannot open .+\n$/);
 });
 
-Deno.test("only the owner may read the files of the store, also those of an earlier release", async () => {
+Deno.test("only the owner may read the store's files, also existing ones", async () => {
   await using place = await folder();
   await using world = serve(createReceiver());
   const files = [place.file, `${place.file}-wal`, `${place.file}-shm`];

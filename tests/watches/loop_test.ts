@@ -9,6 +9,14 @@ import type { Settings } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { CALLBACK_SECRET, configWith } from "../helpers/watches.ts";
 import { MemoryStore } from "../helpers/memory_store.ts";
+import { testStore } from "./store_contract.ts";
+
+testStore("memory", {
+  open() {
+    const store = new MemoryStore({ maxWatches: 100 });
+    return Promise.resolve({ store, [Symbol.asyncDispose]: () => Promise.resolve() });
+  },
+});
 
 const HOST = "hooks.example.com";
 const secret = (text: string) => `whsec_${btoa(text.padEnd(32, "."))}`;
@@ -276,4 +284,21 @@ Deno.test("a watch of the same task has another event id once the store forgot t
   const second = await createLoop(new MemoryStore()).start(order(1));
   assertEquals(first.id, second.id);
   assert(first.eventId !== second.eventId);
+});
+
+Deno.test("Retry-After of a receiver delays the next delivery", async () => {
+  using clock = new FakeClock();
+  const start = clock.now;
+  const times: number[] = [];
+  const loop = createLoop(new MemoryStore(), {
+    fetch: tasks("success"),
+    callbackFetch() {
+      times.push(clock.now - start);
+      const headers = { "retry-after": "20" };
+      return Promise.resolve(new Response(null, { status: 503, headers }));
+    },
+  });
+  await loop.start(order(1));
+  await runFor(clock, loop, 39_000);
+  assertEquals(times.map((time) => Math.round(time / 1_000)), [0, 20]);
 });

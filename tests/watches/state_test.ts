@@ -1,4 +1,4 @@
-// What becomes of a watch, step by step, on times that the tests choose.
+// Transitions of a watch, with times that the tests choose.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { MAX_DEADLINE } from "../../functions/watches/request_schema.ts";
@@ -49,7 +49,7 @@ function ended(status: "success" | "failed"): { answer: Finished } {
   return { answer: { status, result: {}, task: taskOf({ status }) } };
 }
 
-/** Polls when a poll is due, until there is something to tell. */
+/** Polls at the due times until there is an event. */
 function follow(
   watch: Watch,
   outcome: (now: number) => PollOutcome,
@@ -64,7 +64,7 @@ function follow(
   return { watch, waits };
 }
 
-/** Delivers when a delivery is due, until the watch has ended; gives when that was, after the event. */
+/** Delivers at the due times until the watch ends; returns the times since the event. */
 function deliverAll(watch: Watch, status: (attempt: number) => number, random = 0) {
   const times: number[] = [];
   while (isActive(watch)) {
@@ -77,7 +77,7 @@ function deliverAll(watch: Watch, status: (attempt: number) => number, random = 
 
 const told = () => afterPoll(newWatch(ORDER, START), ended("success"), { now: START, random: 0 });
 
-Deno.test("a new watch is polled at once, and a finished task is told at once", () => {
+Deno.test("a new watch is polled immediately, and the end of its task is due immediately", () => {
   const watch = newWatch(ORDER, START);
   assertEquals([watch.dueAt, watch.polls, watch.state], [START, 0, "watching"]);
   for (const status of ["success", "failed"] as const) {
@@ -88,7 +88,7 @@ Deno.test("a new watch is polled at once, and a finished task is told at once", 
   }
 });
 
-Deno.test("a task that goes on is polled on the adaptive schedule", () => {
+Deno.test("a running task is polled on the adaptive schedule", () => {
   let watch = newWatch(ORDER, START);
   const due: number[] = [];
   for (let poll = 0; poll < 4; poll++) {
@@ -107,7 +107,7 @@ Deno.test("Retry-After delays the next poll, but not beyond the deadline", () =>
   assertEquals(afterPoll(watch, { ...limited, retryAfter: 2 * DAY }, at).dueAt, START + DAY);
 });
 
-Deno.test("when the deadline has passed there is one more poll, and then task.expired is told", () => {
+Deno.test("at the deadline a last poll decides between the end and task.expired", () => {
   for (const outcome of [running(), { problem: "upstream-timeout" } as const]) {
     const { watch } = follow(newWatch(ORDER, START), () => outcome);
     assertEquals(watch.event, { type: "task.expired", endedAt: START + DAY });
@@ -144,14 +144,14 @@ Deno.test("five misses in a row end the watch, whatever their mix", () => {
   }
 });
 
-Deno.test("a platform that can't be reached never ends a watch before its deadline", () => {
+Deno.test("an unreachable platform never ends a watch before its deadline", () => {
   for (const problem of ["upstream-unavailable", "rate-limited", "internal-error"] as const) {
     const { watch } = follow(newWatch(ORDER, START), () => ({ problem }));
     assertEquals(watch.event, { type: "task.expired", endedAt: START + DAY });
   }
 });
 
-Deno.test("a delivery that fails is tried again with exponential back-off for 24 hours", () => {
+Deno.test("a failed delivery is retried with exponential back-off for 24 hours", () => {
   const { watch, times } = deliverAll(told(), () => 500);
   assertEquals(watch.state, "failed");
   assertEquals(times.slice(0, 6), [0, 1_000, 3_000, 7_000, 15_000, 31_000]);
@@ -161,14 +161,14 @@ Deno.test("a delivery that fails is tried again with exponential back-off for 24
   assert(Math.max(...waits) <= HOUR, `${waits}`);
 });
 
-Deno.test("a delivery that succeeds within 24 hours ends the watch well", () => {
+Deno.test("a delivery that succeeds within 24 hours ends the watch as delivered", () => {
   for (const [attempt, status] of [[1, 200], [2, 204], [30, 299]] as const) {
     const { watch } = deliverAll(told(), (count) => count < attempt ? 0 : status);
     assertEquals([watch.state, watch.attempts, watch.lastStatus], ["delivered", attempt, status]);
   }
 });
 
-Deno.test("410 stops at once, and nothing else but a 2xx does", () => {
+Deno.test("only 410 and a 2xx end the deliveries", () => {
   const { watch } = deliverAll(told(), (attempt) => attempt < 3 ? 503 : 410);
   assertEquals([watch.state, watch.attempts, watch.lastStatus], ["failed", 3, 410]);
   for (const status of [0, 199, 300, 302, 307, 400, 401, 404, 409, 429, 500]) {
@@ -194,7 +194,7 @@ Deno.test("each watch has an event id of its own", () => {
   assertEquals(told().eventId.length, one.eventId.length);
 });
 
-Deno.test("a stored watch is recognised, and a damaged one or another version is not", () => {
+Deno.test("isWatch rejects damaged watches and other versions", () => {
   const watch = structuredClone(told());
   assert(isWatch(watch) && isWatch(newWatch(ORDER, START)));
   assert(isWatch(JSON.parse(JSON.stringify(watch))));
@@ -214,14 +214,14 @@ Deno.test("a stored watch is recognised, and a damaged one or another version is
   for (const value of [null, undefined, 1, "watch", []]) assert(!isWatch(value));
 });
 
-Deno.test("a watch that is cancelled ends, and one that has ended stays as it is", () => {
+Deno.test("cancelling ends an open watch and leaves an ended one unchanged", () => {
   const watch = cancelled(newWatch(ORDER, START), START + SECOND);
   assertEquals([watch.state, watch.updatedAt], ["cancelled", START + SECOND]);
   const { watch: over } = deliverAll(told(), () => 200);
   assertEquals(cancelled(over, START + DAY), over);
 });
 
-Deno.test("the texts of an answer are cut to 4 kB each, however they are stored", () => {
+Deno.test("each text of a response is truncated to 4 kB", () => {
   for (const [character, kept] of [["a", 4_000], ["\xe9", 4_000], ["\u20ac", 2_000]] as const) {
     const { answer } = ended("failed");
     answer.task.info.error_description = character.repeat(20_000);
@@ -231,14 +231,14 @@ Deno.test("the texts of an answer are cut to 4 kB each, however they are stored"
   }
 });
 
-Deno.test("a text is not cut within a character", () => {
+Deno.test("a text is not truncated within a character", () => {
   const { answer } = ended("failed");
   answer.task.info.error_description = `a${"\u{1f600}".repeat(2_000)}`;
   const watch = afterPoll(newWatch(ORDER, START), { answer }, { now: START, random: 0 });
   assertEquals(watch.last?.task.info.error_description, `a${"\u{1f600}".repeat(999)}`);
 });
 
-Deno.test("the interval is within its bounds, whatever the task and the time", async (t) => {
+Deno.test("the poll interval stays within its bounds for any task and time", async (t) => {
   const property = fc.property(
     fc.integer({ min: 1, max: MAX_DEADLINE }),
     fc.integer({ min: 0, max: 2 * MAX_DEADLINE * SECOND }),
@@ -259,7 +259,7 @@ Deno.test("the interval is within its bounds, whatever the task and the time", a
   await checkProperty(t, property);
 });
 
-Deno.test("no watch takes 850 polls, however long it is and however old its task", async (t) => {
+Deno.test("no watch takes 850 polls, for any deadline and age of its task", async (t) => {
   let most = 0;
   const property = fc.property(
     fc.oneof(fc.constant(MAX_DEADLINE), fc.integer({ min: 1, max: MAX_DEADLINE })),

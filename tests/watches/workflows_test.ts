@@ -1,6 +1,5 @@
-// Durable watches on Cloudflare Workflows, where a Workflow can't be had: `deno task runtimes` has the
-// emulator. The binding here does what the hosted one is said to do and the emulator does not: it
-// throws when there is an instance of an id.
+// Durable watches on Cloudflare Workflows, with a fake binding; `deno task runtimes` uses the emulator.
+// Like the hosted binding and unlike the emulator, the fake throws when an id exists.
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type default as cloudflare, WatchWorkflow } from "../../functions/cloudflare.ts";
 import { MAX_DEADLINE } from "../../functions/watches/request_schema.ts";
@@ -19,7 +18,7 @@ import { CALLBACK_SECRET, configWith, createReceiver } from "../helpers/watches.
 const HOOK = "https://hooks.example/end";
 const DONE = { status: "success", result: "s-1", result_type: "source" } as const;
 
-/** Instances by their ids, each of which runs when it is told to. */
+/** Creates a binding whose instances run when the test runs them. */
 function setUp(status: (id: string, before: number) => number = () => 204) {
   const platform = createFakePlatform({ token: TOKEN });
   const receiver = createReceiver(status);
@@ -49,7 +48,7 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
     async do(name, _config, run) {
       const before = done.get(name);
       if (before) return before;
-      if (steps.length === setup.stopAt) throw new Error("the platform begins it anew");
+      if (steps.length === setup.stopAt) throw new Error("the platform restarts it");
       steps.push(name);
       const watch = structuredClone(await run());
       done.set(name, watch);
@@ -61,7 +60,7 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
       done.set(name, undefined);
     },
   };
-  /** Runs an instance to its end, and gives its watch. */
+  /** Runs an instance to its end and returns its watch. */
   async function run(id: string): Promise<Watch> {
     const instance = instances.get(id);
     assert(instance);
@@ -91,7 +90,7 @@ function setUp(status: (id: string, before: number) => number = () => 204) {
   return setup;
 }
 
-Deno.test("an instance polls on the schedule and calls back until its event is taken", async () => {
+Deno.test("an instance polls on the schedule and delivers until its event is accepted", async () => {
   using clock = new FakeClock();
   const setup = setUp((_id, before) => before < 2 ? 500 : 200);
   const steps = [{ status: "running", ms: 100_000 }, DONE];
@@ -106,12 +105,12 @@ Deno.test("an instance polls on the schedule and calls back until its event is t
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("an instance that is begun anew goes on where it was", async () => {
+Deno.test("a restarted instance resumes where it was", async () => {
   using clock = new FakeClock();
   const setup = setUp();
   const { id } = await setup.begin({ steps: [{ status: "running", ms: 100_000 }, DONE] });
   for (setup.stopAt of [1, 7, 28]) {
-    await assertRejects(() => clock.runUntil(setup.run(id)), Error, "begins it anew");
+    await assertRejects(() => clock.runUntil(setup.run(id)), Error, "restarts it");
   }
   setup.stopAt = -1;
   const watch = await clock.runUntil(setup.run(id));
@@ -119,7 +118,7 @@ Deno.test("an instance that is begun anew goes on where it was", async () => {
   assertEquals([setup.platform.count(), setup.steps.length], [28, 29]);
 });
 
-Deno.test("a watch that ends by itself while it is cancelled is no failure", async () => {
+Deno.test("cancelling a watch that ends meanwhile succeeds", async () => {
   const setup = setUp();
   const { id } = await setup.begin(DONE);
   const racing = createWorkflowWatches({
@@ -154,14 +153,14 @@ Deno.test("the longest watch has fewer steps than a free Workflow may have", asy
   assert(setup.steps.length < 1_000, `${setup.steps.length}`);
 });
 
-Deno.test("many who begin the same watch at once get one instance, though create throws", async () => {
+Deno.test("concurrent starts of a watch share one instance, though create throws", async () => {
   const setup = setUp();
   const begun = await Promise.all(Array.from({ length: 20 }, () => setup.begin({})));
   assertEquals(new Set(begun.map(({ id }) => id)).size, 1);
   assertEquals(setup.instances.size, 1);
 });
 
-Deno.test("an instance that was cancelled or has failed makes room for the next generation", async () => {
+Deno.test("a new generation starts after a cancelled or failed instance", async () => {
   const setup = setUp(() => 410);
   const ends: string[] = [];
   const { id } = await setup.begin(DONE);
@@ -180,7 +179,7 @@ Deno.test("an instance that was cancelled or has failed makes room for the next 
   assertEquals(await setup.watches.cancel(`${"d".repeat(64)}-0`), undefined);
 });
 
-Deno.test("what Workflows fail with is no missing watch", async () => {
+Deno.test("an error of Workflows is not reported as a missing watch", async () => {
   const setup = setUp();
   const failing = createWorkflowWatches({
     ...setup.binding,
@@ -200,7 +199,7 @@ Deno.test("cloudflare.ts with callbacks and without a Workflow is 503 misconfigu
   using output = captureConsole();
   const authorized = post({}, { headers: { authorization: `Bearer ${KEY}` } });
   const request = new Request("https://endpoint.example/watches", authorized);
-  // a module of its own, since the first request decides
+  // a new module, because the first request reads the settings
   const fresh: { default: typeof cloudflare } = await import("../../functions/cloudflare.ts?fresh");
   const answer = await fresh.default.fetch(request, bindings, { waitUntil() {} });
   assertMatch((await problemOf(answer)).detail, /RESOLVE_CALLBACK_HOSTS/);
