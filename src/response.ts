@@ -1,6 +1,6 @@
 /** Reads a response of the platform: size cap, JSON, error mapping. */
 import { type DeepintErrorCode, DeepintHTTPError } from "./errors.ts";
-import { parseRetryAfter } from "./schedule.ts";
+import { parseRetryAfter } from "./internal/retry_after.ts";
 import { describeCause, parseJsonRedacted, redactCause } from "./internal/redact.ts";
 import { sanitizeText } from "./internal/text.ts";
 

@@ -1,9 +1,7 @@
 /** The delay before the next poll: fixed, adaptive, `Retry-After`. Pure, without timers. */
 import { outOfRange } from "./internal/text.ts";
 
-export { parseRetryAfter } from "./internal/retry_after.ts";
-
-/** The longest single wait: timers overflow beyond 24.8 days, and nobody waits a day for a poll. */
+/** The longest delay, one day. Timers overflow after 24.8 days. */
 export const MAX_WAIT_MS = 86_400_000;
 
 /** Input of {@linkcode pollDelay}. */

@@ -164,7 +164,9 @@ export async function deliver(
     const init = { method: "POST", headers, body, redirect: "manual", signal } as const;
     const response = await fetch(url, init);
     response.body?.cancel().catch(() => {});
-    const retryAfter = parseRetryAfter(response.headers.get("retry-after"));
+    const retryAfter = parseRetryAfter(response.headers.get("retry-after"), {
+      date: response.headers.get("date"),
+    });
     return { status: response.status, retryAfter, timedOut: false };
   };
   try {

@@ -1,16 +1,33 @@
 /** Reading `Retry-After` headers. */
 
+const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/;
+// a comma separates values, except the one after a weekday
+const LIST_ITEMS = /\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*, )?[^,]+/g;
+
+// engines read nearly any text as some date; the weekday in front identifies the three forms
+function parseHttpDate(text: string): number {
+  return HTTP_DATE.test(text) ? Date.parse(text.endsWith("GMT") ? text : `${text} GMT`) : NaN;
+}
+
 /**
- * Reads a `Retry-After` header. Source: RFC 9110, 10.2.3 (seconds, or a date in one of the three
- * forms of 5.6.7).
+ * Parses a `Retry-After` header: seconds, also with decimals, or a date in one of the three forms of RFC
+ * 9110, 5.6.7. A joined list has its largest value. A date is relative to `date`, the response's own
+ * `Date` header, or else to `now`.
  *
- * @returns milliseconds, or undefined when it is missing or unreadable
+ * @returns milliseconds, or `undefined` if the header is missing or unreadable
  */
-export function parseRetryAfter(header: string | null, now = Date.now()): number | undefined {
-  const value = header?.trim() ?? "";
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  // engines read nearly any text as some date; the weekday in front tells the three forms
-  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/.test(value)) return undefined;
-  const date = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+export function parseRetryAfter(
+  header: string | null,
+  { date, now = Date.now() }: { date?: string | null; now?: number } = {},
+): number | undefined {
+  const base = parseHttpDate(date?.trim() ?? "");
+  let longest: number | undefined;
+  for (const [item] of (header ?? "").matchAll(LIST_ITEMS)) {
+    const text = item.trim();
+    const ms = /^\d+(\.\d+)?$/.test(text)
+      ? Math.ceil(Number(text)) * 1_000
+      : Math.max(0, parseHttpDate(text) - (Number.isNaN(base) ? now : base));
+    if (!Number.isNaN(ms)) longest = Math.max(longest ?? 0, ms);
+  }
+  return longest;
 }

@@ -1,7 +1,7 @@
 // Parsers of input from outside take time linear in its size.
 import { assert, assertEquals } from "@std/assert";
 import { Credentials, parseTaskUrl, Task, TaskInfo } from "../../mod.ts";
-import { parseRetryAfter } from "../../src/schedule.ts";
+import { parseRetryAfter } from "../../src/internal/retry_after.ts";
 
 const SIZE = 500_000;
 /** Linear parsers take about 5 ms; a quadratic one takes minutes. */

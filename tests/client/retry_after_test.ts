@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../../mod.ts";
 // the header's reader is not for users
-import { parseRetryAfter } from "../../src/schedule.ts";
+import { parseRetryAfter } from "../../src/internal/retry_after.ts";
 import { retryAfterOf, RUNNING, setUp, TASK_PATH } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { checkProperty } from "../helpers/property.ts";

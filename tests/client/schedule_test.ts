@@ -11,7 +11,8 @@ import { Credentials, pollDelay, Task, TaskInfo } from "../../mod.ts";
 import { wait } from "../bench/study.ts";
 import { seededRandom } from "../helpers/seeded_random.ts";
 // the check and the header's reader are not for users
-import { checkPollInterval, nextDelay, parseRetryAfter } from "../../src/schedule.ts";
+import { parseRetryAfter } from "../../src/internal/retry_after.ts";
+import { checkPollInterval, nextDelay } from "../../src/schedule.ts";
 import { checkProperty } from "../helpers/property.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
 

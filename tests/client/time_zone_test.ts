@@ -21,7 +21,7 @@ const CREATED = [
 
 const SCRIPT = `
   import { TaskInfo } from "./mod.ts";
-  import { parseRetryAfter } from "./src/schedule.ts";
+  import { parseRetryAfter } from "./src/internal/retry_after.ts";
   const created = (text) => TaskInfo.fromDict({ id: "t-1", created: text }).created;
   const [dates, times, now] = ${JSON.stringify([RETRY_AFTER, CREATED.map(([it]) => it), NOW])};
   console.log(JSON.stringify({
