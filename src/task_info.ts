@@ -31,7 +31,7 @@ export const TaskStatus: {
   all(): string[];
   /** The status of that name; `unknown` for any other text. Never throws. */
   fromString(text: string): TaskStatus;
-  /** Whether a task in this status has ended: `success` and `failed` alone. */
+  /** Returns `true` for the terminal statuses, `success` and `failed`. */
   isTerminal(status: string): boolean;
 } = {
   pending: "pending",
@@ -52,11 +52,11 @@ export interface TaskInfoDict {
   user_id: string | null;
   /** Name of the user who created it. */
   user_name: string | null;
-  /** When it was created: ISO 8601 in UTC. */
+  /** Creation time, ISO 8601 in UTC. */
   created: string | null;
   /** Its status; null when the server said none. */
   status: TaskStatus | null;
-  /** How long it has run, in milliseconds. */
+  /** Run time, in milliseconds. */
   duration: number | null;
   /** Its name. */
   name: string | null;
@@ -77,7 +77,7 @@ export interface TaskInfoDict {
 }
 
 /**
- * What Deep Intelligence says of a task. Any field but `taskId` and `status` may be null: the server
+ * Information about a task. Every field except `taskId` and `status` may be null: the server
  * leaves out what does not apply. Source: `deepint.core.task.TaskInfo`.
  *
  * @example
@@ -96,11 +96,11 @@ export class TaskInfo {
   declare readonly userId: string | null;
   /** Name of the user who created it. */
   declare readonly userName: string | null;
-  /** When it was created. */
+  /** Creation time. */
   declare readonly created: Date | null;
   /** Its status. */
   declare readonly status: TaskStatus;
-  /** How long it has run, in milliseconds. */
+  /** Run time, in milliseconds. */
   declare readonly duration: number | null;
   /** Its name. */
   declare readonly name: string | null;
@@ -135,7 +135,7 @@ export class TaskInfo {
    * every other field may be null or missing, and unknown ones are ignored. Numbers may be numeric
    * text; `created` may be ISO 8601 or epoch seconds or milliseconds.
    *
-   * @throws {TypeError} when it is no object, has no id, or a field is of the wrong kind
+   * @throws {TypeError} when it is not an object, has no id, or a field is of the wrong kind
    */
   static fromDict(obj: unknown): TaskInfo {
     if (typeof obj !== "object" || obj === null || Array.isArray(obj)) {

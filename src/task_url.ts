@@ -1,10 +1,10 @@
-/** Where a task is: its web and API addresses <-> instance, organization, workspace and task. Pure. */
+/** Web and API URLs of a task <-> its ids. Pure. */
 import { outOfRange, quote, quoteRedacted } from "./internal/text.ts";
 
 /** The instance that is meant when none is named. */
 export const DEFAULT_INSTANCE = "app.deepint.net";
 
-/** Where a task is. */
+/** Location of a task. */
 export interface TaskLocation {
   /** `host[:port]`, or an origin for `http:`, which is for loopback alone. */
   instance: string;
@@ -16,7 +16,7 @@ export interface TaskLocation {
   taskId: string;
 }
 
-/** What {@linkcode parseTaskUrl} takes beside the URL. */
+/** Options of {@linkcode parseTaskUrl}. */
 export interface ParseTaskUrlOptions {
   /** The organization's id: required for an API URL, which has none, and checked against a web URL. */
   organizationId?: string | undefined;
@@ -74,7 +74,7 @@ function instanceOf(url: URL): string {
  * - web: `https://{instance}/o/{organization}/workspace?ws={workspace}&s=task&i={task}`
  * - API: `https://{instance}/api/v1/workspace/{workspace}/task/{task}` (or `/tasks/{task}`)
  *
- * @throws {RangeError} when it is no task URL, when an API URL comes without `organizationId`, or
+ * @throws {RangeError} when it is not a task URL, when an API URL comes without `organizationId`, or
  * when a web URL names another organization
  *
  * @example

@@ -41,7 +41,7 @@ export const TASK_KEYS = [
 type WireKey = typeof TASK_KEYS[number];
 
 /**
- * What is written for a task's fields. Anything goes, since a client must bear a bad server too;
+ * Values of a task's fields. Any value is allowed, because a client must survive a bad server too;
  * `undefined` leaves a field out.
  */
 export type WireFields = { [Key in WireKey]?: unknown };
@@ -67,7 +67,7 @@ export interface FakeTask extends Omit<WireFields, "id"> {
   steps?: readonly Step[];
 }
 
-/** Where an added task is found. */
+/** Location of an added task. */
 export interface TaskHandle {
   readonly id: string;
   readonly organization: string;
@@ -86,13 +86,13 @@ export interface RecordedRequest {
   readonly url: string;
   /** All headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What a client gave beside the URL, for what no Request shows everywhere, such as `cache`. */
+  /** The client's request options, for those that no Request shows on every runtime, such as `cache`. */
   readonly init: RequestInit | undefined;
   /** Milliseconds of the stand-in's clock. */
   readonly at: number;
 }
 
-/** What answers in the place of the stand-in; `undefined` leaves the answer to it. */
+/** Responds in place of the platform; `undefined` leaves the response to it. */
 export type Responder = (
   request: Request,
 ) => Response | undefined | Promise<Response | undefined>;
@@ -110,9 +110,9 @@ export interface FakePlatformOptions {
   now?: () => number;
   /** Items on a page of the list at most, 1 to 500. @default {500} */
   pageLimit?: number;
-  /** Where the URLs of the handles point. @default {"https://app.deepint.net"} */
+  /** Origin of the handles' URLs. @default {"https://app.deepint.net"} */
   origin?: string;
-  /** Whether to keep the requests; a benchmark of 100,000 had better not. @default {true} */
+  /** Keep the requests; turn it off for a benchmark of 100,000. @default {true} */
   record?: boolean;
 }
 
@@ -133,7 +133,7 @@ export interface FakePlatform {
   };
   /** Adds a task; one with the id of another takes its place. */
   add(task?: FakeTask): TaskHandle;
-  /** How many requests there were, in all, or with this text in their path, or that match. */
+  /** Counts the requests: all, those with a text in their path, or those that match. */
   count(match?: string | ((request: RecordedRequest) => boolean)): number;
   /**
    * Hands the next requests, each of which is recorded, to a responder, to misbehave: it may answer
@@ -355,7 +355,7 @@ function describe(
   return { method, path: pathname + search, url, headers, init, at };
 }
 
-/** What a GET does to a task: it is moved on once its step has been seen often enough. */
+/** Advances a task on a GET once its step has been seen often enough. */
 function poll(entry: Entry, at: number): void {
   runClock(entry, at);
   const { ms, polls = 1 } = currentStep(entry);
