@@ -197,11 +197,11 @@ async function send<T>(
 /**
  * Sends a request, and repeats it after a passing failure while time is left.
  *
- * @throws {DeepintHTTPError} when there is no response, or it is not a usable success
+ * @throws {DeepintHTTPError} when no response arrives, or it is not a usable success
  * @throws {DeepintTimeoutError} when a deadline passes
  * @throws {DeepintCredentialsError} when the token function fails
  * @throws {RangeError} when an option is out of range
- * @throws {TypeError} when there is no `fetch`, or it does not return a response
+ * @throws {TypeError} when `fetch` is missing or does not return a response
  */
 export async function request<T>(
   connection: Connection,
