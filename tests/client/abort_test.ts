@@ -13,7 +13,7 @@ import { createFakePlatform, type Responder } from "../helpers/fake_platform.ts"
 
 const TOKEN = "canary-token-0123456789";
 
-/** What a promise rejects with, an error or not. */
+/** Returns the reason that a promise rejects with. */
 function reasonOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(() => fail("the promise did not reject"), (reason: unknown) => reason);
 }
@@ -135,7 +135,7 @@ const POINTS: Record<string, Point> = {
   },
 };
 
-/** When each point has been reached for certain: after the second poll began, before its end. */
+/** Time at which each point is reached: during the second poll. */
 const REACHED = 2_500;
 
 for (const [name, point] of Object.entries(POINTS)) {
@@ -335,7 +335,7 @@ Deno.test("a timeout of 0 ends a wait without waiting, but not one for a task th
   assertEquals((await task.resolve({ timeout: 0 })).status, "success");
 });
 
-Deno.test("a timeout that is no number of milliseconds is refused", async () => {
+Deno.test("a timeout that is negative or not a number is refused", async () => {
   const { task, signals } = setUp();
   for (const timeout of [-1, NaN]) {
     assert(await reasonOf(task.resolve({ timeout })) instanceof RangeError);

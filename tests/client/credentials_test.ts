@@ -19,7 +19,7 @@ import { start } from "../helpers/process.ts";
 
 const CANARY = "CANARY_0123456789_TOKEN";
 
-/** What a test of `Credentials.build` finds on its machine. */
+/** The environment and file of a test of `Credentials.build`. */
 interface Machine {
   env?: Record<string, string>;
   /** The text of `~/.deepint.ini`. */
@@ -71,7 +71,7 @@ function found(machine: Machine, options?: Parameters<typeof Credentials.build>[
   });
 }
 
-/** Checks that there is no token on a machine. */
+/** Checks that a machine has no token. */
 async function assertNotFound(machine: Machine): Promise<void> {
   const error = await on(
     machine,
@@ -229,7 +229,7 @@ Deno.test("the ini file's section [DEFAULT] alone counts", async () => {
   assertEquals(await found({ ini }), ["file-token", "app.deepint.net"]);
 });
 
-/** What a child with these permissions says of `Credentials.build`; never a prompt. */
+/** Returns the outcome of `Credentials.build` in a child with these permissions, without a prompt. */
 async function childSays(permissions: string[], machine: Machine): Promise<string> {
   const script = `
     import { Credentials } from ${JSON.stringify(import.meta.resolve("../../mod.ts"))};
@@ -306,7 +306,7 @@ Deno.test("a token of the environment or the file is refused without being echoe
   }
 });
 
-Deno.test("a token that is no text is refused without being echoed", () => {
+Deno.test("a token of another type is refused and not quoted", () => {
   for (const token of [undefined, null, 5, {}, [CANARY], { token: CANARY }, new String(CANARY)]) {
     const make = () => new Credentials({ token: token as unknown as string });
     const error = assertThrows(make, DeepintCredentialsError);
@@ -402,7 +402,7 @@ Deno.test("credentials print and serialise without the token", async () => {
   }
 });
 
-Deno.test("what holds credentials prints and serialises without the token", () => {
+Deno.test("an object with credentials prints and serialises without the token", () => {
   for (const token of [CANARY, () => CANARY]) {
     const task = taskOf(
       new Credentials({ token }),

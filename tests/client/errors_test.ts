@@ -63,7 +63,7 @@ function failing(reason: unknown): Fetch {
   return () => Promise.reject(reason);
 }
 
-/** What one load with this `fetch` rejects with. */
+/** Returns the error of one load with this `fetch`. */
 async function loadError(fetch: Fetch, token = CANARY): Promise<DeepintHTTPError> {
   const load = () => taskWith(fetch, { token }).load({ retries: 0 });
   return await assertRejects(load, DeepintHTTPError);
@@ -192,7 +192,7 @@ Deno.test("the code of an HTTP error is the body's when it may be one, else the 
   }
 });
 
-Deno.test("a body that is no JSON object gives the status's code and none of its text", async () => {
+Deno.test("an error body other than a JSON object gives the status's code and none of its text", async () => {
   const bodies = ["<html>bad <b>gateway</b></html>", "", "null", "[]", '"text"', '{"code":"A"'];
   for (const body of bodies) {
     const error = await loadError(answering(body, { status: 502 }));
@@ -201,7 +201,7 @@ Deno.test("a body that is no JSON object gives the status's code and none of its
   }
 });
 
-Deno.test("what is no answer, or none that can be used, has a code of its own", async () => {
+Deno.test("a missing or unusable response has its own code", async () => {
   const codes: [Fetch, string][] = [
     [failing(new TypeError("connection refused")), "NETWORK_ERROR"],
     [answering("", { status: 302, headers: { location: "/other" } }), "REDIRECT"],

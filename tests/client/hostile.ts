@@ -20,7 +20,7 @@ export const instance: fc.Arbitrary<string> = fc.constantFrom(
   "http://[::1]:8000",
   "http://localhost",
 );
-/** Where a task is. */
+/** Location of a task. */
 export const location: fc.Arbitrary<TaskLocation> = fc.record({
   instance,
   organizationId: id,
@@ -127,7 +127,7 @@ export const hostileUrl: fc.Arbitrary<string> = spoilt(
   ),
 );
 
-/** What is given for an id: one that is good more often than not, so that not all are refused. */
+/** Arbitrary ids, most of them valid, so that not all are refused. */
 export const hostileId: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: id },
   { weight: 2, arbitrary: spoilt(id) },

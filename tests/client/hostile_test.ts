@@ -81,7 +81,7 @@ function endpoint(): Endpoint {
   return made;
 }
 
-/** What came of a request: a problem without an upstream request, or the one that was made. */
+/** Outcome of a request: a problem without an upstream request, or the upstream request. */
 interface Outcome {
   status: number;
   polled?: { path: string; organization: string | undefined };

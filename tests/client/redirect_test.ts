@@ -16,7 +16,7 @@ function serve(handler: (request: Request) => Response) {
   return { ...server, seen };
 }
 
-/** What a token thief would like to be asked for: it answers with the task. */
+/** A server that collects tokens: it responds with the task. */
 function serveTask() {
   return serve(() => Response.json({ id: "t-1", status: "success", result: "success" }));
 }

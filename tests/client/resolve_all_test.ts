@@ -46,7 +46,7 @@ async function collect(tasks: Iterable<Task>, options?: ResolveAllOptions): Prom
   return settled;
 }
 
-/** How many requests one adaptive wait for a task makes. */
+/** Returns the number of requests of one adaptive wait. */
 function pollsOfOne(duration: number): number {
   let polls = 1;
   for (let elapsed = 0; elapsed < duration; polls++) elapsed += pollDelay({ elapsed, random: 0.5 });

@@ -27,7 +27,7 @@ const FORMS = [
 
 const time = fc.integer({ min: NOW - 20 * 365 * DAY, max: NOW + 20 * 365 * DAY });
 const date = fc.tuple(time, fc.constantFrom(...FORMS)).map(([ms, form]) => form(ms));
-/** What a header can carry, as it is read: bytes, without spaces at its ends. */
+/** Arbitrary header values: bytes, without spaces at the ends. */
 const visible = fc.string({
   unit: fc.integer({ min: 0x20, max: 0xff }).filter((code) => code !== 0x7f)
     .map((code) => String.fromCharCode(code)),
@@ -140,10 +140,10 @@ Deno.test("Retry-After of the endpoint is whole seconds from 1 to 2^31 - 1, what
 
 /** One poll: what is answered, and when it asks to be asked again. */
 interface Poll {
-  /** HTTP status; 0: there is no answer. */
+  /** HTTP status; 0 for a failed connection. */
   status: number;
   progress: number;
-  /** Whether the status of the task changes with it. */
+  /** The status of the task. */
   word: "pending" | "running";
   /** Seconds. */
   retryAfter: number | undefined;
@@ -158,7 +158,7 @@ const poll: fc.Arbitrary<Poll> = fc.record({
     freq: 2,
   }),
 });
-/** How old the task is when the wait begins: as often seconds as days. */
+/** Age of the task when the wait begins: seconds as often as days. */
 const age = fc.oneof(
   fc.double({ min: 0, max: Math.log(8 * DAY), noNaN: true }).map((log) =>
     Math.round(Math.exp(log))

@@ -87,7 +87,7 @@ Deno.test("pollDelay() of an elapsed time that is none is a delay all the same",
   assertEquals(pollDelay({ elapsed: Infinity, random: 0 }), 60_000);
 });
 
-Deno.test("pollDelay() of a retryAfter that is no number is a delay all the same", () => {
+Deno.test("pollDelay() with NaN for retryAfter returns a delay", () => {
   assertEquals(pollDelay({ elapsed: 0, retryAfter: NaN, random: 0 }), 2_000);
 });
 
@@ -307,7 +307,7 @@ Deno.test("Retry-After is undefined or 0 and more, for 10,000 generated headers"
 
 // --- The schedule as a whole, on simulated time
 
-/** How a task of `duration` is polled: created at 0, first polled at `start`. */
+/** Returns the polls of a task that runs for `duration`, created at 0 and first polled at `start`. */
 function simulate(
   { duration, start = 0, known = true, random }: {
     duration: number;

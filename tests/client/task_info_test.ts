@@ -41,7 +41,7 @@ const anyText = fc.array(fc.oneof(fc.nat(0xffff), fc.integer({ min: 0x20, max: 0
   maxLength: 12,
 }).map((units) => String.fromCharCode(...units));
 
-/** What is read of a `created`: ISO 8601 in UTC, or null. */
+/** Reads a `created`: ISO 8601 in UTC, or null. */
 function createdOf(created: unknown): string | null {
   return TaskInfo.fromDict({ id: "t-1", created }).created?.toISOString() ?? null;
 }
@@ -150,13 +150,13 @@ Deno.test("TaskInfo.fromDict() takes the id as id or task_id", () => {
   assertEquals(TaskInfo.fromDict({ id: null, task_id: "t-3" }).taskId, "t-3");
 });
 
-Deno.test("TaskInfo.fromDict() throws TypeError when there is no id", () => {
+Deno.test("TaskInfo.fromDict() throws TypeError without an id", () => {
   for (const dict of [{}, { id: null }, { task_id: null }, { status: "running", name: "t-1" }]) {
     assertThrows(() => TaskInfo.fromDict(dict), TypeError, "id");
   }
 });
 
-Deno.test("TaskInfo.fromDict() throws TypeError for what is no object", () => {
+Deno.test("TaskInfo.fromDict() throws TypeError for a value other than an object", () => {
   for (const value of [undefined, null, true, 0, 5, "", "t-1", [], [FULL], Symbol("t"), 5n]) {
     assertThrows(() => TaskInfo.fromDict(value), TypeError);
   }

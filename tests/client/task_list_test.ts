@@ -129,7 +129,7 @@ Deno.test("pageSize says how many tasks a request asks for", async () => {
   }
 });
 
-Deno.test("a pageSize that is no integer from 1 to 500 is a RangeError, and no request", async () => {
+Deno.test("a pageSize other than an integer from 1 to 500 is a RangeError without a request", async () => {
   const { platform, options } = setUp(3);
   for (const pageSize of [0, -1, 501, 1.5, NaN, Infinity]) {
     await assertRejects(() => collect({ ...options, pageSize }), RangeError, String(pageSize));

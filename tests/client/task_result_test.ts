@@ -91,7 +91,7 @@ Deno.test("resultUrl() puts no character of a result's id where it could mean so
   ]);
 });
 
-Deno.test("resultUrl() stands a result's id that is no well-formed text", async () => {
+Deno.test("resultUrl() encodes a result id with lone surrogates", async () => {
   const { task } = await setUp({ status: "success", result: "a\ud800b😀", result_type: "source" });
   assertEquals(task.resultUrl()?.searchParams.get("i"), "a\ufffdb😀");
 });

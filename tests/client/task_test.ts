@@ -66,7 +66,7 @@ Deno.test("build() loads the task with one request, to its path, with the three 
   assertEquals(request?.headers["accept"], "application/json");
 });
 
-Deno.test("build() takes ids that are no UUIDs, up to 128 characters", async () => {
+Deno.test("build() accepts ids that are not UUIDs, up to 128 characters", async () => {
   const { platform, options } = setUp();
   for (const id of ["00000181d3c6b79d-ebbd4d36-3f01b009-dddd65d2", "A_b-9".padEnd(128, "x")]) {
     platform.add({ id, status: "success" });
@@ -86,7 +86,7 @@ Deno.test("build() refuses a hostile id and asks nothing", async () => {
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("build() rejects with the server's error when there is no such task", async () => {
+Deno.test("build() rejects with the server's error when the task does not exist", async () => {
   const { options } = setUp();
   const error = await assertRejects(
     () => Task.build({ ...options, taskId: "t-2" }),
@@ -169,7 +169,7 @@ Deno.test("fromUrl() refuses a URL at another host than the credentials' and ask
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("fromUrl() refuses what is no task URL and asks nothing", async () => {
+Deno.test("fromUrl() refuses another URL without a request", async () => {
   const { platform, handle } = setUp();
   const options = { credentials, fetch: platform.fetch, organizationId: "organization-1" };
   const bad = [
@@ -212,7 +212,7 @@ Deno.test("fromDict() makes a bare handle of ids, which loads what it is asked f
   assertEquals(task.info.progress, 10);
 });
 
-Deno.test("fromDict() refuses what is no stored task", () => {
+Deno.test("fromDict() refuses a value of another form", () => {
   const ids = { organization_id: "o", workspace_id: "w" };
   for (
     const dict of [null, undefined, "t-1", 5, ids, { ...ids, info: null }, { ...ids, info: 5 }]

@@ -100,7 +100,7 @@ Deno.test("a web URL of another organization than the option's is a RangeError",
   assertEquals(parseTaskUrl(WEB, { organizationId: "org-1" }), LOCATION);
 });
 
-Deno.test("an option organizationId that is no id is a RangeError, with either form", () => {
+Deno.test("an invalid organizationId is a RangeError for both forms", () => {
   for (const organizationId of ["", "../x", "a b", "x".repeat(129)]) {
     for (const url of [API, WEB]) {
       assertThrows(() => parseTaskUrl(url, { organizationId }), RangeError);
@@ -108,7 +108,7 @@ Deno.test("an option organizationId that is no id is a RangeError, with either f
   }
 });
 
-Deno.test("parseTaskUrl() refuses what is no URL of a task, quoting what is wrong", () => {
+Deno.test("parseTaskUrl() refuses another URL and quotes the cause", () => {
   const wrong: [string, string][] = [
     ["", '""'],
     ["task-1", "task-1"],
@@ -283,7 +283,7 @@ Deno.test("a refusal does not echo the query of a URL, but for the parameter tha
   }
 });
 
-Deno.test("a refusal of what is no http URL does not echo a query that holds an @", () => {
+Deno.test("a refused URL of another scheme is not quoted with a query that contains @", () => {
   for (
     const url of [
       "ftp://app.deepint.net/o/org-1/workspace?mail=a@s3cr3t",

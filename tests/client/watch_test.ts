@@ -86,7 +86,7 @@ Deno.test("watch() of a task that has ended yields it once and costs no request"
   }
 });
 
-Deno.test("watch() ends at a failed status, which is no error of the watching", async () => {
+Deno.test("watch() ends at a failed status without an error", async () => {
   using clock = new FakeClock();
   const { task } = setUp([{ status: "pending" }, { status: "failed", error_code: "X" }]);
   const infos = await clock.runUntil(collect(task.watch()));

@@ -1,4 +1,4 @@
-/** What several tests of the client need. */
+/** Fixtures of the client tests. */
 import { inspect } from "node:util";
 import { Credentials, type RequestOptions, Task, TaskInfo } from "../../mod.ts";
 import {
@@ -31,7 +31,7 @@ export function setUp(token: string | (() => string | Promise<string>) = TOKEN) 
   return { platform, task };
 }
 
-/** When each request came, in milliseconds after `start`. */
+/** Returns the time of each request, in milliseconds after `start`. */
 export function times({ requests }: FakePlatform, start: number): number[] {
   return requests.map(({ at }) => at - start);
 }

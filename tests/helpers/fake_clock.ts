@@ -32,7 +32,7 @@ const LONGEST_DELAY = 2 ** 31 - 1;
 /** Turns of the event loop that settle what is under way. A body or a stream takes one or two. */
 const TURNS = 10;
 
-/** What the project uses of Web Crypto, and its tests. */
+/** The methods of Web Crypto that the project and its tests use. */
 const CRYPTO = ["digest", "importKey", "sign", "verify"] as const;
 
 /** Time at a test's will. */
@@ -42,7 +42,7 @@ export class FakeClock implements Disposable {
   readonly #restore: () => void;
   #now: number;
   #nextId = FIRST_ID;
-  /** How far the wall clock is ahead of the timers, in ms. */
+  /** Lead of the wall clock over the timers, in ms. */
   #wallOffset = 0;
   /** Calls of Web Crypto under way. They run on other threads, for as long as it takes them. */
   #working = 0;
@@ -58,7 +58,7 @@ export class FakeClock implements Disposable {
     return this.#now;
   }
 
-  /** How many timers are armed: 0 at the end of a test that leaked none. */
+  /** Number of armed timers: 0 at the end of a test without leaks. */
   get pending(): number {
     return this.#timers.size;
   }

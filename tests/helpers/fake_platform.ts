@@ -1,12 +1,12 @@
 /**
- * A stand-in for Deep Intelligence: its wire, in memory, as one `fetch`.
+ * A fake of Deep Intelligence: its API, in memory, as one `fetch`.
  *
  * It is handed to a client as its custom `fetch`, or to a server as its handler, so it uses nothing
  * but web standards and imports nothing: the same file runs under every runtime of the matrix.
  *
  * @example
  * ```ts
- * const platform = createStandIn({ token: "token" });
+ * const platform = createFakePlatform({ token: "token" });
  * const task = platform.add({ steps: [{ status: "running", polls: 2 }, { status: "success" }] });
  * const headers = { "x-auth-token": "token", "x-deepint-organization": task.organization };
  * const answer = await platform.fetch(task.url, { headers }); // in process
@@ -41,7 +41,7 @@ export const TASK_KEYS = [
 type WireKey = typeof TASK_KEYS[number];
 
 /**
- * What is written for a task's fields. Anything goes, since a client must bear a bad server too;
+ * The values of a task's fields. Any value is allowed, since a client must handle a bad server;
  * `undefined` leaves a field out.
  */
 export type WireFields = { [Key in WireKey]?: unknown };
@@ -67,7 +67,7 @@ export interface FakeTask extends Omit<WireFields, "id"> {
   steps?: readonly Step[];
 }
 
-/** Where an added task is found. */
+/** The location of an added task. */
 export interface TaskHandle {
   readonly id: string;
   readonly organization: string;
@@ -86,13 +86,13 @@ export interface RecordedRequest {
   readonly url: string;
   /** All headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What a client gave beside the URL, for what no Request shows everywhere, such as `cache`. */
+  /** The options that the client passed with the URL, such as `cache`, which not every runtime shows. */
   readonly init: RequestInit | undefined;
   /** Milliseconds of the stand-in's clock. */
   readonly at: number;
 }
 
-/** What answers in the place of the stand-in; `undefined` leaves the answer to it. */
+/** Responds in place of the platform; `undefined` leaves the response to it. */
 export type Responder = (
   request: Request,
 ) => Response | undefined | Promise<Response | undefined>;
@@ -110,9 +110,9 @@ export interface FakePlatformOptions {
   now?: () => number;
   /** Items on a page of the list at most, 1 to 500. @default {500} */
   pageLimit?: number;
-  /** Where the URLs of the handles point. @default {"https://app.deepint.net"} */
+  /** Origin of the URLs of the handles. @default {"https://app.deepint.net"} */
   origin?: string;
-  /** Whether to keep the requests; a benchmark of 100,000 had better not. @default {true} */
+  /** Records the requests. @default {true} */
   record?: boolean;
 }
 
@@ -133,7 +133,7 @@ export interface FakePlatform {
   };
   /** Adds a task; one with the id of another takes its place. */
   add(task?: FakeTask): TaskHandle;
-  /** How many requests there were, in all, or with this text in their path, or that match. */
+  /** Counts all requests, those with this text in their path, or those that match. */
   count(match?: string | ((request: RecordedRequest) => boolean)): number;
   /**
    * Hands the next requests, each of which is recorded, to a responder, to misbehave: it may answer
@@ -355,7 +355,7 @@ function describe(
   return { method, path: pathname + search, url, headers, init, at };
 }
 
-/** What a GET does to a task: it is moved on once its step has been seen often enough. */
+/** Moves a task to its next step after enough GETs. */
 function poll(entry: Entry, at: number): void {
   runClock(entry, at);
   const { ms, polls = 1 } = currentStep(entry);
