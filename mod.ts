@@ -1,13 +1,13 @@
 /**
- * A client for the tasks of Deep Intelligence: load one, wait for it, get its result. Web-standard,
- * without dependencies: Deno, browsers, Node, Bun and edge runtimes.
+ * Waits for tasks of Deep Intelligence and reads their results. Uses web standards only and has no
+ * dependencies: it runs on Deno, Node, Bun, edge runtimes and in browsers.
  *
  * ```ts
  * import { Credentials, Task } from "@deepint/task";
  *
  * const task = await Task.fromUrl("https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1", {
  *   credentials: new Credentials({ token: "a-token" }), // or DEEPINT_TOKEN, or ~/.deepint.ini
- *   fetch: () => // for this example alone: an answer without a network
+ *   fetch: () => // only in this example: a response without a network
  *     Promise.resolve(
  *       Response.json({ id: "t-1", status: "success", result: "s-1", result_type: "source" }),
  *     ),

@@ -1,4 +1,4 @@
-/** `TaskStatus` and `TaskInfo`: the only file that knows the wire's names and quirks. */
+/** `TaskStatus` and `TaskInfo`. The only file that knows the field names and quirks of the wire. */
 
 /** A task's status; see the values of {@linkcode TaskStatus}. */
 export type TaskStatus = "pending" | "running" | "failed" | "success" | "unknown";
@@ -6,7 +6,7 @@ export type TaskStatus = "pending" | "running" | "failed" | "success" | "unknown
 const STATUSES: readonly TaskStatus[] = ["pending", "running", "failed", "success", "unknown"];
 
 /**
- * The statuses of a task, and what can be asked of them. Source: `deepint.core.TaskStatus`.
+ * The statuses of a task. Equivalent of `deepint.core.TaskStatus`.
  *
  * @example
  * ```ts
@@ -17,19 +17,19 @@ const STATUSES: readonly TaskStatus[] = ["pending", "running", "failed", "succes
  * ```
  */
 export const TaskStatus: {
-  /** Waiting to be handled. */
+  /** Waiting to run. */
   readonly pending: "pending";
-  /** Executing. */
+  /** Running. */
   readonly running: "running";
-  /** Ended successfully. */
+  /** Finished successfully. */
   readonly success: "success";
-  /** Ended with an error. */
+  /** Finished with an error, or stopped. */
   readonly failed: "failed";
-  /** A status that this version does not know; {@linkcode TaskInfo.rawStatus} has the word. */
+  /** A status that this version does not know; see {@linkcode TaskInfo.rawStatus}. */
   readonly unknown: "unknown";
-  /** All statuses, as text. */
+  /** Returns all statuses. */
   all(): string[];
-  /** The status of that name; `unknown` for any other text. Never throws. */
+  /** Returns the status of that name, or `unknown` for any other text. Never throws. */
   fromString(text: string): TaskStatus;
   /** Returns `true` for the terminal statuses, `success` and `failed`. */
   isTerminal(status: string): boolean;
@@ -44,7 +44,7 @@ export const TaskStatus: {
   isTerminal: (status) => status === "success" || status === "failed",
 };
 
-/** A task's information as the wire has it: these keys, in this order, always all of them. */
+/** A task's information in the form of the wire: all 14 keys, in this order. */
 export interface TaskInfoDict {
   /** Id of the task. */
   id: string;
@@ -54,7 +54,7 @@ export interface TaskInfoDict {
   user_name: string | null;
   /** Creation time, ISO 8601 in UTC. */
   created: string | null;
-  /** Its status; null when the server said none. */
+  /** Its status; null if the platform sent none. */
   status: TaskStatus | null;
   /** Run time, in milliseconds. */
   duration: number | null;
@@ -66,9 +66,9 @@ export interface TaskInfoDict {
   progress: number | null;
   /** Name of the current subtask. */
   subtask: string | null;
-  /** Id of what the task made. */
+  /** Id of the result, or the URL of an exported file. */
   result: string | null;
-  /** Kind of what the task made: `source`, `model`, … */
+  /** Type of the result: `source`, `model`, `file`, … */
   result_type: string | null;
   /** Error code, if it failed. */
   error_code: string | null;
@@ -110,15 +110,15 @@ export class TaskInfo {
   declare readonly progress: number | null;
   /** Name of the current subtask. */
   declare readonly subtask: string | null;
-  /** Id of what the task made. */
+  /** Id of the result, or the URL of an exported file. */
   declare readonly result: string | null;
-  /** Kind of what the task made: `source`, `model`, … */
+  /** Type of the result: `source`, `model`, `file`, … */
   declare readonly resultType: string | null;
   /** Error code, if it failed. */
   declare readonly errorCode: string | null;
   /** Error text, if it failed. */
   declare readonly errorDescription: string | null;
-  /** The status as the server said it; null when it said none. */
+  /** The status as the platform sent it; null if it sent none. */
   declare readonly rawStatus: string | null;
 
   private constructor(dict: Record<string, unknown>) {
@@ -131,9 +131,9 @@ export class TaskInfo {
   }
 
   /**
-   * Reads a task's information from a dictionary in the wire's form. `id` (or `task_id`) is required;
-   * every other field may be null or missing, and unknown ones are ignored. Numbers may be numeric
-   * text; `created` may be ISO 8601 or epoch seconds or milliseconds.
+   * Reads a task's information from an object in the form of the wire. `id` (or `task_id`) is required.
+   * Every other field may be null or missing; unknown fields are ignored. Numbers may be numeric text;
+   * `created` may be ISO 8601, epoch seconds or epoch milliseconds.
    *
    * @throws {TypeError} when it is not an object, has no id, or a field is of the wrong kind
    */
@@ -147,14 +147,14 @@ export class TaskInfo {
     return new TaskInfo({ ...dict, id });
   }
 
-  /** The information in the wire's form: 14 keys in the wire's order, null where there is none. */
+  /** Returns the form of the wire: 14 keys in its order, null for a missing value. */
   toDict(): TaskInfoDict {
     const dict = Object.fromEntries(FIELDS.map(([key, name]) => [key, this[name]]));
     const status = this.rawStatus === null ? null : this.status;
     return { ...dict, status, created: this.created?.toISOString() ?? null } as TaskInfoDict;
   }
 
-  /** The same as {@linkcode TaskInfo.toDict}, for `JSON.stringify`. */
+  /** Returns {@linkcode TaskInfo.toDict}, for `JSON.stringify`. */
   toJSON(): TaskInfoDict {
     return this.toDict();
   }
@@ -164,7 +164,7 @@ function kindOf(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
 }
 
-// names the kind and never the value: a body that is not a task may be anything
+// names the type, not the value: a body that is not a task may hold anything
 function wrongKind(key: string, expected: string, value: unknown): TypeError {
   return new TypeError(`Cannot read a task: ${key} must be ${expected}, got ${kindOf(value)}`);
 }
@@ -194,7 +194,7 @@ function readCode(value: unknown, key: string): string {
   return readText(typeof value === "number" ? String(value) : value, key);
 }
 
-/** A time: ISO 8601, or epoch seconds or milliseconds. */
+/** Reads a time: ISO 8601, epoch seconds or epoch milliseconds. */
 function readTime(value: unknown, key: string): Date | null {
   const epoch = readNumber(value, key);
   const ms = epoch === null ? isoTime(String(value)) : epoch > 1e11 ? epoch : epoch * 1000;
@@ -202,8 +202,7 @@ function readTime(value: unknown, key: string): Date | null {
   return Number.isNaN(result.getTime()) ? null : result;
 }
 
-// date, time, fraction, offset; without an offset it is UTC, which `Date.parse` alone would take as
-// local time
+// date, time, fraction, offset; without an offset it is UTC, where `Date.parse` assumes local time
 const ISO =
   /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d)(?::?(\d\d)(?:[.,](\d+))?)?\s*(?:Z|([+-]\d\d)(?::?(\d\d))?)?)?$/i;
 
@@ -211,13 +210,13 @@ function isoTime(value: string): number {
   const [, year, month, day, time = "00:00", seconds = "00", fraction = "", hours, minutes = "00"] =
     ISO.exec(value.trim()) ?? [];
   const date = `${year}-${month}-${day}T`;
-  // engines roll 31 April over to 1 May; a date that does not exist cannot be read
+  // engines turn 31 April into 1 May; refuse dates that do not exist
   if (new Date(`${date}00:00:00Z`).getUTCDate() !== Number(day)) return NaN;
   const offset = hours ? `${hours}:${minutes}` : "Z";
   return Date.parse(`${date}${time}:${seconds}.${`${fraction}000`.slice(0, 3)}${offset}`);
 }
 
-/** Each field: the wire's key, in the wire's order; our name; what reads it. */
+/** The fields in the order of the wire: key, property and reader. */
 const FIELDS = [
   ["id", "taskId", readText],
   ["user_id", "userId", readText],

@@ -1,12 +1,12 @@
 /** Web and API URLs of a task <-> its ids. Pure. */
 import { outOfRange, quote, quoteRedacted } from "./internal/text.ts";
 
-/** The instance that is meant when none is named. */
+/** The default instance. */
 export const DEFAULT_INSTANCE = "app.deepint.net";
 
 /** Location of a task. */
 export interface TaskLocation {
-  /** `host[:port]`, or an origin for `http:`, which is for loopback alone. */
+  /** `host[:port]`, or an origin for `http:`, which is allowed for loopback hosts only. */
   instance: string;
   /** The organization's id. */
   organizationId: string;
@@ -18,12 +18,12 @@ export interface TaskLocation {
 
 /** Options of {@linkcode parseTaskUrl}. */
 export interface ParseTaskUrlOptions {
-  /** The organization's id: required for an API URL, which has none, and checked against a web URL. */
+  /** The organization's id. Required for an API URL; compared with the one in a web URL. */
   organizationId?: string | undefined;
 }
 
 /**
- * An id, checked: 1 to 128 of `A-Z a-z 0-9 _ -`, so that it cannot change the path it is put into.
+ * Checks an id: 1 to 128 characters of `A-Z a-z 0-9 _ -`, so that it cannot change a path.
  *
  * @throws {RangeError} when it is anything else
  */
@@ -33,7 +33,7 @@ export function checkId(name: string, id: unknown): string {
 }
 
 /**
- * An instance in its one form: `host[:port]` for HTTPS, an origin for loopback HTTP.
+ * Normalizes an instance: `host[:port]` for HTTPS, an origin for loopback HTTP.
  *
  * @throws {RangeError} when it is not `host[:port]` or an origin, or is HTTP beyond loopback
  */
@@ -50,7 +50,7 @@ export function parseInstance(instance: string): string {
   );
 }
 
-/** The origin that an instance's requests go to. */
+/** Returns the origin of an instance. */
 export function instanceOrigin(instance: string): string {
   return instance.includes("://") ? instance : `https://${instance}`;
 }
@@ -68,8 +68,8 @@ function instanceOf(url: URL): string {
 }
 
 /**
- * Reads a task's web or API URL, in any order of parameters, with extra ones, a fragment or a
- * trailing slash. Only the path decides which form it is.
+ * Parses a task's web or API URL. Parameters may be in any order; extra ones, a fragment and a trailing
+ * slash are ignored. Only the path decides between the two forms.
  *
  * - web: `https://{instance}/o/{organization}/workspace?ws={workspace}&s=task&i={task}`
  * - API: `https://{instance}/api/v1/workspace/{workspace}/task/{task}` (or `/tasks/{task}`)
@@ -87,7 +87,7 @@ function instanceOf(url: URL): string {
  */
 export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {}): TaskLocation {
   const text = String(url);
-  // `URL` repairs what it reads; a path that it had to change is not one that we wrote
+  // `URL` normalizes its input; a path that it changes is not a task's
   const [, authority = "", path = ""] = /^https?:\/\/([^/?#]*)([^?#]*)/i.exec(text) ?? [];
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   if (!parsed || authority === "") invalidTaskUrl(`${quoteRedacted(text)} is not an http(s) URL`);
@@ -125,9 +125,9 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
 }
 
 /**
- * A task's web URL.
+ * Creates the web URL of a task.
  *
- * @throws {RangeError} when an id or the instance is not usable
+ * @throws {RangeError} when an id or the instance is invalid
  *
  * @example
  * ```ts
@@ -146,7 +146,7 @@ export function taskUrl(location: TaskLocation): URL {
   return webUrl(location, "task", checkId("taskId", location.taskId));
 }
 
-/** The web address of something in a workspace. */
+/** Creates the web URL of an object in a workspace. */
 export function webUrl(
   { instance, organizationId, workspaceId }: Omit<TaskLocation, "taskId">,
   subject: string,
@@ -154,7 +154,7 @@ export function webUrl(
 ): URL {
   const organization = checkId("organizationId", organizationId);
   const workspace = checkId("workspaceId", workspaceId);
-  const encoded = encodeURIComponent(id.replace(/\p{Cs}/gu, "\ufffd")); // it throws on half a pair
+  const encoded = encodeURIComponent(id.replace(/\p{Cs}/gu, "\ufffd")); // it throws on a lone surrogate
   return new URL(
     `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encoded}`,
     instanceOrigin(parseInstance(instance)),

@@ -1,12 +1,12 @@
 /**
- * A stand-in for Deep Intelligence: its wire, in memory, as one `fetch`.
+ * A fake of Deep Intelligence: its API, in memory, as one `fetch`.
  *
  * It is handed to a client as its custom `fetch`, or to a server as its handler, so it uses nothing
  * but web standards and imports nothing: the same file runs under every runtime of the matrix.
  *
  * @example
  * ```ts
- * const platform = createStandIn({ token: "token" });
+ * const platform = createFakePlatform({ token: "token" });
  * const task = platform.add({ steps: [{ status: "running", polls: 2 }, { status: "success" }] });
  * const headers = { "x-auth-token": "token", "x-deepint-organization": task.organization };
  * const answer = await platform.fetch(task.url, { headers }); // in process
