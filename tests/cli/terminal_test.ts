@@ -104,7 +104,7 @@ async function screenOf(output: string, { cols, rows, resizes }: Size) {
 
 Deno.test("a terminal shows a bar for each task and hides the cursor until the end", async () => {
   const running = { id: "t-1", name: "train 日本", status: "running" };
-  const other = { id: "t-2", name: "export to warehouse", status: "pending" };
+  const other = { id: "t-2", name: "export to warehouse", status: "pending", progress: null };
   await using server = platformWith({ ...running, progress: 20, subtask: "Reading" }, other);
   const tasks = [`${PLACE}/t-1`, `${PLACE}/t-2`];
   await using terminal = open(server, ["wait", ...tasks, "--interval=250ms"]);
