@@ -120,7 +120,7 @@ function parseTaskArgument(
 /**
  * Finds the token and the instance as the client does.
  *
- * @throws {DeepintCredentialsError} without a token, or when a header cannot carry it
+ * @throws {DeepintCredentialsError} when the token is missing, or a header cannot carry it
  * @throws {RangeError} when the instance is not `host[:port]` or an origin
  */
 export async function findCredentials({ instance }: ConnectionFlags): Promise<Credentials> {
@@ -145,7 +145,7 @@ function originOf(instance: string): string {
  * Returns the tasks that the arguments name, each once, without a request.
  *
  * @throws {RangeError} when an argument does not name a task, or the token is not valid for its instance
- * @throws {DeepintCredentialsError} without a token
+ * @throws {DeepintCredentialsError} when the token is missing
  */
 export async function openTasks(args: string[], flags: ConnectionFlags): Promise<Task[]> {
   const locations = args.map((argument) => parseTaskArgument(argument, flags.organization));

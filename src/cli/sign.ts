@@ -12,9 +12,7 @@ import { writeJson, writeLine } from "./output.ts";
 
 async function readBodyFile(file: string): Promise<string> {
   if (file === "-" && process.stdin.isTTY) {
-    throw new RangeError(
-      "Cannot sign: the body is missing; pass a file with --body, or pipe it in",
-    );
+    throw new RangeError("Cannot sign without a body: pass its file with --body, or pipe it in");
   }
   const bytes = await (file === "-" ? buffer(process.stdin) : readFile(file)).catch((cause) => {
     throw new Error(`Cannot read the body "${sanitizeText(file)}": ${cause.message}`, { cause });

@@ -51,7 +51,12 @@ Deno.test("wait polls 300 tasks with the requests of resolveAll, at most 8 at on
 
 /** Nine tasks, one of which fails, and one that does not exist. */
 const TEN = [...IDS.slice(0, 9), "t-none"].map((id) => `${PLACE}/${id}`);
-const FAILED = { status: "failed", error_code: "QUOTA", error_description: "Full" };
+const FAILED = {
+  status: "failed",
+  progress: null,
+  error_code: "QUOTA",
+  error_description: "Full",
+};
 
 function nineTasks() {
   return platformWith(
