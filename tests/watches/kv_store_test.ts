@@ -5,9 +5,8 @@ import type { StepOptions } from "../../functions/watches/step.ts";
 import { KvStore } from "../../functions/watches/kv_store.ts";
 import type { WatchLoop } from "../../functions/watches/loop.ts";
 import type { NewWatch } from "../../functions/watches/store.ts";
-import { captureConsole, type KEY, objectOf, outcomeOf, post, TOKEN } from "../helpers/endpoint.ts";
+import { captureConsole, objectOf, outcomeOf, post, TOKEN } from "../helpers/endpoint.ts";
 import type { Settings } from "../helpers/endpoint.ts";
-import type { listen } from "../helpers/listen.ts";
 import { serverArgs, start } from "../helpers/process.ts";
 import { createFakePlatform, type FakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
 import {
