@@ -49,7 +49,8 @@ export function parseCallbackHosts(
     [...apiKeys, ...webhookSecrets, ...linkSecrets].map((it) => [it, "inbound"]),
   );
   return entries.map((entry) => {
-    const [, address = "", secret = ""] = /^([^=]*?)\s*=\s*(.*)$/.exec(entry) ?? [];
+    const [address = "", ...rest] = entry.split("=").map((part) => part.trim());
+    const secret = rest.join("="); // with the padding of its base64
     const [, given = "", path = ""] = /^([^/?#@%\\\s]+)((?:\/[\w~.-]+)*)\/?$/.exec(address) ?? [];
     const url = given !== "" && !/:0*$/.test(given) && URL.canParse(`https://${given}`)
       ? new URL(`https://${given}${path}`)
