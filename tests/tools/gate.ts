@@ -12,9 +12,6 @@ const COVERAGE = "dist/coverage";
 const DOCUMENTED = ["mod.ts", "src", "functions/app.ts"];
 const CHECKED = ["mod.ts", "src", "functions", "tests"];
 
-/** Steps that run only by name. */
-const ON_REQUEST = ["prose"];
-
 const assert = await stdAssert();
 const inCi = !["", "0", "false"].includes(Deno.env.get("CI") ?? "");
 
@@ -76,9 +73,7 @@ async function* modules(folder: URL): AsyncGenerator<URL> {
 }
 
 console.log(`@std/assert is ${assert.source}`);
-const wanted = Deno.args.length > 0
-  ? Deno.args
-  : Object.keys(steps).filter((name) => !ON_REQUEST.includes(name));
+const wanted = Deno.args.length > 0 ? Deno.args : Object.keys(steps);
 for (const name of wanted) {
   Deno.test(name, async () => {
     const step = steps[name];
