@@ -28,7 +28,7 @@ const handler = lazyHandler((name) => process.env[name]);
 let server: BunServer | undefined;
 
 /** Finishes the requests in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
-async function shutdown(): Promise<void> {
+async function stopOnSignal(): Promise<void> {
   setTimeout(() => process.exit(0), readConfigOrExit().timeout);
   await server?.stop();
   process.exit(0);
@@ -37,7 +37,7 @@ async function shutdown(): Promise<void> {
 /** Installs the signal handlers on the first request: before it, there is nothing to finish. */
 function keepServer(it: BunServer): void {
   server = it;
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, shutdown);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stopOnSignal);
 }
 
 export default {

@@ -6,14 +6,15 @@ import type { WorkflowBinding, WorkflowStep } from "./watches/workflows.ts";
 
 const readBinding = (name: string, bindings: unknown) => (bindings as Environment)[name];
 
-const loadWatches = () => import("./watches/workflows.ts"); // only some Workers have watches
+const loadWorkflows = () => import("./watches/workflows.ts"); // only some Workers have watches
 
 function isWorkflow(value: unknown): value is WorkflowBinding {
   return typeof value === "object" && value !== null && "create" in value && "get" in value;
 }
 
 async function entryOptions(): Promise<EntryOptions> {
-  const { BINDING, createWatches, createWorkflowWatches, parseCallbackHosts } = await loadWatches();
+  const { BINDING, createWatches, createWorkflowWatches, parseCallbackHosts } =
+    await loadWorkflows();
   return {
     parseCallbackHosts,
     watches(config, bindings) {
@@ -43,7 +44,7 @@ const Entrypoint: new (...args: unknown[]) => { readonly env?: Environment } = a
 export class WatchWorkflow extends Entrypoint {
   /** Runs a watch to its end. */
   async run({ payload }: { payload: Watch }, steps: WorkflowStep): Promise<Watch> {
-    const { parseCallbackHosts, runWatch } = await loadWatches();
+    const { parseCallbackHosts, runWatch } = await loadWorkflows();
     const config = readConfigFrom((name) => readBinding(name, this.env), parseCallbackHosts);
     return await runWatch(config, payload, steps);
   }

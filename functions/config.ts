@@ -95,7 +95,7 @@ const isCredentials = (token: string, instance?: string) =>
   doesNotThrow(() => !!new Credentials({ token, instance }));
 
 // by the same rule as http: instances
-const isLoopback = (host: string) =>
+const isLoopbackHost = (host: string) =>
   isCredentials("-", `http://${host.includes(":") ? `[${host}]` : host}`);
 
 const isOrigin = (text: string) =>
@@ -246,7 +246,7 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
       "set this or RESOLVE_WEBHOOK_SECRETS; otherwise no request can be authenticated",
     );
   }
-  if (allowUnauthenticated && output.HOST && !isLoopback(output.HOST)) {
+  if (allowUnauthenticated && output.HOST && !isLoopbackHost(output.HOST)) {
     throw new ConfigError("HOST", "must be a loopback address with RESOLVE_ALLOW_UNAUTHENTICATED");
   }
   const config: Config = {

@@ -45,7 +45,7 @@ async function openKv(path: string | undefined): Promise<Deno.Kv> {
   return await Deno.openKv(path); // SQLite creates the other files with the mode of the first
 }
 
-async function openWatches(): Promise<OpenWatches> {
+async function startWatches(): Promise<OpenWatches> {
   const { openWatches } = await loadWatches();
   const hasKv = typeof Deno.openKv === "function";
   const isPresent = (path: string) => Deno.stat(path).then(() => true, () => false);
@@ -55,7 +55,7 @@ async function openWatches(): Promise<OpenWatches> {
 /** The settings of this process. */
 export const config: Config = await exitOnConfigError(readSettings);
 
-const open = config.callbackHosts && await exitOnConfigError(openWatches);
+const open = config.callbackHosts && await exitOnConfigError(startWatches);
 
 /** The loop of the watches, if `RESOLVE_CALLBACK_HOSTS` is set. */
 export const watches: WatchLoop | undefined = open?.loop;

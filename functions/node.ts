@@ -52,7 +52,7 @@ function createServer(config: Config): Server {
 }
 
 /** Finishes the requests in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
-function shutdown(server: Server, timeout: number): void {
+function closeServer(server: Server, timeout: number): void {
   // let requests in progress finish, but don't wait for idle keep-alive connections
   if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
   server.close(() => process.exit(0));
@@ -68,7 +68,7 @@ try {
     logListening(address.address, address.port, config.basePath);
   });
   for (const signal of ["SIGINT", "SIGTERM"]) {
-    process.on(signal, () => shutdown(server, config.timeout));
+    process.on(signal, () => closeServer(server, config.timeout));
   }
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;

@@ -20,7 +20,7 @@ const watching = watches?.run(stop.signal);
 const servers = new Set<Server>();
 const logError = createErrorLog();
 
-function say(line: string): void {
+function printLine(line: string): void {
   // deno-lint-ignore no-console -- standard error is for people
   console.error(line);
 }
@@ -97,12 +97,12 @@ function listenOrExit(): Server {
     const address = isPort
       ? `PORT: cannot listen on port ${port}`
       : `HOST: cannot listen on ${host}`;
-    say(`${address}: ${reason(error)}`);
+    printLine(`${address}: ${reason(error)}`);
     Deno.exit(1);
   }
 }
 
 const server = listenOrExit();
-say(`Listening on ${logListening(server.addr.hostname, server.addr.port, basePath)}`);
+printLine(`Listening on ${logListening(server.addr.hostname, server.addr.port, basePath)}`);
 for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, shutdown);
 keepListening(server);

@@ -13,7 +13,7 @@ import { quote, sanitizeText } from "./internal/text.ts";
 const MIN_FAILED_POLLS = 6;
 /** Duration of an outage that a wait tolerates. */
 const OUTAGE_MS = 120_000;
-const MAX_BACKOFF_MS = 60_000;
+const MAX_POLL_BACKOFF_MS = 60_000;
 /** The last poll is made this long before the deadline. */
 const LAST_POLL_MS = 1_000;
 /** A deadline that is missed by more than this was missed because the process was suspended. */
@@ -125,7 +125,7 @@ export class FailureStreak {
 
   /** Returns the delay before the next poll: doubled after each failure but the first. */
   delay(interval: number): number {
-    return Math.max(interval, Math.min(interval * 2 ** (this.#count - 1), MAX_BACKOFF_MS));
+    return Math.max(interval, Math.min(interval * 2 ** (this.#count - 1), MAX_POLL_BACKOFF_MS));
   }
 }
 

@@ -55,13 +55,13 @@ export function instanceOrigin(instance: string): string {
   return instance.includes("://") ? instance : `https://${instance}`;
 }
 
-function isLoopback({ hostname }: URL): boolean {
+function isLoopbackUrl({ hostname }: URL): boolean {
   return /^(localhost|\[::1\]|127(\.\d+){3})$/.test(hostname);
 }
 
 function instanceOf(url: URL): string {
   if (url.protocol === "https:") return url.host;
-  if (isLoopback(url)) return url.origin;
+  if (isLoopbackUrl(url)) return url.origin;
   throw new RangeError(
     `Cannot use http for ${quote(url.host)}: it is for loopback only; use https`,
   );
@@ -164,7 +164,7 @@ export function webUrl(
 /** Returns the URL of a file: `https:`, or `http:` on a loopback host. Otherwise null. */
 export function fileUrl(text: string): URL | null {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isAllowed = url?.protocol === "https:" || url?.protocol === "http:" && isLoopback(url);
+  const isAllowed = url?.protocol === "https:" || url?.protocol === "http:" && isLoopbackUrl(url);
   return url && isAllowed ? url : null;
 }
 

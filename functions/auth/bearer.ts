@@ -3,7 +3,7 @@
 /** Bearer keys. */
 
 /** Compares texts in a time that depends on their lengths only. */
-function timingSafeEqual(given: string, expected: string): boolean {
+function timingSafeEqualText(given: string, expected: string): boolean {
   let difference = given.length ^ expected.length;
   for (let i = 0; i < expected.length; i++) {
     difference |= given.charCodeAt(i) ^ expected.charCodeAt(i); // NaN past the end counts as 0
@@ -22,7 +22,7 @@ export function bearerVerifier(keys: readonly string[]): (authorization: string)
     const given = /^bearer +([^ ].*)$/i.exec(authorization)?.[1];
     if (given === undefined) return false;
     let found = false;
-    for (const key of keys) found = timingSafeEqual(given, key) || found; // no early exit
+    for (const key of keys) found = timingSafeEqualText(given, key) || found; // no early exit
     return found;
   };
 }

@@ -29,7 +29,7 @@ export interface RequestLimits
   readonly instance: string;
 }
 
-type TaskFields = Pick<
+type TaskInput = Pick<
   ResolveRequest,
   "url" | "organization_id" | "workspace_id" | "task_id"
 >;
@@ -51,7 +51,7 @@ export function parseTaskRequest(body: unknown, limits: RequestLimits): TaskRequ
  * @throws {HttpProblem} `invalid-request`, `forbidden`
  */
 export function toTaskIds(
-  { output, pointer }: ParsedBody<TaskFields>,
+  { output, pointer }: ParsedBody<TaskInput>,
   limits: RequestLimits,
 ): TaskIds {
   const { url, organization_id, workspace_id, task_id } = output;

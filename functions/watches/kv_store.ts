@@ -29,7 +29,7 @@ const isSameKey = (one: Deno.KvKey, other: Deno.KvKey) => one.join("\n") === oth
 const MAX_READ = 10;
 const MAX_SAVED = 50;
 /** Commits of one change, each after a conflict with another process. */
-const MAX_TRIES = 100;
+const MAX_COMMIT_TRIES = 100;
 /** A watch is kept this long after its end, a generation longer than any watch lasts. */
 const RETENTION_MS = 7 * 86_400_000;
 const GENERATION_RETENTION_MS = 60 * 86_400_000;
@@ -171,7 +171,7 @@ export class KvStore implements WatchStore {
   }
 
   async #startAll(requests: readonly StartRequest[]): Promise<readonly (Watch | undefined)[]> {
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
+    for (let tries = 0; tries < MAX_COMMIT_TRIES; tries++) {
       const watches = await this.#tryStart(requests);
       if (watches) return requests.map(({ key }) => watches.get(key));
     }

@@ -13,7 +13,7 @@ import { sleep } from "../../src/internal/deadline.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
 
 /** Cancellations of one watch, each after a conflict with a step. */
-const MAX_TRIES = 100;
+const MAX_UPDATE_TRIES = 100;
 /** Watches whose process died are found at most this late. */
 const MAX_SLEEP_MS = 30_000;
 const MIN_SLEEP_MS = 5;
@@ -79,7 +79,7 @@ export class WatchLoop implements WatchEngine {
   }
 
   async cancel(id: string): Promise<Watch | undefined> {
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
+    for (let tries = 0; tries < MAX_UPDATE_TRIES; tries++) {
       const stored = await this.#store.get(id);
       if (!stored || !isActive(stored.watch)) return stored?.watch;
       const watch = cancelled(stored.watch, this.#now());

@@ -5,7 +5,7 @@ import { createWatches, type Watches } from "./routes.ts";
 
 export { parseCallbackHosts } from "./callback.ts";
 
-/** Options of {@linkcode openWatches}: what the runtime offers. */
+/** Options of {@linkcode startWatches}: what the runtime offers. */
 export interface OpenWatchesOptions {
   /** Opens a KV, or the default one without a path. @default the runtime has none */
   openKv?: ((path: string | undefined) => Promise<Deno.Kv>) | undefined;

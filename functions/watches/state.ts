@@ -20,7 +20,7 @@ export type EndReason = "INSTANCE_CHANGED" | "NOT_ALLOWED" | "HOST_REMOVED";
 /** A watch as an engine keeps it: plain data. Times are in ms since 1970. */
 export interface Watch {
   /** Version of this format. */
-  readonly version: typeof VERSION;
+  readonly version: typeof STATE_VERSION;
   readonly id: string;
   /** `webhook-id` of the event: random, so that no other watch ever has it. */
   readonly eventId: string;
@@ -79,7 +79,7 @@ export interface StepInputs {
   random: number;
 }
 
-const VERSION = 1;
+const STATE_VERSION = 1;
 const MAX_MISSES = 5;
 const MAX_DELIVERY_MS = 86_400_000;
 const FIRST_RETRY_MS = 1_000;
@@ -98,7 +98,7 @@ export function newWatch(
   now: number,
 ): Watch {
   return {
-    version: VERSION,
+    version: STATE_VERSION,
     ...watch,
     eventId: crypto.randomUUID(),
     state: "watching",
@@ -121,7 +121,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** Returns `true` if a stored value is a watch in the current format. */
 export function isWatch(value: unknown): value is Watch {
-  if (!isRecord(value) || value.version !== VERSION || !STATES.includes(value.state)) return false;
+  if (!isRecord(value) || value.version !== STATE_VERSION || !STATES.includes(value.state)) {
+    return false;
+  }
   const { ids, event, last, callbackUrl, consecutiveMisses } = value;
   return TEXTS.every((name) => typeof value[name] === "string") &&
     [...NUMBERS.map((name) => value[name]), consecutiveMisses].every(Number.isFinite) &&
