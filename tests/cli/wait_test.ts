@@ -1,6 +1,5 @@
 // The command `wait` for few tasks, without a terminal.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { Task } from "../../mod.ts";
 import { documents, ended, PLACE, platformWith, RESULT } from "../helpers/cli.ts";
 
 Deno.test("wait prints each change once, then the result", async () => {
