@@ -106,9 +106,9 @@ function toProblem(error: Error, c: Context<AppEnv>): HttpProblem {
   return problem;
 }
 
-async function openapi(c: Context<AppEnv>, basePath: string): Promise<Response> {
+async function openapi(c: Context<AppEnv>, publicUrl: string): Promise<Response> {
   const { default: document } = await import("./openapi.json", { with: { type: "json" } });
-  const servers = [{ url: basePath || "/" }];
+  const servers = [{ url: publicUrl || "/" }];
   return sendResponse(c, { status: 200, body: { ...document, servers } });
 }
 
@@ -145,7 +145,8 @@ function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authenticatio
  */
 export function createApp(config: Config, options: AppOptions = {}): Handler {
   const { fetch, log = writeLogEntry, now = Date.now, watches } = options;
-  const { basePath, corsOrigins, linkSecrets: secrets = [], linkTtl: ttl, timeout } = config;
+  const { basePath, publicUrl = basePath, corsOrigins, timeout } = config;
+  const { linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
   const poll = createTaskPoller({ credentials, timeout, fetch, now });
@@ -153,7 +154,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const auth = authenticate({ config, now });
 
   const sendProblem = (c: Context<AppEnv>, problem: HttpProblem) =>
-    sendResponse(c, toProblemParts(problem, { requestId: c.get("entry").request_id, basePath }));
+    sendResponse(c, toProblemParts(problem, { requestId: c.get("entry").request_id, publicUrl }));
 
   const root = new Hono<AppEnv>();
   root.use(accessLog({ log, now }));
@@ -176,7 +177,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       return sendResponse(c, { status: 200, body: { status: "ok" } });
     },
   });
-  route(app, "/openapi.json", { GET: (c) => openapi(c, basePath) });
+  route(app, "/openapi.json", { GET: (c) => openapi(c, publicUrl) });
   route(app, "/problems/:name", { GET: problemDocs });
   route(app, "/resolve", { POST: [auth.bearerOrWebhook, tasks.resolve] });
   if (watches) addWatchRoutes(app, watches, auth);
@@ -186,7 +187,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   route(app, TASK_PATH, { GET: [auth.bearer, tasks.get] });
   if (links) {
     route(app, "/status/:token", {
-      GET: statusRoute({ links, tasks, toProblem, basePath, now }),
+      GET: statusRoute({ links, tasks, toProblem, basePath, publicUrl, now }),
     });
   }
 
