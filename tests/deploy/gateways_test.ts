@@ -193,17 +193,22 @@ Deno.test("behind a proxy that strips a prefix, URLs have the prefix", async () 
   await using platform = listen(PLATFORM.fetch);
   using _log = captureConsole();
   // a real proxy in front of a real server, whose address only the proxy knows
-  let endpoint: string | undefined;
+  const endpoint = Promise.withResolvers<string>();
   await using proxy = listen(async (request) => {
     const path = new URL(request.url).pathname.replace("/tasks", "");
     const { method, headers } = request;
     const body = method === "POST" ? await request.text() : null;
-    return await fetch(endpoint + path, { method, headers, body, redirect: "manual" });
+    return await fetch(await endpoint.promise + path, {
+      method,
+      headers,
+      body,
+      redirect: "manual",
+    });
   });
   const publicUrl = `${proxy.origin}/tasks`;
   const settings = { DEEPINT_INSTANCE: platform.origin, RESOLVE_PUBLIC_URL: `${publicUrl}/` };
   const app = createApp(readConfig({ ...SETTINGS, ...settings }));
   await using server = listen(app.fetch);
-  endpoint = server.origin;
+  endpoint.resolve(server.origin);
   await checkUrls(publicUrl, async (url, init) => await fetch(url, init));
 });
