@@ -24,7 +24,7 @@
  *
  * @module
  */
-import type { Context } from "hono";
+import type { Context, Next } from "hono";
 import { Hono } from "hono/tiny";
 import { Credentials, type Fetch } from "../mod.ts";
 import { authenticate, type Authentication } from "./auth/authenticate.ts";
@@ -122,6 +122,14 @@ async function problemDocs(c: Context<AppEnv>): Promise<Response> {
   return sendResponse(c, { status: 200, body: `${text.join("\n\n")}\n`, headers });
 }
 
+/** Refuses callers on other machines, on every route. */
+async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
+  const { isLocalRequest } = await import("./http/loopback.ts"); // for local trials only
+  if (isLocalRequest(c)) return await next();
+  const detail = "without authentication, only callers on this machine are served";
+  throw new HttpProblem("forbidden", detail, { code: "HOST_NOT_ALLOWED" });
+}
+
 function isProblemType(name: string): name is ProblemType {
   return Object.hasOwn(PROBLEMS, name);
 }
@@ -158,6 +166,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   const root = new Hono<AppEnv>();
   root.use(accessLog({ log, now }));
+  if (config.allowUnauthenticated) root.use(loopbackOnly);
   const app = root.basePath(basePath);
   app.onError((error, c) => {
     if (!(error instanceof HttpProblem) && c.req.raw.signal.aborted) {

@@ -411,6 +411,26 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses forwarded requests", async () =
   }
 });
 
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses forwarded requests on every route", async () => {
+  const { app, log } = setUp(OPEN, { allowUnauthenticated: true });
+  const paths = ["/health", "/ready", "/openapi.json", "/problems/forbidden", "/none", "/"];
+  for (const path of [...paths, TASK_PATH, "/resolve"]) {
+    for (const method of ["GET", "POST", "OPTIONS"]) {
+      const url = `http://localhost:8000${path}`;
+      const headers = { via: "1.1 proxy.example" };
+      const response = await app.fetch(new Request(url, { method, headers }));
+      assertEquals(await outcomeOf(response), [403, "forbidden"], `${method} ${path}`);
+    }
+  }
+  assertEquals(
+    new Set(log.map(({ auth, problem }) => `${auth} ${problem}`)),
+    new Set(["none forbidden"]),
+  );
+  const foreign = await app.fetch(new Request("http://evil.example/health"));
+  assertEquals(await outcomeOf(foreign), [403, "forbidden"], "a Host that is not loopback");
+  assertEquals((await app.fetch(new Request("http://localhost:8000/health"))).status, 200);
+});
+
 Deno.test("the number of HMACs before authentication depends on the secrets only", async () => {
   const { subtle } = crypto;
   const { sign, verify } = subtle;
