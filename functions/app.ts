@@ -31,7 +31,6 @@ import { authenticate, type Authentication } from "./auth/authenticate.ts";
 import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
-import { lazyCors } from "./http/cors.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
 import {
   HttpProblem,
@@ -90,6 +89,7 @@ export interface Handler {
 }
 
 const TASK_PATH = "/organizations/:organization/workspaces/:workspace/tasks/:task";
+const STATUS_PATH = "/status/:token";
 
 const WATCHES_DISABLED = "durable watches are not enabled here: they need RESOLVE_CALLBACK_HOSTS";
 
@@ -191,11 +191,17 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   route(app, "/resolve", { POST: [auth.bearerOrWebhook, tasks.resolve] });
   if (watches) addWatchRoutes(app, watches, auth);
   if (corsOrigins.length > 0) {
-    app.use(TASK_PATH, lazyCors({ origins: corsOrigins, route: TASK_PATH }));
+    for (const path of links ? [TASK_PATH, STATUS_PATH] : [TASK_PATH]) {
+      app.use(path, async (c, next) => {
+        const { handleCors } = await import("./http/cors.ts");
+        const preflight = await handleCors(c, next, { origins: corsOrigins, route: path });
+        if (preflight) return sendResponse(c, preflight);
+      });
+    }
   }
   route(app, TASK_PATH, { GET: [auth.bearer, tasks.get] });
   if (links) {
-    route(app, "/status/:token", {
+    route(app, STATUS_PATH, {
       GET: statusRoute({ links, tasks, toProblem, basePath, publicUrl, now }),
     });
   }
