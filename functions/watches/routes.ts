@@ -39,6 +39,7 @@ export interface Watches {
 /** Creates the handlers of the watch routes over an engine. */
 export function createWatches(config: Config, engine: WatchEngine): Watches {
   const { instance } = new Credentials(config);
+  const publicUrl = config.publicUrl ?? config.basePath;
 
   // field by field, because an engine may report its whole stored state
   const bodyOf = (
@@ -47,7 +48,7 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
     id,
     state,
     ...(ids && { task: toWireIds(ids) }),
-    location: `${config.basePath}/watches/${id}`,
+    location: `${publicUrl}/watches/${id}`,
     ...(polls !== undefined && { polls }),
     ...(last && { last }),
     ...(event && { event: { type: event.type, ...(event.code && { code: event.code }) } }),
