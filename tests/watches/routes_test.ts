@@ -331,6 +331,9 @@ Deno.test("an invalid watch is refused with 400 and a JSON pointer, without a re
     assertEquals([status, errors?.map((error) => error.pointer)], [400, [pointer]], detail);
     assert(!detail.includes("canary"), detail);
   }
+  const missing = await problemOf(await setup.create(IDS));
+  assertEquals(missing.detail, "#/callback_url: is required");
+  assertEquals((await problemOf(await setup.create([]))).detail, "#: must be a JSON object");
   const wrapped = await setup.create({ type: "a", data: { ...ORDER, callback_url: "x" } });
   assertEquals((await problemOf(wrapped)).errors?.[0]?.pointer, "#/data/callback_url");
   await setup.watches.sweep();
