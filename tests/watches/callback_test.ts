@@ -3,7 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ConfigError, readConfig } from "../../functions/app.ts";
 import { deliver, parseCallbackHosts } from "../../functions/watches/callback.ts";
 import { KEY, objectOf, outcomeOf, problemOf, SECRET } from "../helpers/endpoint.ts";
-import { signed, TOKEN } from "../helpers/endpoint.ts";
+import { TOKEN } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { CALLBACK_SECRET, configWith } from "../helpers/watches.ts";
 

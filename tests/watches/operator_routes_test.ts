@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import * as v from "valibot";
 import {
   WatchBody,
-  WatchItem,
+  type WatchItem,
   WatchList,
   WatchStats,
   WatchSweep,

@@ -171,7 +171,10 @@ Deno.test("the watch routes refuse other methods with 405", async () => {
   assertMatch(String(location), /^\/base\/watches\//);
   for (
     const [method, path, allow] of [
-      ["GET", "/base/watches", "POST"],
+      ["PUT", "/base/watches", "GET, HEAD, POST"],
+      ["POST", "/base/watches/stats", "GET, HEAD"],
+      ["PUT", "/base/watches/sweep", "GET, HEAD, POST"],
+      ["GET", `${location}/redeliver`, "POST"],
       ["POST", String(location), "GET, HEAD, DELETE"],
     ] as const
   ) {
