@@ -186,7 +186,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   route(app, TASK_PATH, { GET: [auth.bearer, tasks.get] });
   if (links) {
     route(app, "/status/:token", {
-      GET: statusRoute({ links, tasks, toProblem, basePath, now }),
+      GET: statusRoute({ links, tasks, toProblem, basePath, instance: credentials.instance, now }),
     });
   }
 
