@@ -16,15 +16,15 @@ export interface StatusRouteOptions {
   toProblem: (error: Error, c: Context<AppEnv>) => HttpProblem;
   /** Prefix of every path. */
   basePath: string;
-  /** Instance of the links to Deep Intelligence. */
-  instance: string;
+  /** Returns the web URL of a task. */
+  taskUrl: (ids: TaskIds) => URL;
   /** The clock, in ms since 1970. */
   now: () => number;
 }
 
 /** Creates the handler of the status page. */
 export function statusRoute(
-  { links, tasks, toProblem, basePath, instance, now }: StatusRouteOptions,
+  { links, tasks, toProblem, basePath, taskUrl, now }: StatusRouteOptions,
 ): RouteHandler {
   /** Resolves the task of the link. The body has no new link: otherwise access would never expire. */
   async function taskFromLink(c: Context<AppEnv>, ids?: TaskIds): Promise<ResponseParts> {
@@ -45,10 +45,7 @@ export function statusRoute(
       return toProblemParts(problem, { requestId, basePath });
     });
     const { negotiate } = await import("./page.ts"); // few requests need it
-    const location = ids && { ...ids, instance };
-    return sendResponse(
-      c,
-      await negotiate(c, parts, { now: now(), problem: problem?.type, location }),
-    );
+    const options = { now: now(), problem: problem?.type, taskUrl: ids && taskUrl(ids) };
+    return sendResponse(c, await negotiate(c, parts, options));
   };
 }

@@ -1,6 +1,6 @@
 /** Content of the status page. Every text of a task is untrusted: it is escaped and sanitized. */
 import { html } from "hono/html";
-import { type TaskDict, type TaskInfoDict, type TaskLocation, taskUrl } from "../../mod.ts";
+import type { TaskDict, TaskInfoDict } from "../../mod.ts";
 import type { Finished, Running, TaskProblem } from "../task/response_schema.ts";
 import { formatDuration, sanitizeText } from "../../src/internal/text.ts";
 import { formatDateTime } from "./format.ts";
@@ -15,8 +15,8 @@ export interface PageOptions {
   now: number;
   /** Seconds until the page is out of date. @default the page is final */
   refresh: number | undefined;
-  /** Task of the link. @default the link is not valid */
-  location: TaskLocation | undefined;
+  /** Web URL of the link's task. @default the link is not valid */
+  taskUrl?: URL | undefined;
 }
 
 const STATUS_TEXTS = {
@@ -83,7 +83,7 @@ function contentOfProblem(problem: TaskProblem, options: PageOptions): PageConte
   const body = html`
     <p class="lead">${text}</p>
     ${isGone && workspaceLink(options)} ${isGone && html`
-      <dl>${detail("Task", code(options.location?.taskId))}</dl>
+      <dl>${detail("Task", code(options.taskUrl?.searchParams.get("i")))}</dl>
     `} ${text === UNKNOWN_PROBLEM.text && html`
       <dl>${detail("Reference", code(problem.request_id))}</dl>
     `}
@@ -184,7 +184,7 @@ function failureBox({ error_code, error_description }: TaskInfoDict): Html {
   return html`
     <div class="box">
       <p><b>${code(error_code || "UNKNOWN")}</b></p>
-      <p>${untrusted(error_description || "Deep Intelligence gave no reason.", 1_000)}</p>
+      <p dir="auto">${truncate(error_description || "Deep Intelligence gave no reason.", 1_000)}</p>
     </div>
   `;
 }
@@ -199,9 +199,9 @@ function unknownStatusBox(status: string | null | undefined): Html {
 }
 
 /** Renders a link to the workspace of the task. */
-function workspaceLink({ location }: PageOptions): Html | undefined {
-  if (!location) return undefined;
-  const url = taskUrl(location);
+function workspaceLink({ taskUrl }: PageOptions): Html | undefined {
+  if (!taskUrl) return undefined;
+  const url = new URL(taskUrl);
   url.searchParams.delete("s");
   url.searchParams.delete("i");
   return button(url.href, "Open the workspace in Deep Intelligence");
@@ -247,7 +247,7 @@ function button(url: string, text: string): Html {
   return html`<p><a class="button" href="${url}">${text}</a></p>`;
 }
 
-function code(text: string | undefined, max?: number): Html {
+function code(text: string | null | undefined, max?: number): Html {
   return html`<code>${untrusted(text, max)}</code>`;
 }
 

@@ -21,7 +21,7 @@ const HOSTILE = {
 export const STATES: Record<string, FakeTask> = {
   pending: { status: "pending" },
   running: { status: "running", progress: 62.4, subtask: "Fitting 12 of 20 trees" },
-  indeterminate: { status: "running", subtask: "Reading the source" },
+  indeterminate: { status: "running", progress: null, subtask: "Reading the source" },
   success: { status: "success", result: "churn-2026-03", result_type: "model", duration: 192_000 },
   file: {
     status: "success",
@@ -105,11 +105,8 @@ export const PAGES: Record<string, () => Promise<string>> = {
   ),
   expired: () => linkTo({}, -8_000),
   gone: async () => {
-    const link = await linkTo({ id: "deleted" });
-    await platform.fetch("https://app.deepint.net/api/v1/workspace/workspace-1/task/deleted", {
-      method: "DELETE",
-      headers: { "x-auth-token": "a-token", "x-deepint-organization": "organization-1" },
-    });
+    const link = await linkTo({ id: "gone" });
+    platform.reset();
     return link;
   },
   unreachable: async () => {
