@@ -152,8 +152,14 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const tasks = taskRoutes({ config, credentials, links, poll, now });
   const auth = authenticate({ config, now });
 
-  const sendProblem = (c: Context<AppEnv>, problem: HttpProblem) =>
-    sendResponse(c, toProblemParts(problem, { requestId: c.get("entry").request_id, basePath }));
+  function sendProblem(c: Context<AppEnv>, problem: HttpProblem): Response {
+    const { request_id: requestId, auth } = c.get("entry");
+    const parts = toProblemParts(problem, { requestId, basePath });
+    // a sender would repeat a delivery that is refused for good
+    const abort = auth === "webhook" && [400, 403, 404].includes(parts.status) &&
+      { "webhook-delivery": "abort-message" };
+    return sendResponse(c, { ...parts, headers: { ...parts.headers, ...abort } });
+  }
 
   const root = new Hono<AppEnv>();
   root.use(accessLog({ log, now }));

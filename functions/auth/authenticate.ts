@@ -6,7 +6,7 @@ import type { AppEnv } from "../http/log.ts";
 import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { Guard } from "../http/route.ts";
-import { bearerVerifier } from "./bearer.ts";
+import { keyVerifier, parseBearer } from "./bearer.ts";
 import { webhookVerifier } from "./webhook.ts";
 
 /** Options of {@linkcode authenticate}. */
@@ -18,9 +18,9 @@ export interface AuthenticateOptions {
 
 /** The guards of routes that need authentication. */
 export interface Authentication {
-  /** Requires a bearer key. */
+  /** Requires a key. */
   bearer: Guard;
-  /** Requires a bearer key or a signed body, and parses the JSON body into the variable `json`. */
+  /** Requires a key or a signed body, and parses the JSON body into the variable `json`. */
   bearerOrWebhook: Guard;
 }
 
@@ -50,22 +50,24 @@ function checkLoopback(c: Context<AppEnv>): void {
  * @throws {RangeError} when a secret is malformed
  */
 export function authenticate({ config, now }: AuthenticateOptions): Authentication {
-  const isBearer = bearerVerifier(config.apiKeys);
+  const isKey = keyVerifier(config.apiKeys);
   const webhooks = webhookVerifier(config.webhookSecrets, now);
 
   /** Returns `true` for a valid key, `false` without one. */
   function authenticateBearer(c: Context<AppEnv>): boolean {
+    const entry = c.get("entry");
     const authorization = c.req.header("authorization");
-    if (authorization !== undefined) {
-      if (!isBearer(authorization)) {
-        throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
-      }
-      c.get("entry").auth = "bearer";
+    // a wrong X-API-Key is ignored: API gateways use that header for keys of their own
+    if (isKey(c.req.header("x-api-key")) || isKey(parseBearer(authorization))) {
+      entry.auth = "bearer";
       return true;
+    }
+    if (authorization !== undefined) {
+      throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
     }
     if (!config.allowUnauthenticated) return false;
     checkLoopback(c);
-    c.get("entry").auth = "unauthenticated";
+    entry.auth = "unauthenticated";
     return true;
   }
 
@@ -81,7 +83,7 @@ export function authenticate({ config, now }: AuthenticateOptions): Authenticati
   async function readSigned(c: Context<AppEnv>): Promise<Uint8Array> {
     const signature = webhooks.parse(c.req.raw.headers);
     if ("problem" in signature) {
-      throw unauthorized(`neither a key nor a valid signature: ${signature.problem}`);
+      throw unauthorized(`neither a valid key nor a valid signature: ${signature.problem}`);
     }
     const body = await readRequest(c);
     const entry = c.get("entry");
@@ -96,7 +98,7 @@ export function authenticate({ config, now }: AuthenticateOptions): Authenticati
 
   return {
     bearer(c) {
-      if (!authenticateBearer(c)) throw unauthorized("a key is required");
+      if (!authenticateBearer(c)) throw unauthorized("a valid key is required");
     },
     async bearerOrWebhook(c) {
       const body = authenticateBearer(c) ? await readRequest(c) : await readSigned(c);

@@ -4,6 +4,7 @@ import { type CallbackHost, type Config, ConfigError } from "../config.ts";
 import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem, invalidRequest } from "../http/problem.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
+import { normalizeSecret } from "../../src/internal/webhook_secret.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 import { parseRetryAfter } from "../../src/internal/retry_after.ts";
 import { VERSION } from "../../src/internal/version.ts";
@@ -50,7 +51,7 @@ export function parseCallbackHosts(
   );
   return entries.map((entry) => {
     const [address = "", ...rest] = entry.split("=").map((part) => part.trim());
-    const secret = rest.join("="); // with the padding of its base64
+    const secret = normalizeSecret(rest.join("="));
     const [, given = "", path = ""] = /^([^/?#@%\\\s]+)((?:\/[\w~.-]+)*)\/?$/.exec(address) ?? [];
     const url = given !== "" && !/:0*$/.test(given) && URL.canParse(`https://${given}`)
       ? new URL(`https://${given}${path}`)
