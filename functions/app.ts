@@ -26,7 +26,7 @@
  */
 import type { Context, Next } from "hono";
 import { Hono } from "hono/tiny";
-import { Credentials, type Fetch } from "../mod.ts";
+import { Credentials, type Fetch, taskUrl } from "../mod.ts";
 import { authenticate, type Authentication } from "./auth/authenticate.ts";
 import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
@@ -220,8 +220,12 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
   route(app, TASK_PATH, { GET: [auth.bearer, tasks.get] });
   if (links) {
+    const { instance } = credentials;
     route(app, STATUS_PATH, {
-      GET: statusRoute({ links, tasks, toProblem, basePath, publicUrl, now }),
+      GET: statusRoute({
+        ...{ links, tasks, toProblem, basePath, publicUrl, now },
+        taskUrl: (ids) => taskUrl({ instance, ...ids }),
+      }),
     });
   }
 
