@@ -26,7 +26,7 @@
  */
 import type { Context, Next } from "hono";
 import { Hono } from "hono/tiny";
-import { Credentials, type Fetch } from "../mod.ts";
+import { Credentials, type Fetch, taskUrl } from "../mod.ts";
 import { authenticate, type Authentication } from "./auth/authenticate.ts";
 import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
@@ -40,18 +40,18 @@ import {
   toProblemParts,
 } from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
-import { route } from "./http/route.ts";
+import { type Guard, route, type RouteHandler } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 import { upstreamProblem } from "./task/response.ts";
 import { taskRoutes } from "./task/routes.ts";
 import { createTaskPoller } from "./task/shared_poll.ts";
-import type { Watches } from "./watches/routes.ts";
+import type { Watches, WatchOperator, WatchResponse } from "./watches/routes.ts";
 
 export type { AuthKind, LogEntry } from "./http/log.ts";
 export { type Config, ConfigError, type Environment, readConfig, SETTING_NAMES } from "./config.ts";
 export type { CallbackHost, ReadConfigOptions } from "./config.ts";
-export type { Watches, WatchResponse } from "./watches/routes.ts";
+export type { Watches, WatchOperator, WatchResponse } from "./watches/routes.ts";
 
 /** Options of {@linkcode createApp}. */
 export interface AppOptions {
@@ -136,8 +136,21 @@ function isProblemType(name: string): name is ProblemType {
 
 function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authentication): void {
   const id = (c: Context<AppEnv>) => c.req.param("id") ?? "";
+  const operate = (
+    act: (operator: WatchOperator, c: Context<AppEnv>) => Promise<WatchResponse>,
+  ): [Guard, RouteHandler] => [auth.bearer, async (c) => {
+    if (!watches.operator) throw routeNotFound("this engine cannot list its watches");
+    return sendResponse(c, await act(await watches.operator(), c));
+  }];
   route(app, "/watches", {
+    GET: operate((operator, c) => operator.list(new URL(c.req.url).searchParams)),
     POST: [auth.bearerOrWebhook, async (c) => sendResponse(c, await watches.create(c.get("json")))],
+  });
+  route(app, "/watches/stats", { GET: operate((operator) => operator.stats()) });
+  const sweep = operate((operator) => operator.sweep());
+  route(app, "/watches/sweep", { GET: sweep, POST: sweep });
+  route(app, "/watches/:id/redeliver", {
+    POST: operate((operator, c) => operator.redeliver(id(c))),
   });
   route(app, "/watches/:id", {
     GET: [auth.bearer, async (c) => sendResponse(c, await watches.status(id(c)))],
@@ -207,8 +220,12 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
   route(app, TASK_PATH, { GET: [auth.bearer, tasks.get] });
   if (links) {
+    const { instance } = credentials;
     route(app, STATUS_PATH, {
-      GET: statusRoute({ links, tasks, toProblem, basePath, publicUrl, now }),
+      GET: statusRoute({
+        ...{ links, tasks, toProblem, basePath, publicUrl, now },
+        taskUrl: (ids) => taskUrl({ instance, ...ids }),
+      }),
     });
   }
 
