@@ -16,6 +16,7 @@ import { instanceOrigin } from "./task_url.ts";
 import { type Clock, startClock } from "./internal/clock.ts";
 import { checkDuration, sleep, withTimeout } from "./internal/deadline.ts";
 import { outOfRange } from "./internal/text.ts";
+import { checkTrace, traceHeaders } from "./internal/trace.ts";
 import { VERSION } from "./internal/version.ts";
 
 /** Bounds of a request. */
@@ -41,6 +42,21 @@ export interface RequestOptions {
    * @default 2
    */
   retries?: number | undefined;
+  /**
+   * The trace that the requests belong to, sent as headers. Ignored where OpenTelemetry adds headers of
+   * its own to `fetch`, as Deno does with `OTEL_DENO=true`.
+   *
+   * @default none
+   */
+  trace?: TraceContext | undefined;
+}
+
+/** A trace in the form of W3C Trace Context. */
+export interface TraceContext {
+  /** The header `traceparent`. */
+  traceparent: string;
+  /** The header `tracestate`. */
+  tracestate?: string | undefined;
 }
 
 /** The global `fetch`, or a function of the same form. */
@@ -129,7 +145,7 @@ async function fetchResponse(
   { organizationId, fetch = globalThis.fetch }: Connection,
   attempt: Attempt,
 ): Promise<Response> {
-  const { method, url, token, signal } = attempt;
+  const { method, url, token, signal, trace } = attempt;
   checkFetch(fetch);
   let response: Response;
   try {
@@ -140,6 +156,7 @@ async function fetchResponse(
         "x-auth-token": token,
         "x-deepint-organization": organizationId,
         ...userAgent(),
+        ...traceHeaders(trace),
       },
       // every runtime forwards the token when it follows a redirect to another origin
       redirect: "manual",
@@ -167,14 +184,14 @@ async function fetchResponse(
 async function send<T>(
   connection: Connection,
   call: ApiRequest<T>,
-  { isRepeated, signal }: { isRepeated: boolean; signal: AbortSignal },
+  { isRepeated, ...bounds }: Pick<Attempt, "signal" | "trace"> & { isRepeated: boolean },
 ): Promise<T> {
   const { credentials } = connection;
   const { method, path } = call;
   const url = instanceOrigin(credentials.instance) + path;
   const sendWith = async (token: string) => {
-    signal.throwIfAborted();
-    const attempt: Attempt = { method, url, token, signal };
+    bounds.signal.throwIfAborted();
+    const attempt: Attempt = { method, url, token, ...bounds };
     const response = await fetchResponse(connection, attempt);
     const { status } = response;
     const body = await readJson(response, attempt);
@@ -195,6 +212,22 @@ async function send<T>(
 }
 
 /**
+ * Checks the options of a request.
+ *
+ * @throws {RangeError} when one is out of range
+ */
+export function checkRequestOptions(
+  { timeout = 0, requestTimeout = 0, retries = 0, trace }: RequestOptions,
+): void {
+  checkDuration("timeout", timeout);
+  checkDuration("requestTimeout", requestTimeout);
+  if (!Number.isInteger(retries) || retries < 0) {
+    throw outOfRange("retries", retries, "an integer, 0 or more");
+  }
+  if (trace) checkTrace(trace);
+}
+
+/**
  * Sends a request, and repeats it after a passing failure while time is left.
  *
  * @throws {DeepintHTTPError} without a response, or it cannot be used
@@ -209,11 +242,7 @@ export async function request<T>(
   options: RequestOptions = {},
 ): Promise<T> {
   const { signal, timeout = 30_000, requestTimeout = 10_000, retries = 2 } = options;
-  checkDuration("timeout", timeout);
-  checkDuration("requestTimeout", requestTimeout);
-  if (!Number.isInteger(retries) || retries < 0) {
-    throw outOfRange("retries", retries, "an integer, 0 or more");
-  }
+  checkRequestOptions(options);
   signal?.throwIfAborted();
   const clock = startClock();
   const remaining = () => timeout - clock.elapsedWithSleep();
@@ -231,7 +260,7 @@ export async function request<T>(
     try {
       const ms = Math.max(0, Math.min(remainingBefore, requestTimeout));
       const work = (signal: AbortSignal) =>
-        send(connection, call, { isRepeated: attempt > 0, signal });
+        send(connection, call, { isRepeated: attempt > 0, signal, trace: options.trace });
       return await withTimeout(work, { ms, signal, onTimeout });
     } catch (error) {
       if (attempt >= retries || !isRepeatable(error, call.method) || signal?.aborted) throw error;

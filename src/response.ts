@@ -1,5 +1,6 @@
 /** Reads a response of the platform: size cap, JSON, error mapping. */
 import { type DeepintErrorCode, DeepintHTTPError } from "./errors.ts";
+import type { TraceContext } from "./request.ts";
 import { parseRetryAfter } from "./internal/retry_after.ts";
 import { describeCause, parseJsonRedacted, redactCause } from "./internal/redact.ts";
 import { sanitizeText } from "./internal/text.ts";
@@ -10,6 +11,7 @@ export interface Attempt {
   readonly url: string;
   readonly token: string;
   readonly signal: AbortSignal;
+  readonly trace?: TraceContext | undefined;
   response?: Response;
 }
 
