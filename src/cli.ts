@@ -4,8 +4,8 @@
  *
  * ```sh
  * deno install --global --name deepint-task --allow-net --allow-read --allow-env=\
- * DEEPINT_TOKEN,DEEPINT_INSTANCE,RESOLVE_WEBHOOK_SECRETS,HOME,USERPROFILE,TERM,TERM_PROGRAM,TMUX,\
- * NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,NODE_DISABLE_COLORS,COLORTERM,CI,TF_BUILD,TEAMCITY_VERSION \
+ * DEEPINT_TOKEN,DEEPINT_INSTANCE,DEEPINT_ORGANIZATION,RESOLVE_WEBHOOK_SECRETS,\
+ * HOME,USERPROFILE,TERM,TERM_PROGRAM,TMUX,NO_COLOR \
  *   jsr:@deepint/task/cli
  * deepint-task wait "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1" --timeout 10m
  * ```
@@ -27,8 +27,9 @@ import { addWait } from "./cli/wait.ts";
 
 const FOOTER = `
 The token is read from DEEPINT_TOKEN or from ~/.deepint.ini, the instance from
-DEEPINT_INSTANCE or the same file (default: app.deepint.net). Standard output
-carries only data; everything else goes to standard error. To see examples, run
+DEEPINT_INSTANCE or the same file (default: app.deepint.net), the organization of
+an API URL or of shorter ids from DEEPINT_ORGANIZATION. Standard output carries
+only data; everything else goes to standard error. To see examples, run
 "${NAME} help <command>".
 
 Exit codes: 0 done, 1 error, 2 usage, 3 the task failed, 4 timed out, 5 missing
