@@ -31,14 +31,9 @@ import { authenticate, type Authentication } from "./auth/authenticate.ts";
 import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
+import type { Counters } from "./http/counters.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
-import {
-  HttpProblem,
-  PROBLEMS,
-  type ProblemType,
-  routeNotFound,
-  toProblemParts,
-} from "./http/problem.ts";
+import { HttpProblem, PROBLEMS, routeNotFound, toProblemParts } from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
 import { route } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
@@ -113,13 +108,14 @@ async function openapi(c: Context<AppEnv>, publicUrl: string): Promise<Response>
 }
 
 async function problemDocs(c: Context<AppEnv>): Promise<Response> {
-  const name = c.req.param("name") ?? "";
-  if (!isProblemType(name)) throw routeNotFound("no such problem type");
-  const { PROBLEM_DOCS } = await import("./http/problem_docs.ts"); // few requests need it
-  const { status, title } = PROBLEMS[name];
-  const text = [`${title} (${status} ${name})`, ...PROBLEM_DOCS[name]];
-  const headers = { "content-type": "text/plain; charset=utf-8" };
-  return sendResponse(c, { status: 200, body: `${text.join("\n\n")}\n`, headers });
+  const { explainProblem } = await import("./http/problem_docs.ts"); // few requests need it
+  const body = explainProblem(c.req.param("name") ?? "", PROBLEMS);
+  if (body === undefined) throw routeNotFound("no such problem type");
+  return sendResponse(c, {
+    status: 200,
+    body,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  });
 }
 
 /** Refuses callers on other machines, on every route. */
@@ -128,10 +124,6 @@ async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
   if (isLocalRequest(c)) return await next();
   const detail = "without authentication, only callers on this machine are served";
   throw new HttpProblem("forbidden", detail, { code: "HOST_NOT_ALLOWED" });
-}
-
-function isProblemType(name: string): name is ProblemType {
-  return Object.hasOwn(PROBLEMS, name);
 }
 
 function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authentication): void {
@@ -156,8 +148,9 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const { basePath, publicUrl = basePath, corsOrigins, timeout } = config;
   const { linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
+  const counters: Counters = { requests: new Map(), polls: new Map() };
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
-  const poll = createTaskPoller({ credentials, timeout, fetch, now });
+  const poll = createTaskPoller({ credentials, timeout, fetch, now, polls: counters.polls });
   const tasks = taskRoutes({ config, credentials, links, poll, now });
   const auth = authenticate({ config, now });
 
@@ -171,7 +164,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 
   const root = new Hono<AppEnv>();
-  root.use(accessLog({ log, now }));
+  root.use(accessLog({ log, now, requests: counters.requests }));
   if (config.allowUnauthenticated) root.use(loopbackOnly);
   const app = root.basePath(basePath);
   app.onError((error, c) => {
@@ -191,6 +184,12 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       await watches?.ready();
       return sendResponse(c, { status: 200, body: { status: "ok" } });
     },
+  });
+  route(app, "/metrics", {
+    GET: [auth.bearer, async (c) => {
+      const { metricsParts } = await import("./http/metrics.ts");
+      return sendResponse(c, metricsParts(counters, []));
+    }],
   });
   route(app, "/openapi.json", { GET: (c) => openapi(c, publicUrl) });
   route(app, "/problems/:name", { GET: problemDocs });
