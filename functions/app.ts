@@ -26,7 +26,7 @@
  */
 import type { Context, Next } from "hono";
 import { Hono } from "hono/tiny";
-import { Credentials, type Fetch } from "../mod.ts";
+import { Credentials, type Fetch, taskUrl } from "../mod.ts";
 import { authenticate, type Authentication } from "./auth/authenticate.ts";
 import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
@@ -37,6 +37,7 @@ import { HttpProblem, PROBLEMS, routeNotFound, toProblemParts } from "./http/pro
 import { sendResponse } from "./http/response.ts";
 import { route } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
+import { encodeBase64 } from "../src/internal/base64.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 import { upstreamProblem } from "./task/response.ts";
 import { taskRoutes } from "./task/routes.ts";
@@ -46,7 +47,13 @@ import type { Watches } from "./watches/routes.ts";
 export type { AuthKind, LogEntry } from "./http/log.ts";
 export { type Config, ConfigError, type Environment, readConfig, SETTING_NAMES } from "./config.ts";
 export type { CallbackHost, ReadConfigOptions } from "./config.ts";
-export type { Watches, WatchResponse } from "./watches/routes.ts";
+export type {
+  Watches,
+  WatchOperator,
+  WatchResponse,
+  WatchRoute,
+  WatchRouteRequest,
+} from "./watches/routes.ts";
 
 /** Options of {@linkcode createApp}. */
 export interface AppOptions {
@@ -126,15 +133,18 @@ async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
   throw new HttpProblem("forbidden", detail, { code: "HOST_NOT_ALLOWED" });
 }
 
-function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authentication): void {
-  const id = (c: Context<AppEnv>) => c.req.param("id") ?? "";
-  route(app, "/watches", {
-    POST: [auth.bearerOrWebhook, async (c) => sendResponse(c, await watches.create(c.get("json")))],
-  });
-  route(app, "/watches/:id", {
-    GET: [auth.bearer, async (c) => sendResponse(c, await watches.status(id(c)))],
-    DELETE: [auth.bearer, async (c) => sendResponse(c, await watches.cancel(id(c)))],
-  });
+function addWatchRoutes(app: Hono<AppEnv>, { routes }: Watches, auth: Authentication): void {
+  for (const [path, methods] of Object.entries(routes)) {
+    const handlers = Object.entries(methods).map(([method, { acceptsSignature, handle }]) => {
+      const handler = async (c: Context<AppEnv>) => {
+        const { searchParams: query } = new URL(c.req.url);
+        const request = { id: c.req.param("id") ?? "", query, body: c.get("json") };
+        return sendResponse(c, await handle(request));
+      };
+      return [method, [acceptsSignature ? auth.bearerOrWebhook : auth.bearer, handler]] as const;
+    });
+    route(app, path, Object.fromEntries(handlers));
+  }
 }
 
 /**
@@ -188,7 +198,8 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   route(app, "/metrics", {
     GET: [auth.bearer, async (c) => {
       const { metricsParts } = await import("./http/metrics.ts");
-      return sendResponse(c, metricsParts(counters, []));
+      const operator = await watches?.operator?.();
+      return sendResponse(c, metricsParts(counters, await operator?.metrics() ?? []));
     }],
   });
   route(app, "/openapi.json", { GET: (c) => openapi(c, publicUrl) });
@@ -206,8 +217,12 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
   route(app, TASK_PATH, { GET: [auth.bearer, tasks.get] });
   if (links) {
+    const { instance } = credentials;
     route(app, STATUS_PATH, {
-      GET: statusRoute({ links, tasks, toProblem, basePath, publicUrl, now }),
+      GET: statusRoute({
+        ...{ links, tasks, toProblem, basePath, publicUrl, encodeBase64, now },
+        taskUrl: (ids) => taskUrl({ instance, ...ids }),
+      }),
     });
   }
 

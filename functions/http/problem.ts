@@ -20,6 +20,7 @@ export const PROBLEMS = {
   "not-found": type(404, "Not found"),
   "method-not-allowed": type(405, "Method not allowed"),
   "request-timeout": type(408, "Request timeout"),
+  "conflict": type(409, "Conflict"),
   "content-too-large": type(413, "Content too large"),
   "unsupported-media-type": type(415, "Unsupported media type"),
   "task-failed": type(424, "Task failed"),

@@ -31,7 +31,7 @@ export interface PollResult {
   /** Origin of the information: the caller's own request, a shared poll or the cache. */
   source: "fetched" | "shared" | "cached";
   /** `X-Request-Id` of the upstream response. */
-  requestId?: string | undefined;
+  requestId?: string | null | undefined;
 }
 
 /** Polls a task once; throws what `Task.load` throws, or the reason of the caller's signal. */
@@ -56,7 +56,7 @@ interface InFlightPoll {
   readonly controller: AbortController;
   readonly loaded: Promise<Task>;
   /** `X-Request-Id` of the response. */
-  requestId: string | undefined;
+  requestId?: string | null;
   callers: number;
 }
 
@@ -82,11 +82,9 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   function start(key: string, ids: TaskIds, { waitUntil, trace }: PollCaller): InFlightPoll {
     const controller = new AbortController();
     async function fetch(url: string, init: RequestInit): Promise<Response> {
-      const response = await (options.fetch ?? globalThis.fetch)(
-        url,
-        trace ? { ...init, headers: { ...init.headers, ...trace } } : init,
-      );
-      flight.requestId = response.headers.get("x-request-id") ?? undefined;
+      const send = options.fetch ?? globalThis.fetch;
+      const response = await send(url, { ...init, headers: { ...init.headers, ...trace } });
+      flight.requestId = response.headers.get("x-request-id");
       return response;
     }
     const task = unloadedTask(ids, { ...options, fetch });
@@ -95,13 +93,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     const bound = waitUntil ? timeout : 2 * timeout;
     const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
     const loaded = task.load({ ...bounds, signal: controller.signal });
-    const flight: InFlightPoll = {
-      startedAt: now(),
-      controller,
-      loaded,
-      requestId: undefined,
-      callers: 0,
-    };
+    const flight: InFlightPoll = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);
     const settled = loaded.then(() => {
       increment(polls, "ok");

@@ -56,8 +56,8 @@ export interface StepResult {
   readonly timedOut: boolean;
 }
 
-/** Takes an open watch one step; never rejects because of a poll or a delivery. */
-export type Step = (watch: Watch) => Promise<StepResult>;
+/** Takes an open watch one step; never rejects. An abort ends a request, as without a response. */
+export type Step = (watch: Watch, signal?: AbortSignal) => Promise<StepResult>;
 
 /** Returns the maximum duration of a step, in ms. */
 export function maxStepMs({ timeout }: Config): number {
@@ -89,14 +89,15 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     return isAllowedCallback(new URL(callbackUrl), callbackHosts) ? undefined : "HOST_REMOVED";
   }
 
-  async function pollOnce(watch: Watch): Promise<PollOutcome> {
+  async function pollOnce(watch: Watch, signal?: AbortSignal): Promise<PollOutcome> {
     const task = unloadedTask(watch.ids, { credentials, fetch });
     try {
-      await task.load({ timeout, requestTimeout: timeout, retries: 0 });
+      await task.load({ timeout, requestTimeout: timeout, retries: 0, signal });
       return { answer: await taskBody(task, { now: now() }), retryAfter: task.retryAfter };
     } catch (error) {
       const problem = error instanceof HttpProblem ? error : upstreamProblem(error);
       const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter : undefined;
+      if (signal?.aborted) return { problem: "upstream-timeout" };
       return { problem: problem?.type ?? "internal-error", retryAfter };
     }
   }
@@ -117,23 +118,24 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     };
   }
 
-  async function takeStep(watch: Watch): Promise<StepResult> {
+  async function takeStep(watch: Watch, signal?: AbortSignal): Promise<StepResult> {
     const reason = checkSettings(watch);
     if (reason) return { watch: ended(watch, reason, now()), timedOut: false };
     if (!watch.event) {
-      const outcome = await pollOnce(watch);
+      const outcome = await pollOnce(watch, signal);
       const inputs = { now: now(), random: random() };
       return { watch: afterPoll(watch, outcome, inputs), timedOut: false };
     }
     const { callbackUrl: url, eventId: id } = watch;
-    const delivery = { url, id, event: await toWatchEvent(watch, watch.event), now: now() };
+    const event = await toWatchEvent(watch, watch.event);
+    const delivery = { url, id, event, now: now(), signal };
     const outcome = await deliver(delivery, callbackHosts, callbackFetch);
     const inputs = { now: now(), random: random() };
     return { watch: afterDelivery(watch, outcome, inputs), timedOut: outcome.timedOut };
   }
 
-  return async (watch) => {
-    const result = await takeStep(watch);
+  return async (watch, signal) => {
+    const result = await takeStep(watch, signal);
     const { id, state, reason, event, polls, attempts, lastStatus, updatedAt } = result.watch;
     if (event || reason) {
       const time = new Date(updatedAt).toISOString();
