@@ -28,8 +28,10 @@ export interface Config {
   timeout: number;
   /** `RESOLVE_PENDING`: response while a task runs. @default depends on the kind of caller */
   pending?: "accepted" | "retry";
-  /** `RESOLVE_BASE_PATH`: prefix of every path, without a trailing slash. @default "" */
+  /** `RESOLVE_BASE_PATH`: prefix of incoming paths, without a trailing slash. @default "" */
   basePath: string;
+  /** `RESOLVE_PUBLIC_URL`: what callers see in place of `basePath`, without a trailing slash. @default basePath */
+  publicUrl?: string;
   /** `RESOLVE_CORS_ORIGINS`: exact origins that may call from a browser. @default [] */
   corsOrigins: readonly string[];
   /** `RESOLVE_LINK_SECRETS`: secrets of the status page; the first signs. @default no status page */
@@ -44,8 +46,12 @@ export interface Config {
   port: number;
   /** `RESOLVE_CALLBACK_HOSTS`: receivers of the events of watches. @default no watches */
   callbackHosts?: readonly CallbackHost[];
+  /** `RESOLVE_DATABASE_URL`: PostgreSQL store of the watches; contains a password. @default none */
+  databaseUrl?: string;
   /** `RESOLVE_KV_PATH`: file of the Deno KV store. @default Deno's default location */
   kvPath?: string;
+  /** `RESOLVE_SWEEP_MS`: time limit of a request to `/watches/sweep`, in ms. @default 25_000 */
+  sweepTimeout?: number;
   /** `RESOLVE_MAX_WATCHES`: limit of open watches. @default 10000 */
   maxWatches?: number;
 }
@@ -100,6 +106,16 @@ const isLoopbackHost = (host: string) =>
 
 const isOrigin = (text: string) =>
   doesNotThrow(() => /^https?:/.test(text) && new URL(text).origin === text);
+
+/** Returns the normalized URL without a trailing slash, or `undefined` if it is not usable as a prefix. */
+function parsePublicUrl(text: string): string | undefined {
+  if (!/^https?:\/\/[^\s?#@]+$/i.test(text) || !URL.canParse(text)) return undefined;
+  const { origin, href } = new URL(text);
+  return isCredentials("-", origin) ? href.replace(/\/$/, "") : undefined;
+}
+
+const isDatabaseUrl = (text: string) =>
+  /^postgres(ql)?:\/\/[^\s]+$/.test(text) && URL.canParse(text);
 
 const isPending = (text: string) => text === "accepted" || text === "retry";
 
@@ -179,6 +195,13 @@ const settingsSchema = (allowOpen: boolean) =>
       ),
       v.transform((path) => path.replace(/\/$/, "")),
     ),
+    RESOLVE_PUBLIC_URL: v.pipe(
+      optionalText(
+        (url) => parsePublicUrl(url) !== undefined,
+        "an absolute https URL without query (http for loopback only)",
+      ),
+      v.transform(parsePublicUrl),
+    ),
     RESOLVE_CORS_ORIGINS: commaSeparated(
       v.check(
         (origin) => !origin.includes("*"),
@@ -201,7 +224,15 @@ const settingsSchema = (allowOpen: boolean) =>
         "each entry must be host[:port][/path]=whsec_ and the base64 of 24 to 64 bytes",
       ),
     ),
+    RESOLVE_DATABASE_URL: v.pipe(
+      emptyAsUnset, // not quoted: it contains a password
+      v.check(
+        (url) => url === "" || isDatabaseUrl(url),
+        "must be a URL such as postgres://host/name",
+      ),
+    ),
     RESOLVE_KV_PATH: optionalText((path) => !/^(https?|:memory):/.test(path), "the path of a file"),
+    RESOLVE_SWEEP_MS: optionalInteger(1_000, 300_000, 25_000),
     RESOLVE_MAX_WATCHES: optionalInteger(1, 1_000_000, 10_000),
     HOST: optionalText((host) => /^[\w.:-]+$/.test(host), "an IP address or a host name"),
     PORT: optionalInteger(0, 65_535, 8000),
@@ -223,53 +254,67 @@ export interface ReadConfigOptions {
   parseCallbackHosts?: (entries: readonly string[], config: Config) => readonly CallbackHost[];
 }
 
-/**
- * Reads and validates the settings. The environment is an argument, because platforms differ in where
- * it is and when it may be read.
- *
- * @throws {ConfigError} for the first setting that is missing or malformed, in the order of
- * {@linkcode SETTING_NAMES}; then if neither a key nor a secret is set
- */
-export function readConfig(env: Environment, options: ReadConfigOptions = {}): Config {
-  const schema = settingsSchema(options.allowUnauthenticated ?? false);
-  const { success, issues, output } = v.safeParse(schema, env);
-  if (!success) {
-    const [issue] = issues; // not kept as the cause, because it contains the value
-    throw new ConfigError(String(issue.path?.[0]?.key ?? "environment"), issue.message);
-  }
-  const allowUnauthenticated = output.RESOLVE_ALLOW_UNAUTHENTICATED === "1";
-  const apiKeys = output.RESOLVE_API_KEYS;
-  const webhookSecrets = output.RESOLVE_WEBHOOK_SECRETS;
-  if (!allowUnauthenticated && !apiKeys.length && !webhookSecrets.length) {
+type Settings = v.InferOutput<ReturnType<typeof settingsSchema>>;
+
+/** Throws for settings that contradict each other. */
+function checkTogether(settings: Settings): void {
+  const isOpen = settings.RESOLVE_ALLOW_UNAUTHENTICATED === "1";
+  if (!isOpen && !settings.RESOLVE_API_KEYS.length && !settings.RESOLVE_WEBHOOK_SECRETS.length) {
     throw new ConfigError(
       "RESOLVE_API_KEYS",
       "set this or RESOLVE_WEBHOOK_SECRETS; otherwise no request can be authenticated",
     );
   }
-  if (allowUnauthenticated && output.HOST && !isLoopbackHost(output.HOST)) {
+  if (isOpen && settings.HOST && !isLoopbackHost(settings.HOST)) {
     throw new ConfigError("HOST", "must be a loopback address with RESOLVE_ALLOW_UNAUTHENTICATED");
   }
-  const config: Config = {
-    token: output.DEEPINT_TOKEN,
-    instance: output.DEEPINT_INSTANCE || "app.deepint.net",
-    ...(output.DEEPINT_ORGANIZATION && { organization: output.DEEPINT_ORGANIZATION }),
-    apiKeys,
-    webhookSecrets,
-    allowedOrganizations: output.RESOLVE_ALLOWED_ORGANIZATIONS,
-    allowedWorkspaces: output.RESOLVE_ALLOWED_WORKSPACES,
-    timeout: output.RESOLVE_TIMEOUT_MS,
-    ...(output.RESOLVE_PENDING && { pending: output.RESOLVE_PENDING }),
-    basePath: output.RESOLVE_BASE_PATH,
-    corsOrigins: output.RESOLVE_CORS_ORIGINS,
-    ...(output.RESOLVE_LINK_SECRETS.length && {
-      linkSecrets: output.RESOLVE_LINK_SECRETS,
-      linkTtl: output.RESOLVE_LINK_TTL_S * 1000,
+  if (settings.RESOLVE_DATABASE_URL && settings.RESOLVE_KV_PATH) {
+    throw new ConfigError("RESOLVE_DATABASE_URL", "set either this or RESOLVE_KV_PATH, not both");
+  }
+}
+
+function toConfig(settings: Settings): Config {
+  return {
+    token: settings.DEEPINT_TOKEN,
+    instance: settings.DEEPINT_INSTANCE || "app.deepint.net",
+    ...(settings.DEEPINT_ORGANIZATION && { organization: settings.DEEPINT_ORGANIZATION }),
+    apiKeys: settings.RESOLVE_API_KEYS,
+    webhookSecrets: settings.RESOLVE_WEBHOOK_SECRETS,
+    allowedOrganizations: settings.RESOLVE_ALLOWED_ORGANIZATIONS,
+    allowedWorkspaces: settings.RESOLVE_ALLOWED_WORKSPACES,
+    timeout: settings.RESOLVE_TIMEOUT_MS,
+    ...(settings.RESOLVE_PENDING && { pending: settings.RESOLVE_PENDING }),
+    basePath: settings.RESOLVE_BASE_PATH,
+    ...(settings.RESOLVE_PUBLIC_URL && { publicUrl: settings.RESOLVE_PUBLIC_URL }),
+    corsOrigins: settings.RESOLVE_CORS_ORIGINS,
+    ...(settings.RESOLVE_LINK_SECRETS.length && {
+      linkSecrets: settings.RESOLVE_LINK_SECRETS,
+      linkTtl: settings.RESOLVE_LINK_TTL_S * 1000,
     }),
-    allowUnauthenticated,
-    ...(output.HOST && { host: output.HOST }),
-    port: output.PORT,
+    allowUnauthenticated: settings.RESOLVE_ALLOW_UNAUTHENTICATED === "1",
+    ...(settings.HOST && { host: settings.HOST }),
+    port: settings.PORT,
   };
-  const { RESOLVE_CALLBACK_HOSTS: entries, RESOLVE_KV_PATH: kvPath } = output;
+}
+
+/**
+ * Reads and validates the settings. The environment is an argument, because platforms differ in where
+ * it is and when it may be read.
+ *
+ * @throws {ConfigError} for the first setting that is missing or malformed, in the order of
+ * {@linkcode SETTING_NAMES}; then for settings that contradict each other, or if neither a key nor a
+ * secret is set
+ */
+export function readConfig(env: Environment, options: ReadConfigOptions = {}): Config {
+  const schema = settingsSchema(options.allowUnauthenticated ?? false);
+  const { success, issues, output: settings } = v.safeParse(schema, env);
+  if (!success) {
+    const [issue] = issues; // not kept as the cause, because it contains the value
+    throw new ConfigError(String(issue.path?.[0]?.key ?? "environment"), issue.message);
+  }
+  checkTogether(settings);
+  const config = toConfig(settings);
+  const { RESOLVE_CALLBACK_HOSTS: entries } = settings;
   if (!entries.length) return config;
   if (!options.parseCallbackHosts) {
     throw new ConfigError(
@@ -277,10 +322,13 @@ export function readConfig(env: Environment, options: ReadConfigOptions = {}): C
       "this platform does not support durable watches",
     );
   }
+  const { RESOLVE_DATABASE_URL: databaseUrl, RESOLVE_KV_PATH: kvPath } = settings;
   return {
     ...config,
     callbackHosts: options.parseCallbackHosts(entries, config),
+    ...(databaseUrl && { databaseUrl }),
     ...(kvPath && { kvPath }),
-    maxWatches: output.RESOLVE_MAX_WATCHES,
+    sweepTimeout: settings.RESOLVE_SWEEP_MS,
+    maxWatches: settings.RESOLVE_MAX_WATCHES,
   };
 }

@@ -54,6 +54,7 @@ Deno.test("readConfig() reads every setting and trims white space around commas"
       RESOLVE_TIMEOUT_MS: "100",
       RESOLVE_PENDING: "retry",
       RESOLVE_BASE_PATH: "/a/resolve-task/",
+      RESOLVE_PUBLIC_URL: "https://API.example.com/prod/",
       RESOLVE_CORS_ORIGINS: "https://app.example.com, http://localhost:5173",
       RESOLVE_LINK_SECRETS: `${secretOf(32)}, ${SECRET}`,
       RESOLVE_LINK_TTL_S: "3600",
@@ -72,6 +73,7 @@ Deno.test("readConfig() reads every setting and trims white space around commas"
       timeout: 100,
       pending: "retry",
       basePath: "/a/resolve-task",
+      publicUrl: "https://api.example.com/prod",
       corsOrigins: ["https://app.example.com", "http://localhost:5173"],
       linkSecrets: [secretOf(32), SECRET],
       linkTtl: 3_600_000,
@@ -93,12 +95,15 @@ Deno.test("SETTING_NAMES lists the documented settings in order", () => {
     "RESOLVE_TIMEOUT_MS",
     "RESOLVE_PENDING",
     "RESOLVE_BASE_PATH",
+    "RESOLVE_PUBLIC_URL",
     "RESOLVE_CORS_ORIGINS",
     "RESOLVE_LINK_SECRETS",
     "RESOLVE_LINK_TTL_S",
     "RESOLVE_ALLOW_UNAUTHENTICATED",
     "RESOLVE_CALLBACK_HOSTS",
+    "RESOLVE_DATABASE_URL",
     "RESOLVE_KV_PATH",
+    "RESOLVE_SWEEP_MS",
     "RESOLVE_MAX_WATCHES",
     "HOST",
     "PORT",
@@ -118,11 +123,17 @@ const GOOD: Record<string, string[]> = {
   RESOLVE_TIMEOUT_MS: ["100", "8000", "60000"],
   RESOLVE_PENDING: ["accepted", "retry"],
   RESOLVE_BASE_PATH: ["/", "/a", "/a/", "/a.b/~c/...", "/.well-known"],
+  RESOLVE_PUBLIC_URL: ["https://a.example", "https://a.example:8443/a/b/", "http://[::1]:8000/a"],
   RESOLVE_CORS_ORIGINS: ["https://a.example", "http://127.0.0.1:8000"],
   RESOLVE_LINK_SECRETS: [24, 64].map(secretOf),
   RESOLVE_LINK_TTL_S: ["60", "86400", "2592000"],
   RESOLVE_ALLOW_UNAUTHENTICATED: ["0"],
+  RESOLVE_DATABASE_URL: [
+    "postgres://user:a%2Fpassword@db.example:5432/name?sslmode=require",
+    "postgresql:///name?host=/run/postgresql",
+  ],
   RESOLVE_KV_PATH: ["watches.kv", "/var/lib/a b/watches.kv", "C:\\watches.kv"],
+  RESOLVE_SWEEP_MS: ["1000", "300000"],
   RESOLVE_MAX_WATCHES: ["1", "1000000"],
   HOST: ["", "::", "::1", "0.0.0.0", "localhost", "host-1.example"],
   PORT: ["0", "1", "65535"],
@@ -205,6 +216,20 @@ const BAD: Record<string, string[]> = {
     "/a%2f",
     " /a",
   ],
+  RESOLVE_PUBLIC_URL: [
+    "/prod",
+    "//a.example",
+    "a.example/prod",
+    "http://a.example",
+    "ftp://a.example",
+    "https://",
+    "https://a.example?x",
+    "https://a.example/#x",
+    "https://user:pass@a.example",
+    " https://a.example",
+    "https://a.example/a b",
+    "https://a.example:99999",
+  ],
   RESOLVE_CORS_ORIGINS: [
     ...lists,
     "*",
@@ -231,7 +256,14 @@ const BAD: Record<string, string[]> = {
     `hooks.example=${secretOf(23)}`,
     `hooks.example=${SECRET},`,
   ],
+  RESOLVE_DATABASE_URL: [
+    "db.example",
+    "mysql://db.example/name",
+    "postgres:name",
+    "postgres://a b/c",
+  ],
   RESOLVE_KV_PATH: [":memory:", "https://kv.example", "http://127.0.0.1:4512"],
+  RESOLVE_SWEEP_MS: [...integers, "999", "300001", "0"],
   RESOLVE_MAX_WATCHES: [...integers, "0", "1000001"],
   HOST: ["http://0.0.0.0", "[::1]", "a b", "/tmp/socket", "a,b"],
   PORT: [...integers, "65536", "-1"],
@@ -308,6 +340,18 @@ Deno.test("HOST without authentication must be loopback", () => {
   }
 });
 
+Deno.test("the watches have one store", () => {
+  const RESOLVE_DATABASE_URL = "postgres://user:c4nary@db.example/name";
+  const error = refused({ RESOLVE_DATABASE_URL, RESOLVE_KV_PATH: "watches.kv" });
+  assertEquals(
+    error.message,
+    "RESOLVE_DATABASE_URL: set either this or RESOLVE_KV_PATH, not both",
+  );
+  const env = { ...ENOUGH, RESOLVE_DATABASE_URL, RESOLVE_CALLBACK_HOSTS: `a.example=${SECRET}` };
+  const { databaseUrl, sweepTimeout, kvPath } = readConfig(env, { parseCallbackHosts: () => [] });
+  assertEquals([databaseUrl, sweepTimeout, kvPath], [RESOLVE_DATABASE_URL, 25_000, undefined]);
+});
+
 Deno.test("readConfig() refuses a configuration without keys and secrets", () => {
   const error = refused({ RESOLVE_API_KEYS: "" });
   assertEquals(error.variable, "RESOLVE_API_KEYS");
@@ -349,6 +393,7 @@ Deno.test("no ConfigError contains a secret, however it is malformed", async (t)
     "RESOLVE_API_KEYS",
     "RESOLVE_WEBHOOK_SECRETS",
     "RESOLVE_LINK_SECRETS",
+    "RESOLVE_DATABASE_URL",
   );
   const prefix = fc.constantFrom("", "whsec_", "Bearer ", `${KEY},`, `${SECRET},`);
   let seen = 0;
