@@ -1,28 +1,49 @@
 /**
- * Durable watches in Deno KV. A watch is an entry; an index orders the open watches of each queue by
- * the time from which they may be claimed. A claim moves a watch in the index to the end of a lease, so
+ * Durable watches in Deno KV. A claim moves a watch in the index of due times to the end of a lease, so
  * a process that dies leaves only a lease that ends. Every write checks the versionstamp.
  */
 import { batched } from "./batch.ts";
+import {
+  addChange,
+  addWatch,
+  type Change,
+  CounterChanges,
+  countIn,
+  COUNTS,
+  DUE,
+  dueKey,
+  generationKey,
+  OPEN,
+  PING,
+  statePrefix,
+  toStored,
+  unreadableKey,
+  waitsForPoll,
+  watchKey,
+  workspacePrefix,
+} from "./kv_entries.ts";
 import { retryWhileLocked } from "./kv_lock.ts";
-import { isActive, isReusable, isWatch, queueOf, type Watch } from "./state.ts";
-import type { ClaimOptions, ClaimResult, StoredWatch, WatchStore, WatchUpdate } from "./store.ts";
+import { isActive, isReusable, type Watch, WATCH_STATES } from "./state.ts";
+import type {
+  ClaimOptions,
+  ClaimResult,
+  HostStats,
+  ListOptions,
+  StoredWatch,
+  StoreStats,
+  WatchedWorkspace,
+  WatchStore,
+  WatchUpdate,
+  WorkspaceOptions,
+} from "./store.ts";
 
 interface StartRequest {
   readonly key: string;
   readonly create: (id: string) => Watch;
 }
 
-interface Change {
-  readonly stored: StoredWatch;
-  readonly update: WatchUpdate;
-}
+type Entry = Deno.KvEntryMaybe<unknown>;
 
-const ROOT = "deepint-watches";
-const OPEN = [ROOT, "open"];
-const DUE = [ROOT, "due"];
-const generationKey = (key: string) => [ROOT, "head", key];
-const watchKey = (id: string) => [ROOT, "watch", id];
 const isSameKey = (one: Deno.KvKey, other: Deno.KvKey) => one.join("\n") === other.join("\n");
 
 /** Keys that a KV reads in one call, and changes saved in one commit (a commit checks 100 keys). */
@@ -30,40 +51,6 @@ const MAX_READ = 10;
 const MAX_SAVED = 50;
 /** Commits of one change, each after a conflict with another process. */
 const MAX_COMMIT_TRIES = 100;
-/** A watch is kept this long after its end, a generation longer than any watch lasts. */
-const RETENTION_MS = 7 * 86_400_000;
-const GENERATION_RETENTION_MS = 60 * 86_400_000;
-/** `sum` wraps around: adding this subtracts 1. */
-const MINUS_ONE = 2n ** 64n - 1n;
-
-function dueKey({ watch, claimableAt }: WatchUpdate): Deno.KvKey {
-  return [...DUE, queueOf(watch), claimableAt, watch.id];
-}
-
-function isUpdate(value: unknown): value is WatchUpdate {
-  return typeof value === "object" && value !== null && "watch" in value && isWatch(value.watch) &&
-    "claimableAt" in value && Number.isFinite(value.claimableAt);
-}
-
-function toStored(
-  { key, value, versionstamp }: Deno.KvEntryMaybe<unknown>,
-): StoredWatch | undefined {
-  if (versionstamp === null || !isUpdate(value) || value.watch.id !== key[2]) return undefined;
-  return { ...value, revision: versionstamp };
-}
-
-/** Adds the change of an entry and its index to a commit. */
-function addChange(commit: Deno.AtomicOperation, { stored, update }: Change): void {
-  const { watch, claimableAt } = update;
-  const key = watchKey(watch.id);
-  commit.check({ key, versionstamp: stored.revision });
-  commit.delete(dueKey(stored));
-  if (isActive(watch)) {
-    commit.set(key, { watch, claimableAt }).set(dueKey(update), null);
-  } else {
-    commit.set(key, { watch, claimableAt }, { expireIn: RETENTION_MS }).sum(OPEN, MINUS_ONE);
-  }
-}
 
 /** Options of {@linkcode KvStore}. */
 export interface KvStoreOptions {
@@ -71,10 +58,13 @@ export interface KvStoreOptions {
   maxWatches?: number | undefined;
   /** Resolves with `true` if the file of the KV was deleted. @default never deleted */
   isDeleted?: () => Promise<boolean>;
+  /** Clock, in ms since 1970. @default Date.now */
+  now?: () => number;
 }
 
 /** A store of watches in a KV. Closing the KV is up to the caller. */
 export class KvStore implements WatchStore {
+  readonly now: () => number;
   readonly #kv: Deno.Kv;
   readonly #maxWatches: number;
   readonly #isDeleted: (() => Promise<boolean>) | undefined;
@@ -82,15 +72,23 @@ export class KvStore implements WatchStore {
     MAX_READ - 1,
     (requests) => this.#startAll(requests),
   );
+  readonly #read = batched<string, Entry>(
+    MAX_READ,
+    (ids) => retryWhileLocked(() => this.#kv.getMany<unknown[]>(ids.map(watchKey))),
+  );
   readonly #save = batched<Change, StoredWatch | undefined>(
     MAX_SAVED,
     (changes) => this.#saveAll(changes),
   );
 
-  constructor(kv: Deno.Kv, { maxWatches = 10_000, isDeleted }: KvStoreOptions = {}) {
+  constructor(
+    kv: Deno.Kv,
+    { maxWatches = 10_000, isDeleted, now = () => Date.now() }: KvStoreOptions = {},
+  ) {
     this.#kv = kv;
     this.#maxWatches = maxWatches;
     this.#isDeleted = isDeleted;
+    this.now = now;
   }
 
   start(key: string, create: (id: string) => Watch): Promise<Watch | undefined> {
@@ -98,56 +96,95 @@ export class KvStore implements WatchStore {
   }
 
   async get(id: string): Promise<StoredWatch | undefined> {
-    return toStored(await retryWhileLocked(() => this.#kv.get(watchKey(id))));
+    return toStored(await this.#read(id));
   }
 
   save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined> {
     return this.#save({ stored, update });
   }
 
-  async claim({ queue, limit, now, leaseUntil }: ClaimOptions): Promise<ClaimResult> {
+  async claim({ queue, limit, leaseMs }: ClaimOptions): Promise<ClaimResult> {
+    const now = this.now();
     const range = { start: [...DUE, queue], end: [...DUE, queue, now + 1] };
-    const keys = await this.#list(range, limit);
+    const found = await this.#list(range, { limit });
     const claimed: StoredWatch[] = [];
     const unreadable: string[] = [];
-    for (let index = 0; index < keys.length; index += MAX_READ) {
-      const chunk = keys.slice(index, index + MAX_READ);
-      const entries = await retryWhileLocked(() =>
-        this.#kv.getMany<unknown[]>(chunk.map((key) => watchKey(String(key[4]))))
-      );
-      await Promise.all(entries.map(async (entry, index) => {
-        const key = chunk[index] ?? [];
-        const stored = toStored(entry);
-        if (stored && isActive(stored.watch) && isSameKey(dueKey(stored), key)) {
-          const update = { watch: stored.watch, claimableAt: leaseUntil };
-          const saved = await this.save(stored, update);
-          if (saved) claimed.push(saved);
-        } else if (await this.#removeDue(key, entry) && entry.versionstamp !== null && !stored) {
-          unreadable.push(String(key[4]));
-        }
-      }));
-    }
-    return { claimed, found: keys.length, unreadable };
+    await Promise.all(found.map(async (due) => {
+      const id = String(due.key[4]);
+      const entry = await this.#read(id);
+      const stored = toStored(entry);
+      if (stored && isActive(stored.watch) && isSameKey(dueKey(stored), due.key)) {
+        const saved = await this.save(stored, { ...stored, claimableAt: now + leaseMs });
+        if (saved) claimed.push(saved);
+      } else if (await this.#removeDue(due, entry) && entry.versionstamp !== null && !stored) {
+        unreadable.push(id);
+      }
+    }));
+    return { claimed, found: found.length, unreadable };
   }
 
   async nextDueAt(): Promise<ReadonlyMap<string, number>> {
     const next = new Map<string, number>();
     let start: Deno.KvKey | undefined;
     for (;;) {
-      const [key] = await this.#list({ prefix: DUE, ...(start && { start }) }, 1);
-      if (!key) return next;
-      const [, , queue, dueAt, id] = key;
+      const selector = { prefix: DUE, ...(start && { start }) };
+      const [entry] = await this.#list(selector, { limit: 1 });
+      if (!entry) return next;
+      const [, , queue, dueAt, id] = entry.key;
       if (typeof queue === "string" && typeof dueAt === "number" && typeof id === "string") {
         next.set(queue, dueAt);
         start = [...DUE, queue, true]; // `true` sorts after every number
       } else {
-        await retryWhileLocked(() => this.#kv.delete(key));
+        await retryWhileLocked(() => this.#kv.delete(entry.key));
       }
     }
   }
 
+  async openWatches(
+    workspace: WatchedWorkspace,
+    { after = "", limit }: WorkspaceOptions,
+  ): Promise<StoredWatch[]> {
+    const prefix = workspacePrefix(workspace);
+    const range = { start: [...prefix, `${after}\0`], end: [...prefix, true] };
+    const found = await this.#list(range, { limit });
+    return await this.#readIndexed(found, waitsForPoll);
+  }
+
+  async list({ state, after, limit }: ListOptions): Promise<Watch[]> {
+    const pages = (state ? [state] : WATCH_STATES).map(async (state) => {
+      const prefix = statePrefix(state);
+      const end = after ? [...prefix, after.startedAt, after.id] : [...prefix, true];
+      const found = await this.#list({ start: prefix, end }, { limit, reverse: true });
+      return await this.#readIndexed(found, (watch) => watch.state === state);
+    });
+    const watches = (await Promise.all(pages)).flat().map(({ watch }) => watch);
+    return watches.toSorted((one, other) =>
+      other.startedAt - one.startedAt || (one.id < other.id ? 1 : -1)
+    ).slice(0, limit);
+  }
+
+  async stats(): Promise<StoreStats> {
+    const hosts = new Map<string, HostStats>();
+    for (const entry of await this.#list({ prefix: COUNTS })) {
+      const [, , host, name] = entry.key.map(String);
+      const none = { open: 0, delivered: 0, failed: 0, timedOut: 0 };
+      if (host && name) hosts.set(host, { ...none, ...hosts.get(host), [name]: countIn(entry) });
+    }
+    const now = this.now();
+    let due = 0;
+    let oldestDueAt: number | undefined;
+    for (const [queue, dueAt] of await this.nextDueAt()) {
+      if (dueAt > now) continue;
+      oldestDueAt = Math.min(dueAt, oldestDueAt ?? Infinity);
+      const range = { start: [...DUE, queue], end: [...DUE, queue, now + 1] };
+      due += (await this.#list(range)).length;
+    }
+    const open = countIn(await retryWhileLocked(() => this.#kv.get(OPEN)));
+    return { open, due, oldestDueAt, hosts };
+  }
+
   async ping(): Promise<void> {
-    await retryWhileLocked(() => this.#kv.set([ROOT, "ping"], true));
+    await retryWhileLocked(() => this.#kv.set(PING, true));
     if (await this.#isDeleted?.()) throw new Error("the file of the store was deleted");
   }
 
@@ -155,17 +192,38 @@ export class KvStore implements WatchStore {
     return retryWhileLocked(() => change.commit());
   }
 
-  async #list(selector: Deno.KvListSelector, limit: number): Promise<Deno.KvKey[]> {
-    const list = () => Array.fromAsync(this.#kv.list(selector, { limit }), ({ key }) => key);
-    return await retryWhileLocked(list);
+  async #list(
+    selector: Deno.KvListSelector,
+    options?: Deno.KvListOptions,
+  ): Promise<Deno.KvEntry<unknown>[]> {
+    return await retryWhileLocked(() => Array.fromAsync(this.#kv.list(selector, options)));
+  }
+
+  /** Reads the watches of index entries. Removes those whose watch is gone or in another state. */
+  async #readIndexed(
+    found: readonly Deno.KvEntry<unknown>[],
+    isIndexed: (watch: Watch) => boolean,
+  ): Promise<StoredWatch[]> {
+    const watches = await Promise.all(found.map(async ({ key }) => {
+      const entry = await this.#read(String(key.at(-1)));
+      const stored = toStored(entry);
+      if (stored && isIndexed(stored.watch)) return stored;
+      const { key: of, versionstamp } = entry;
+      await this.#commit(this.#kv.atomic().check({ key: of, versionstamp }).delete(key));
+      return undefined;
+    }));
+    return watches.filter((stored) => stored !== undefined);
   }
 
   /** Removes an index entry, and sets its watch aside if that is unreadable. */
-  async #removeDue(due: Deno.KvKey, entry: Deno.KvEntryMaybe<unknown>): Promise<boolean> {
+  async #removeDue(due: Deno.KvEntry<unknown>, entry: Entry): Promise<boolean> {
     const { key, value, versionstamp } = entry;
-    const commit = this.#kv.atomic().check({ key, versionstamp }).delete(due);
+    const commit = this.#kv.atomic().check({ key, versionstamp }).delete(due.key);
     if (versionstamp !== null && !toStored(entry)) {
-      commit.delete(key).set([ROOT, "unreadable", key[2] ?? ""], value).sum(OPEN, MINUS_ONE);
+      commit.delete(key).set(unreadableKey(String(key[2])), value);
+      const counters = new CounterChanges();
+      if (typeof due.value === "string") counters.addOpen(due.value, -1);
+      counters.addTo(commit);
     }
     return (await this.#commit(commit)).ok;
   }
@@ -186,10 +244,11 @@ export class KvStore implements WatchStore {
       this.#kv.getMany<(Deno.KvU64 | number)[]>(keys)
     );
     if (!open) return undefined;
-    let room = this.#maxWatches - (open.value instanceof Deno.KvU64 ? Number(open.value.value) : 0);
+    let room = this.#maxWatches - countIn(open);
     const commit = this.#kv.atomic().check(open);
+    const counters = new CounterChanges();
     const watches = new Map<string, Watch>();
-    let added = 0n;
+    let hasAdded = false;
     for (const [index, [key, create]] of creators.entries()) {
       const head = heads[index];
       const generation = typeof head?.value === "number" ? head.value : -1;
@@ -198,17 +257,14 @@ export class KvStore implements WatchStore {
         watches.set(key, existing.watch);
       } else if (head && room-- > 0) {
         const watch = create(`${key}-${generation + 1}`);
-        const value = { watch, claimableAt: watch.dueAt };
-        commit.check(head)
-          .set(generationKey(key), generation + 1, { expireIn: GENERATION_RETENTION_MS })
-          .set(watchKey(watch.id), value)
-          .set(dueKey(value), null);
+        addWatch(commit.check(head), watch, { key, generation: generation + 1 });
+        counters.addWatch(undefined, { watch, claimableAt: watch.dueAt });
         watches.set(key, watch);
-        added++;
+        hasAdded = true;
       }
     }
-    if (added > 0n && !(await this.#commit(commit.sum(OPEN, added))).ok) return undefined;
-    return watches;
+    counters.addTo(commit);
+    return !hasAdded || (await this.#commit(commit)).ok ? watches : undefined;
   }
 
   async #saveAll(changes: readonly Change[]): Promise<(StoredWatch | undefined)[]> {
@@ -219,15 +275,21 @@ export class KvStore implements WatchStore {
       if (!first.has(id)) first.set(id, change);
     }
     const commit = this.#kv.atomic();
-    for (const change of first.values()) addChange(commit, change);
+    const counters = new CounterChanges();
+    for (const change of first.values()) {
+      addChange(commit, change);
+      counters.addWatch(change.stored.watch, change.update);
+    }
+    counters.addTo(commit);
     const result = await this.#commit(commit).catch((error) => {
       if (changes.length === 1) throw error;
     });
     if (result?.ok) {
       const { versionstamp: revision } = result;
-      return changes.map((change) =>
-        first.get(change.update.watch.id) === change ? { ...change.update, revision } : undefined
-      );
+      return changes.map((change) => {
+        const { watch, claimableAt } = change.update;
+        return first.get(watch.id) === change ? { watch, claimableAt, revision } : undefined;
+      });
     }
     // one of them has lost, or the commit is too large: save each in its own commit
     if (changes.length === 1) return [undefined];

@@ -22,6 +22,9 @@ const MIN_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
 const LOG_INTERVAL_MS = 1_000;
 
+/** Options of {@linkcode WatchLoop}. The store has the clock. */
+export type LoopOptions = Omit<StepOptions, "now">;
+
 interface PassResult {
   /** Number of due entries found. */
   found: number;
@@ -41,7 +44,6 @@ export class WatchLoop implements WatchEngine {
   readonly #store: WatchStore;
   readonly #config: Config;
   readonly #step: Step;
-  readonly #now: () => number;
   readonly #log: (entry: WatchLogEntry) => void;
   readonly #leaseMs: number;
   readonly #pools = new Pools();
@@ -56,18 +58,17 @@ export class WatchLoop implements WatchEngine {
   #sleepsUntil = -Infinity;
   #wakeAt = Infinity;
 
-  constructor(store: WatchStore, config: Config, options: StepOptions = {}) {
-    const { now = Date.now, log = writeLogEntry } = options;
+  constructor(store: WatchStore, config: Config, options: LoopOptions = {}) {
+    const { log = writeLogEntry } = options;
     this.#store = store;
     this.#config = config;
-    this.#step = createStep(config, options);
-    this.#now = now;
+    this.#step = createStep(config, { ...options, now: () => store.now() });
     this.#log = log;
     this.#leaseMs = 2 * maxStepMs(config) + 10_000; // a poll, and the delivery of its event
   }
 
   async start({ key, ...fields }: NewWatch): Promise<Watch> {
-    const create = (id: string) => newWatch({ id, ...fields }, this.#now());
+    const create = (id: string) => newWatch({ id, ...fields }, this.#store.now());
     const watch = await this.#store.start(key, create);
     if (!watch) throw tooManyWatches(this.#config.maxWatches ?? 10_000);
     if (isActive(watch)) this.#wakeBy(watch.dueAt);
@@ -82,7 +83,7 @@ export class WatchLoop implements WatchEngine {
     for (let tries = 0; tries < MAX_UPDATE_TRIES; tries++) {
       const stored = await this.#store.get(id);
       if (!stored || !isActive(stored.watch)) return stored?.watch;
-      const watch = cancelled(stored.watch, this.#now());
+      const watch = cancelled(stored.watch, this.#store.now());
       if (await this.#store.save(stored, { ...stored, watch })) return watch;
     }
     throw new Error("too many conflicts with other processes");
@@ -98,7 +99,7 @@ export class WatchLoop implements WatchEngine {
    * @param until time after which no step starts, in ms since 1970
    */
   async sweep(until = Infinity): Promise<void> {
-    while (this.#now() < until) {
+    while (this.#store.now() < until) {
       const { found } = await this.#startDue();
       if (found > 0) continue;
       if (this.#running.size === 0) return;
@@ -113,9 +114,9 @@ export class WatchLoop implements WatchEngine {
       this.#wakeController = new AbortController();
       this.#wakeAt = Infinity;
       const { nextAt } = await this.#startDue();
-      const dueIn = Math.min(nextAt, this.#wakeAt) - this.#now();
+      const dueIn = Math.min(nextAt, this.#wakeAt) - this.#store.now();
       const wait = Math.min(Math.max(MIN_SLEEP_MS, dueIn), MAX_SLEEP_MS);
-      this.#sleepsUntil = this.#now() + wait;
+      this.#sleepsUntil = this.#store.now() + wait;
       await sleep(wait, AbortSignal.any([signal, this.#wakeController.signal])).catch(() => {});
       this.#sleepsUntil = -Infinity;
     }
@@ -135,17 +136,17 @@ export class WatchLoop implements WatchEngine {
   }
 
   async #tryStartDue(): Promise<PassResult> {
-    if (this.#now() < this.#pausedUntil) return { found: 0, nextAt: this.#pausedUntil };
+    if (this.#store.now() < this.#pausedUntil) return { found: 0, nextAt: this.#pausedUntil };
     try {
       let found = 0;
       let nextAt = Infinity;
       this.#hasBacklog = false;
       for (const [queue, dueAt] of await this.#store.nextDueAt()) {
-        if (dueAt <= this.#now()) found += await this.#claim(queue);
+        if (dueAt <= this.#store.now()) found += await this.#claim(queue);
         else nextAt = Math.min(nextAt, dueAt);
       }
       this.#failures = 0;
-      return { found, nextAt: found > 0 ? this.#now() : nextAt };
+      return { found, nextAt: found > 0 ? this.#store.now() : nextAt };
     } catch (error) {
       this.#handleFailure(error);
       return { found: 0, nextAt: this.#pausedUntil };
@@ -161,17 +162,16 @@ export class WatchLoop implements WatchEngine {
     }
     let unused = slots;
     try {
-      const now = this.#now();
-      const leaseUntil = now + this.#leaseMs;
-      const options = { queue, limit: slots, now, leaseUntil };
+      const options = { queue, limit: slots, leaseMs: this.#leaseMs };
       const { claimed, found, unreadable } = await this.#store.claim(options);
       for (const id of unreadable) {
         const error = "watches: the stored state is unreadable and was set aside";
-        this.#log({ time: new Date(now).toISOString(), watch: sanitizeText(id), error });
+        const time = new Date(this.#store.now()).toISOString();
+        this.#log({ time, watch: sanitizeText(id), error });
       }
       for (const stored of claimed) {
         unused--;
-        const step = this.#process(stored, leaseUntil).finally(() => this.#running.delete(step));
+        const step = this.#process(stored).finally(() => this.#running.delete(step));
         this.#running.add(step);
       }
       return found;
@@ -181,7 +181,7 @@ export class WatchLoop implements WatchEngine {
   }
 
   /** Takes a claimed watch to its next wait. Never rejects. */
-  async #process(claimed: StoredWatch, leaseUntil: number): Promise<void> {
+  async #process(claimed: StoredWatch): Promise<void> {
     let stored: StoredWatch | undefined = claimed;
     let slot: string | undefined = queueOf(claimed.watch);
     try {
@@ -190,9 +190,9 @@ export class WatchLoop implements WatchEngine {
         this.#pools.setSlow(slot, timedOut);
         const next = this.#nextSlot(watch);
         // the event is saved before it is delivered
-        const claimableAt = next === undefined ? watch.dueAt : leaseUntil;
+        const claimableAt = next === undefined ? watch.dueAt : claimed.claimableAt;
         try {
-          stored = await this.#store.save(stored, { watch, claimableAt });
+          stored = await this.#store.save(stored, { watch, claimableAt, timedOut });
         } finally {
           this.#release(slot);
           slot = next;
@@ -215,12 +215,12 @@ export class WatchLoop implements WatchEngine {
 
   #release(queue: string): void {
     this.#pools.release(queue);
-    if (this.#hasBacklog) this.#wakeBy(this.#now());
+    if (this.#hasBacklog) this.#wakeBy(this.#store.now());
   }
 
   /** Pauses the loop after a failure of the store, twice as long after each failure in a row. */
   #handleFailure(error: unknown): void {
-    const now = this.#now();
+    const now = this.#store.now();
     if (now >= this.#pausedUntil) {
       const delay = Math.min(MIN_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
       this.#pausedUntil = now + delay;

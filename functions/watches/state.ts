@@ -8,8 +8,10 @@ import type { TaskIds } from "../http/task_ids.ts";
 import type { Finished, Running } from "../task/response_schema.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
 
-/** State of a watch. It stays `watching` until its event is delivered. */
-export type WatchState = "watching" | "delivered" | "failed" | "expired" | "cancelled";
+/** States of a watch. It stays `watching` until its event is delivered. */
+export const WATCH_STATES = ["watching", "delivered", "failed", "expired", "cancelled"] as const;
+/** State of a watch. */
+export type WatchState = typeof WATCH_STATES[number];
 
 /** Type of an event. */
 export type EventType = "task.success" | "task.failed" | "task.expired" | "task.unresolved";
@@ -111,7 +113,7 @@ export function newWatch(
   };
 }
 
-const STATES: readonly unknown[] = ["watching", "delivered", "failed", "expired", "cancelled"];
+const STATES: readonly unknown[] = WATCH_STATES;
 const TEXTS = ["id", "eventId", "instance", "callbackUrl"];
 const NUMBERS = ["startedAt", "deadline", "dueAt", "updatedAt", "polls", "attempts"];
 
@@ -144,12 +146,36 @@ export function isReusable({ state }: Watch): boolean {
   return state === "watching" || state === "delivered";
 }
 
+/** Returns the host of the callback. */
+export function hostOf({ callbackUrl }: Watch): string {
+  return new URL(callbackUrl).host;
+}
+
 /** The queue of watches that are polled next. */
 export const POLLS = "";
 
 /** Returns the queue of the next step: {@linkcode POLLS}, or the host of the delivery. */
-export function queueOf({ event, callbackUrl }: Watch): string {
-  return event ? new URL(callbackUrl).host : POLLS;
+export function queueOf(watch: Watch): string {
+  return watch.event ? hostOf(watch) : POLLS;
+}
+
+/** Changes of the counters of a host. */
+export interface CountChanges {
+  readonly open: number;
+  readonly delivered: number;
+  readonly failed: number;
+}
+
+/** Returns how a change of a watch changes the counters of its host. */
+export function countChanges(before: Watch | undefined, after: Watch): CountChanges {
+  const wasOpen = before !== undefined && isActive(before);
+  const hasEnded = wasOpen && !isActive(after);
+  const isDelivered = after.state === "delivered" || after.state === "expired";
+  return {
+    open: Number(isActive(after)) - Number(wasOpen),
+    delivered: Number(hasEnded && isDelivered),
+    failed: Number(hasEnded && after.state === "failed"),
+  };
 }
 
 /** Truncates texts to 4 kB: stores keep a character as one byte or as two. */

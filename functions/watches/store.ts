@@ -1,5 +1,6 @@
 /** Interfaces of the durable watches: an engine keeps watches, a store holds their data. */
-import type { Watch } from "./state.ts";
+import type { TaskIds } from "../http/task_ids.ts";
+import type { Watch, WatchState } from "./state.ts";
 
 /** A request for a watch. */
 export type NewWatch = Pick<Watch, "instance" | "ids" | "callbackUrl" | "deadline"> & {
@@ -38,21 +39,25 @@ export interface StoredWatch {
   readonly revision: string;
 }
 
+/** New contents of an entry. */
+export interface WatchUpdate extends Pick<StoredWatch, "watch" | "claimableAt"> {
+  /** `true` if the step was a delivery that timed out; only counted. @default false */
+  readonly timedOut?: boolean;
+}
+
 /** Options of {@linkcode WatchStore.claim}. */
 export interface ClaimOptions {
   /** Queue to claim from, see `queueOf`. */
   queue: string;
   /** Maximum number of watches. */
   limit: number;
-  /** Current time, in ms since 1970. */
-  now: number;
-  /** End of the lease, in ms since 1970. */
-  leaseUntil: number;
+  /** Duration of the lease in ms. */
+  leaseMs: number;
 }
 
 /** Result of {@linkcode WatchStore.claim}. */
 export interface ClaimResult {
-  /** Watches that the caller holds until the end of the lease. */
+  /** Watches that the caller holds until `claimableAt`, the end of the lease. */
   readonly claimed: readonly StoredWatch[];
   /** Number of due entries found, including those that another process claimed first. */
   readonly found: number;
@@ -60,27 +65,88 @@ export interface ClaimResult {
   readonly unreadable: readonly string[];
 }
 
-/** New contents of an entry. */
-export type WatchUpdate = Pick<StoredWatch, "watch" | "claimableAt">;
+/** Place of a watch in {@linkcode WatchStore.list}. */
+export type ListPosition = Pick<Watch, "startedAt" | "id">;
+
+/** Options of {@linkcode WatchStore.list}. */
+export interface ListOptions {
+  /** State of the watches. @default any state */
+  state?: WatchState | undefined;
+  /** Position of the last watch of the previous page. @default the first page */
+  after?: ListPosition | undefined;
+  /** Maximum number of watches. */
+  limit: number;
+}
+
+/** Options of {@linkcode WatchStore.openWatches}. */
+export interface WorkspaceOptions {
+  /** Id of the last watch of the previous page. @default the first page */
+  after?: string | undefined;
+  /** Maximum number of watches. */
+  limit: number;
+}
+
+/** A workspace of an instance. */
+export type WatchedWorkspace =
+  & Pick<Watch, "instance">
+  & Pick<TaskIds, "organizationId" | "workspaceId">;
+
+/** Figures of a host that receives callbacks; all but `open` count since the store was created. */
+export interface HostStats {
+  /** Open watches. */
+  readonly open: number;
+  /** Events that the receiver accepted. */
+  readonly delivered: number;
+  /** Watches that ended in the state `failed`. */
+  readonly failed: number;
+  /** Deliveries that timed out. */
+  readonly timedOut: number;
+}
+
+/** Figures of a store. */
+export interface StoreStats {
+  /** Open watches. */
+  readonly open: number;
+  /** Watches that may be claimed now. */
+  readonly due: number;
+  /** Time since which the oldest of them may be claimed. @default none is due */
+  readonly oldestDueAt?: number | undefined;
+  /** Figures by the host of the callback, as in `hostOf`. */
+  readonly hosts: ReadonlyMap<string, HostStats>;
+}
 
 /**
- * Storage of watches. A store decides nothing and has no clock: claims, steps, back-off and fairness
- * are the same for every store, in `loop.ts`. Every method rejects when the store fails.
+ * Storage of watches. A store decides nothing: steps, back-off and fairness are the same for every
+ * store, in `loop.ts`. Every method except `now` rejects when the store fails.
  */
 export interface WatchStore {
+  /** Returns the time on the store's clock, in ms since 1970. Every time of a watch is on this clock. */
+  now(): number;
   /**
    * Returns the current watch of the key. If there is none, or `isReusable` is `false` for it, inserts
    * `create(id)` as the next generation. Returns `undefined` if too many watches are open.
    */
   start(key: string, create: (id: string) => Watch): Promise<Watch | undefined>;
-  /** Returns a watch, or `undefined` if the id is unknown or the entry unreadable. */
+  /**
+   * Returns a watch, or `undefined` if the id is unknown or the entry unreadable. Many concurrent calls
+   * must be cheap.
+   */
   get(id: string): Promise<StoredWatch | undefined>;
   /** Claims due watches of a queue, the earliest first. Removes index entries without a watch. */
   claim(options: ClaimOptions): Promise<ClaimResult>;
-  /** Replaces an entry unless it has changed; then returns `undefined`. */
+  /**
+   * Replaces an entry unless it has changed; then returns `undefined`. Updates the counters by
+   * `countChanges`, also when a watch that had ended is open again. Many concurrent calls must be cheap.
+   */
   save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined>;
   /** Returns the earliest claimable time of each queue that has open watches. */
   nextDueAt(): Promise<ReadonlyMap<string, number>>;
+  /** Returns the open watches of a workspace that wait for a poll, leased ones too, ordered by id. */
+  openWatches(workspace: WatchedWorkspace, options: WorkspaceOptions): Promise<StoredWatch[]>;
+  /** Returns watches in descending order of `startedAt`, then of `id`. */
+  list(options: ListOptions): Promise<Watch[]>;
+  /** Returns the figures of the store without reading every watch. */
+  stats(): Promise<StoreStats>;
   /** Resolves if the store can be written. */
   ping(): Promise<void>;
 }

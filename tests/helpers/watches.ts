@@ -22,8 +22,12 @@ export function configWith(host: string, settings: Settings = {}): Config {
 }
 
 /** Creates the loop of watches in a KV. */
-export function kvWatches(kv: Deno.Kv, config: Config, options?: StepOptions): WatchLoop {
-  return new WatchLoop(new KvStore(kv, config), config, options);
+export function kvWatches(
+  kv: Deno.Kv,
+  config: Config,
+  { now = () => Date.now(), ...options }: StepOptions = {},
+): WatchLoop {
+  return new WatchLoop(new KvStore(kv, { ...config, now }), config, options);
 }
 
 /** A received event. */

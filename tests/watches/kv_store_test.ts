@@ -28,8 +28,12 @@ const DONE = { status: "success", result: "s-1", result_type: "source" } as cons
 testStore("KV", {
   async open() {
     const kv = await Deno.openKv(":memory:");
-    const close = () => Promise.resolve(kv.close());
-    return { store: new KvStore(kv, { maxWatches: 100 }), [Symbol.asyncDispose]: close };
+    let now = Date.now();
+    return {
+      store: new KvStore(kv, { maxWatches: 100, now: () => now }),
+      advance: (ms) => Promise.resolve(void (now += ms)),
+      [Symbol.asyncDispose]: () => Promise.resolve(kv.close()),
+    };
   },
 });
 

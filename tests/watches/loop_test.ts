@@ -13,8 +13,12 @@ import { testStore } from "./store_contract.ts";
 
 testStore("memory", {
   open() {
-    const store = new MemoryStore({ maxWatches: 100 });
-    return Promise.resolve({ store, [Symbol.asyncDispose]: () => Promise.resolve() });
+    let now = Date.now();
+    return Promise.resolve({
+      store: new MemoryStore({ maxWatches: 100, now: () => now }),
+      advance: (ms) => Promise.resolve(void (now += ms)),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
   },
 });
 
@@ -60,7 +64,7 @@ function failingStore(
   return new Proxy(Object.assign(Object.create(store), fail), {
     get(target, name) {
       const value = Reflect.get(store, name);
-      if (typeof value !== "function") return Reflect.get(target, name);
+      if (typeof value !== "function" || name === "now") return Reflect.get(target, name);
       return (...args: unknown[]) => {
         target.calls++;
         if (target.reason !== undefined) return Promise.reject(new Error(target.reason));
@@ -231,11 +235,11 @@ const CHANGES: [change: string, host: string, settings: Settings, reason: string
 for (const [change, host, settings, reason] of CHANGES) {
   for (const stage of ["poll", "delivery"]) {
     Deno.test(`a watch before its ${stage} fails when ${change} changed`, async () => {
-      const store = new MemoryStore();
       const now = { ms: Date.now() };
+      const store = new MemoryStore({ now: () => now.ms });
       const callbackFetch = () => Promise.resolve(new Response(null, { status: 500 }));
       const fetch = tasks("success");
-      const before = createLoop(store, { fetch, callbackFetch, now: () => now.ms });
+      const before = createLoop(store, { fetch, callbackFetch });
       const { id } = await before.start(order(1));
       if (stage === "delivery") await before.sweep();
       const attempts = (await before.status(id))?.attempts;
@@ -245,7 +249,6 @@ for (const [change, host, settings, reason] of CHANGES) {
         config: configWith(host, settings),
         fetch: unexpected,
         callbackFetch: unexpected,
-        now: () => now.ms,
         log: (entry) => log.push(entry),
       });
       now.ms += 60_000;
@@ -262,8 +265,8 @@ Deno.test("a damaged entry is set aside once, with one log line that has its id"
   const kv = await Deno.openKv(":memory:");
   let now = Date.now();
   const log: WatchLogEntry[] = [];
-  const store = new KvStore(kv);
-  const options = { log: (entry: WatchLogEntry) => log.push(entry), now: () => now };
+  const store = new KvStore(kv, { now: () => now });
+  const options = { log: (entry: WatchLogEntry) => log.push(entry) };
   const loop = createLoop(store, options);
   const watch = await loop.start(order(1));
   const { id } = await loop.start(order(2));
