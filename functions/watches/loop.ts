@@ -17,6 +17,8 @@ const MAX_UPDATE_TRIES = 100;
 /** Watches whose process died are found at most this late. */
 const MAX_SLEEP_MS = 30_000;
 const MIN_SLEEP_MS = 5;
+/** Delay after which a queue is claimed again that another process was claiming. */
+const RECLAIM_MS = 100;
 /** Delays after failures of the store. */
 const MIN_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
@@ -142,8 +144,13 @@ export class WatchLoop implements WatchEngine {
       let nextAt = Infinity;
       this.#hasBacklog = false;
       for (const [queue, dueAt] of await this.#store.nextDueAt()) {
-        if (dueAt <= this.#store.now()) found += await this.#claim(queue);
-        else nextAt = Math.min(nextAt, dueAt);
+        if (dueAt > this.#store.now()) {
+          nextAt = Math.min(nextAt, dueAt);
+          continue;
+        }
+        const claimed = await this.#claim(queue);
+        found += claimed ?? 0;
+        if (claimed === 0) nextAt = Math.min(nextAt, this.#store.now() + RECLAIM_MS);
       }
       this.#failures = 0;
       return { found, nextAt: found > 0 ? this.#store.now() : nextAt };
@@ -153,12 +160,15 @@ export class WatchLoop implements WatchEngine {
     }
   }
 
-  /** Claims due watches of a queue and starts their steps. Returns the number of entries found. */
-  async #claim(queue: string): Promise<number> {
+  /**
+   * Claims due watches of a queue and starts their steps. Returns the number of entries found, or
+   * `undefined` if no slot is free.
+   */
+  async #claim(queue: string): Promise<number | undefined> {
     const slots = this.#pools.reserve(queue);
     if (slots === 0) {
       this.#hasBacklog = true;
-      return 0;
+      return undefined;
     }
     let unused = slots;
     try {

@@ -2,13 +2,13 @@
 
 const MAX_DELETED = 1_000;
 
-export const EXISTS = "select to_regclass('deepint_watches') is not null as exists";
-
 /** Ends statements whose client no longer waits: a server notices only when it responds. */
 export const TERMINATE = `select pg_terminate_backend(pid) from pg_stat_activity
   join json_array_elements_text($1::text::json) name on application_name = name`;
 
 const NOW = "extract(epoch from clock_timestamp())::float8 * 1000";
+
+export const EXISTS = `select ${NOW} as now, to_regclass('deepint_watches') is not null as exists`;
 
 // one implicit transaction, locked against processes that start at the same time; host '' is the sum
 export const SCHEMA = `
@@ -78,7 +78,7 @@ export const SAVE = `
       from saved, unnest(array['', host]) label group by label) more
     where it.host = more.label
   )
-  select key, generation, next::text as revision from saved`;
+  select key, generation, next as revision from saved`;
 
 export const CLAIM = `
   with clock as materialized (select ${NOW} as now), due as materialized (

@@ -67,7 +67,10 @@ const DELETE_INTERVAL_MS = 60_000;
 const REPEATABLE = /^(CONNECTION_CLOSED|ECONNRESET|EPIPE|57P01|40P01)$/;
 
 /** Changes of a row that cannot be read. It is kept. */
-const SET_ASIDE = { queue: null, state: "unreadable", claimable_at: Number.MAX_VALUE, open: -1 };
+const SET_ASIDE = {
+  ...{ queue: null, state: "unreadable", claimable_at: Number.MAX_VALUE },
+  ...{ open: -1, delivered: 0, failed: 0, timed_out: 0 },
+};
 
 function parseId(id: string): Pick<Row, "key" | "generation"> {
   const at = id.lastIndexOf("-");
