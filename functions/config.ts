@@ -5,7 +5,11 @@
  */
 import * as v from "valibot";
 import { Credentials } from "../mod.ts";
-import { isWebhookSecret } from "../src/internal/standard_webhooks.ts";
+import {
+  findSecretProblem,
+  normalizeSecret,
+  splitSecrets,
+} from "../src/internal/webhook_secret.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 
 /** Configuration of the endpoint. See the table of settings in the README. */
@@ -147,16 +151,29 @@ const optionalInteger = (min: number, max: number, unset: number) =>
     v.transform((text) => text === "" ? unset : Number(text)),
   );
 
+type EntryCheck = v.CheckAction<string, v.ErrorMessage<v.CheckIssue<string>>>;
+
+const splitEntries = (text: string) => text.split(",").map((entry) => entry.trim());
+
 // An empty entry is refused: `$A,$B` with both unset must not mean "any".
-const commaSeparated = (...checks: v.CheckAction<string, v.ErrorMessage<v.CheckIssue<string>>>[]) =>
+const listOf = (split: (text: string) => string[], ...checks: EntryCheck[]) =>
   v.pipe(
     emptyAsUnset,
-    v.transform((text) => text === "" ? [] : text.split(",").map((entry) => entry.trim())),
+    v.transform((text) => text === "" ? [] : split(text)),
     v.array(v.pipe(v.string(), ...checks)),
   );
 
-const secrets = commaSeparated(
-  v.check(isWebhookSecret, "each secret must be whsec_ and the base64 of 24 to 64 bytes"),
+const commaSeparated = (...checks: EntryCheck[]) => listOf(splitEntries, ...checks);
+
+const checkSecret = (secretOf: (entry: string) => string) =>
+  v.check(
+    (entry: string) => !findSecretProblem(secretOf(entry)),
+    ({ input }) => `each secret ${findSecretProblem(secretOf(input))}`,
+  );
+
+const secrets = v.pipe(
+  listOf(splitSecrets, checkSecret((entry) => entry)),
+  v.transform((entries) => entries.map(normalizeSecret)),
 );
 
 /** Schema of the settings, in the order in which they are checked. */
@@ -218,11 +235,13 @@ const settingsSchema = (allowOpen: boolean) =>
         "only functions/main.ts and deno task start accept it",
       ),
     ),
-    RESOLVE_CALLBACK_HOSTS: commaSeparated(
+    RESOLVE_CALLBACK_HOSTS: listOf(
+      splitSecrets,
       v.check(
-        (entry) => isWebhookSecret(entry.replace(/^[^=]+=\s*/, "")),
+        (entry) => /^[^=]+=[^]/.test(entry),
         "each entry must be host[:port][/path]=whsec_ and the base64 of 24 to 64 bytes",
       ),
+      checkSecret((entry) => entry.replace(/^[^=]+=[ \t]*/, "")),
     ),
     RESOLVE_DATABASE_URL: v.pipe(
       emptyAsUnset, // not quoted: it contains a password

@@ -4,8 +4,8 @@
  *
  * ```sh
  * deno install --global --name deepint-task --allow-net --allow-read --allow-env=\
- * DEEPINT_TOKEN,DEEPINT_INSTANCE,RESOLVE_WEBHOOK_SECRETS,HOME,USERPROFILE,TERM,TERM_PROGRAM,TMUX,\
- * NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,NODE_DISABLE_COLORS,COLORTERM,CI,TF_BUILD,TEAMCITY_VERSION \
+ * DEEPINT_TOKEN,DEEPINT_INSTANCE,DEEPINT_ORGANIZATION,RESOLVE_WEBHOOK_SECRETS,\
+ * HOME,USERPROFILE,TERM,TERM_PROGRAM,TMUX,NO_COLOR \
  *   jsr:@deepint/task/cli
  * deepint-task wait "https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1" --timeout 10m
  * ```
@@ -17,6 +17,7 @@ import process from "node:process";
 import { Command } from "npm:commander@^15.1.0";
 import config from "../deno.json" with { type: "json" };
 import { NAME, usageError } from "./cli/command.ts";
+import { addCompletion } from "./cli/completion.ts";
 import { addDelete } from "./cli/delete.ts";
 import { exitCodeOf, Interruption, reportError } from "./cli/errors.ts";
 import { addList } from "./cli/list.ts";
@@ -27,8 +28,9 @@ import { addWait } from "./cli/wait.ts";
 
 const FOOTER = `
 The token is read from DEEPINT_TOKEN or from ~/.deepint.ini, the instance from
-DEEPINT_INSTANCE or the same file (default: app.deepint.net). Standard output
-carries only data; everything else goes to standard error. To see examples, run
+DEEPINT_INSTANCE or the same file (default: app.deepint.net), the organization of
+an API URL or of shorter ids from DEEPINT_ORGANIZATION. Standard output carries
+only data; everything else goes to standard error. To see examples, run
 "${NAME} help <command>".
 
 Exit codes: 0 done, 1 error, 2 usage, 3 the task failed, 4 timed out, 5 missing
@@ -49,7 +51,7 @@ function createProgram(signal: AbortSignal): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  for (const add of [addShow, addWait, addResult, addList, addDelete, addSign]) {
+  for (const add of [addShow, addWait, addResult, addList, addDelete, addSign, addCompletion]) {
     add(program, { signal });
   }
   return program;

@@ -3,10 +3,9 @@ import type { Context } from "hono";
 import type { Config } from "../config.ts";
 import { checkContentType, parseJson, readBody } from "../http/body.ts";
 import type { AppEnv } from "../http/log.ts";
-import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { Guard } from "../http/route.ts";
-import { bearerVerifier } from "./bearer.ts";
+import { keyVerifier, parseBearer } from "./bearer.ts";
 import { webhookVerifier } from "./webhook.ts";
 
 /** Options of {@linkcode authenticate}. */
@@ -18,30 +17,14 @@ export interface AuthenticateOptions {
 
 /** The guards of routes that need authentication. */
 export interface Authentication {
-  /** Requires a bearer key. */
+  /** Requires a key. */
   bearer: Guard;
-  /** Requires a bearer key or a signed body, and parses the JSON body into the variable `json`. */
+  /** Requires a key or a signed body, and parses the JSON body into the variable `json`. */
   bearerOrWebhook: Guard;
 }
 
 function unauthorized(detail: string, challenge = "Bearer"): HttpProblem {
   return new HttpProblem("unauthorized", detail, { headers: { "www-authenticate": challenge } });
-}
-
-/** Headers that a proxy adds. */
-const FORWARDED = /^(forwarded|x-forwarded-.*|via)$/;
-
-function checkLoopback(c: Context<AppEnv>): void {
-  const peer = c.env.info?.remoteAddr?.hostname;
-  const isLocal = isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer));
-  // a proxy on this machine connects from loopback for callers from anywhere
-  const isForwarded = [...c.req.raw.headers.keys()].some((name) => FORWARDED.test(name));
-  if (isLocal && !isForwarded) return;
-  throw new HttpProblem(
-    "forbidden",
-    "without authentication, only callers on this machine are served",
-    { code: "HOST_NOT_ALLOWED" },
-  );
 }
 
 /**
@@ -50,22 +33,23 @@ function checkLoopback(c: Context<AppEnv>): void {
  * @throws {RangeError} when a secret is malformed
  */
 export function authenticate({ config, now }: AuthenticateOptions): Authentication {
-  const isBearer = bearerVerifier(config.apiKeys);
+  const isKey = keyVerifier(config.apiKeys);
   const webhooks = webhookVerifier(config.webhookSecrets, now);
 
   /** Returns `true` for a valid key, `false` without one. */
   function authenticateBearer(c: Context<AppEnv>): boolean {
+    const entry = c.get("entry");
     const authorization = c.req.header("authorization");
-    if (authorization !== undefined) {
-      if (!isBearer(authorization)) {
-        throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
-      }
-      c.get("entry").auth = "bearer";
+    // a wrong X-API-Key is ignored: API gateways use that header for keys of their own
+    if (isKey(c.req.header("x-api-key")) || isKey(parseBearer(authorization))) {
+      entry.auth = "bearer";
       return true;
     }
+    if (authorization !== undefined) {
+      throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
+    }
     if (!config.allowUnauthenticated) return false;
-    checkLoopback(c);
-    c.get("entry").auth = "unauthenticated";
+    entry.auth = "unauthenticated";
     return true;
   }
 
@@ -81,7 +65,7 @@ export function authenticate({ config, now }: AuthenticateOptions): Authenticati
   async function readSigned(c: Context<AppEnv>): Promise<Uint8Array> {
     const signature = webhooks.parse(c.req.raw.headers);
     if ("problem" in signature) {
-      throw unauthorized(`neither a key nor a valid signature: ${signature.problem}`);
+      throw unauthorized(`neither a valid key nor a valid signature: ${signature.problem}`);
     }
     const body = await readRequest(c);
     const entry = c.get("entry");
@@ -96,7 +80,7 @@ export function authenticate({ config, now }: AuthenticateOptions): Authenticati
 
   return {
     bearer(c) {
-      if (!authenticateBearer(c)) throw unauthorized("a key is required");
+      if (!authenticateBearer(c)) throw unauthorized("a valid key is required");
     },
     async bearerOrWebhook(c) {
       const body = authenticateBearer(c) ? await readRequest(c) : await readSigned(c);

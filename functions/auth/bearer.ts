@@ -1,28 +1,24 @@
 // Not hono/bearer-auth: +1,045 B; answers 400 to a malformed header, stops at the first match, hashes
 // every key per request.
-/** Bearer keys. */
-
-/** Compares texts in a time that depends on their lengths only. */
-function timingSafeEqualText(given: string, expected: string): boolean {
-  let difference = given.length ^ expected.length;
-  for (let i = 0; i < expected.length; i++) {
-    difference |= given.charCodeAt(i) ^ expected.charCodeAt(i); // NaN past the end counts as 0
-  }
-  return difference === 0;
-}
+/** API keys, in `X-API-Key` or as bearer. */
+import { timingSafeEqual } from "../../src/internal/standard_webhooks.ts";
 
 /**
- * Creates the check of an `Authorization` header against the configured keys. Every header is compared
- * in full with every key, so the time taken shows lengths at most.
+ * Creates the check of a given key against the configured ones. It compares with every key in full, so
+ * the time taken shows lengths at most.
  *
  * @param keys any number of keys, for rotation; without keys the check never passes
  */
-export function bearerVerifier(keys: readonly string[]): (authorization: string) => boolean {
-  return function isBearer(authorization) {
-    const given = /^bearer +([^ ].*)$/i.exec(authorization)?.[1];
-    if (given === undefined) return false;
+export function keyVerifier(keys: readonly string[]): (given: string | undefined) => boolean {
+  return function isKey(given) {
+    if (!given) return false;
     let found = false;
-    for (const key of keys) found = timingSafeEqualText(given, key) || found; // no early exit
+    for (const key of keys) found = timingSafeEqual(given, key) || found; // no early exit
     return found;
   };
+}
+
+/** Returns the key in an `Authorization` header, if its scheme is `Bearer`. */
+export function parseBearer(authorization = ""): string | undefined {
+  return /^bearer +([^ ].*)$/i.exec(authorization)?.[1];
 }

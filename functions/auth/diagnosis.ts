@@ -1,10 +1,7 @@
-/** Likely mistakes behind a signature that does not match, for the operator's log. */
-import { decodeBase64 } from "../../src/internal/base64.ts";
-import {
-  importKey,
-  type SignatureHeaders,
-  verifySignature,
-} from "../../src/internal/standard_webhooks.ts";
+/**
+ * Likely mistakes behind a signature that does not match, for the operator's log. Loaded on demand, so
+ * it imports nothing: a shared module would become a chunk of its own.
+ */
 
 /** Secrets tried in one diagnosis. */
 const MAX_SECRETS = 4;
@@ -25,41 +22,45 @@ function likelyReserializations(body: Uint8Array): Uint8Array[] {
   }
 }
 
+/** A configured secret. */
+export interface MismatchSecret {
+  /** `whsec_<base64>`. */
+  readonly text: string;
+  readonly key: Uint8Array<ArrayBuffer>;
+}
+
 /** The keys that a sender derives from a secret with white space in it. */
-function likelyWrongKeys(secret: string): Uint8Array<ArrayBuffer>[] {
-  const base64 = secret.slice("whsec_".length);
-  const key = decodeBase64(base64) ?? new Uint8Array();
+function likelyWrongKeys({ text, key }: MismatchSecret): Uint8Array<ArrayBuffer>[] {
   const newline = encoder.encode("\n");
   return [
     Uint8Array.from([...key, ...newline]),
     key.at(-1) === newline[0] ? key.slice(0, -1) : key,
-    encoder.encode(`${secret}\n`),
-    encoder.encode(`${base64}\n`),
+    encoder.encode(`${text}\n`),
+    encoder.encode(`${text.slice("whsec_".length)}\n`),
   ];
 }
 
-/** A request whose signature does not match, and the configured secrets with their keys. */
+/** A request whose signature does not match, and the configured secrets. */
 export interface MismatchOptions {
-  readonly signature: SignatureHeaders;
   readonly body: Uint8Array;
-  readonly secrets: readonly string[];
-  readonly keys: readonly CryptoKey[];
+  readonly secrets: readonly MismatchSecret[];
+  /** Returns `true` if the signature matches a body and one of some keys. */
+  verify(body: Uint8Array, keys: readonly Uint8Array<ArrayBuffer>[]): Promise<boolean>;
 }
 
 /** Returns the likely mistake of the sender, or `undefined` if none is recognized. */
 export async function explainMismatch(
-  { signature, body, secrets, keys }: MismatchOptions,
+  { body, secrets, verify }: MismatchOptions,
 ): Promise<string | undefined> {
+  const tried = secrets.slice(0, MAX_SECRETS);
+  const keys = tried.map(({ key }) => key);
   for (const other of likelyReserializations(body)) {
-    if (await verifySignature(signature, other, keys.slice(0, MAX_SECRETS))) {
+    if (await verify(other, keys)) {
       return "the signature matches a re-serialized body: sign the exact bytes that are sent";
     }
   }
-  for (const secret of secrets.slice(0, MAX_SECRETS)) {
-    const wrong = await Promise.all(likelyWrongKeys(secret).map(importKey));
-    if (await verifySignature(signature, body, wrong)) {
-      return "the sender's secret contains white space";
-    }
+  if (await verify(body, tried.flatMap(likelyWrongKeys))) {
+    return "the sender's secret contains white space";
   }
   return undefined;
 }

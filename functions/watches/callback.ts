@@ -4,6 +4,7 @@ import { type CallbackHost, type Config, ConfigError } from "../config.ts";
 import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem, invalidRequest } from "../http/problem.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
+import { normalizeSecret } from "../../src/internal/webhook_secret.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 import { parseRetryAfter } from "../../src/internal/retry_after.ts";
 import { VERSION } from "../../src/internal/version.ts";
@@ -50,7 +51,7 @@ export function parseCallbackHosts(
   );
   return entries.map((entry) => {
     const [address = "", ...rest] = entry.split("=").map((part) => part.trim());
-    const secret = rest.join("="); // with the padding of its base64
+    const secret = normalizeSecret(rest.join("="));
     const [, given = "", path = ""] = /^([^/?#@%\\\s]+)((?:\/[\w~.-]+)*)\/?$/.exec(address) ?? [];
     const url = given !== "" && !/:0*$/.test(given) && URL.canParse(`https://${given}`)
       ? new URL(`https://${given}${path}`)
@@ -129,6 +130,8 @@ export interface Delivery {
   event: unknown;
   /** Current time in ms since 1970. */
   now: number;
+  /** Ends the delivery without a response. @default none */
+  signal?: AbortSignal | undefined;
 }
 
 /** Result of {@linkcode deliver}. */
@@ -143,7 +146,7 @@ export interface DeliveryResult {
 
 /** Delivers an event once, signed with each secret of its host, within 10 s. Redirects are not followed. */
 export async function deliver(
-  { url, id, event, now }: Delivery,
+  { url, id, event, now, signal: outer }: Delivery,
   callbacks: readonly CallbackHost[],
   fetch: typeof globalThis.fetch = globalThis.fetch,
 ): Promise<DeliveryResult> {
@@ -172,7 +175,7 @@ export async function deliver(
   };
   try {
     const onTimeout = (): DeliveryResult => ({ status: 0, timedOut: true });
-    return await withTimeout(send, { ms: CALLBACK_TIMEOUT_MS, onTimeout });
+    return await withTimeout(send, { ms: CALLBACK_TIMEOUT_MS, signal: outer, onTimeout });
   } catch {
     return { status: 0, timedOut: false };
   }

@@ -1,5 +1,6 @@
 /** Parsing of arguments and options: tasks, workspaces, durations, statuses. Internal. */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
+import process from "node:process";
 import { InvalidArgumentError } from "npm:commander@^15.1.0";
 import {
   Credentials,
@@ -73,20 +74,52 @@ export function parseLimit(text: string): number {
   throw new InvalidArgumentError("It must be a whole number, 1 or more");
 }
 
+/** Returns the organization of arguments that do not name one. */
+function defaultOrganization(organization: string | undefined): string | undefined {
+  return organization ?? (process.env.DEEPINT_ORGANIZATION || undefined);
+}
+
 /**
- * Parses `organization/workspace`.
+ * Splits ids at their slashes. Adds the organization when the ids lack it.
  *
- * @throws {InvalidArgumentError} when it does not have that form
+ * @returns `undefined` when the number of ids differs
+ * @throws {RangeError} when the ids name another organization than `--organization`
  */
-export function parseWorkspace(text: string): { organizationId: string; workspaceId: string } {
-  const [, organizationId, workspaceId] = /^([^/]+)\/([^/]+)$/.exec(text) ?? [];
-  if (organizationId && workspaceId) return { organizationId, workspaceId };
-  throw new InvalidArgumentError("It must have the form organization/workspace");
+function splitIds(argument: string, count: number, organization?: string): string[] | undefined {
+  const ids = argument.split("/");
+  const missing = ids.length === count - 1 ? defaultOrganization(organization) : undefined;
+  if (missing !== undefined) ids.unshift(missing);
+  if (ids.length !== count || ids.includes("")) return undefined;
+  if (organization === undefined || organization === ids[0]) return ids;
+  throw new RangeError(
+    `Cannot use --organization "${sanitizeText(organization)}": "${sanitizeText(argument)}" ` +
+      `names "${sanitizeText(ids[0] ?? "")}"; leave the option out`,
+  );
+}
+
+/**
+ * Parses `organization/workspace`, or `workspace` with a default organization.
+ *
+ * @throws {RangeError} when it does not have that form
+ */
+export function parseWorkspace(
+  argument: string,
+  { organization }: ConnectionFlags,
+): { organizationId: string; workspaceId: string } {
+  const [organizationId = "", workspaceId] = splitIds(argument, 2, organization) ?? [];
+  if (workspaceId !== undefined) return { organizationId, workspaceId };
+  throw new RangeError(
+    `Cannot read the workspace "${sanitizeText(argument)}": pass organization/workspace, or ` +
+      "workspace with --organization",
+  );
 }
 
 function locateUrl(url: string, organization: string | undefined): TaskLocation {
+  // only a web URL names its organization
+  const isApiUrl = URL.canParse(url) && new URL(url).pathname.startsWith("/api/");
+  const organizationId = isApiUrl ? defaultOrganization(organization) : organization;
   try {
-    return parseTaskUrl(url, { organizationId: organization });
+    return parseTaskUrl(url, { organizationId });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     // the client names its own option
@@ -100,21 +133,12 @@ function parseTaskArgument(
   organization: string | undefined,
 ): Omit<TaskLocation, "instance"> & { instance?: string } {
   if (argument.includes("://")) return locateUrl(argument, organization);
-  const [, organizationId = "", workspaceId = "", taskId] =
-    /^([^/]+)\/([^/]+)\/([^/]+)$/.exec(argument) ?? [];
-  if (taskId === undefined) {
-    throw new RangeError(
-      `Cannot read the task "${sanitizeText(argument)}": pass its web URL, its API URL with ` +
-        "--organization, or organization/workspace/task",
-    );
-  }
-  if (organization !== undefined && organization !== organizationId) {
-    throw new RangeError(
-      `Cannot use --organization "${sanitizeText(organization)}": the task ` +
-        `"${sanitizeText(argument)}" names "${sanitizeText(organizationId)}"; leave the option out`,
-    );
-  }
-  return { organizationId, workspaceId, taskId };
+  const [organizationId = "", workspaceId = "", taskId] = splitIds(argument, 3, organization) ?? [];
+  if (taskId !== undefined) return { organizationId, workspaceId, taskId };
+  throw new RangeError(
+    `Cannot read the task "${sanitizeText(argument)}": pass its web URL, its API URL with ` +
+      "--organization, or organization/workspace/task",
+  );
 }
 
 /**

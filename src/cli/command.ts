@@ -59,11 +59,11 @@ export function withConnection(
     .option("--timeout <duration>", timeoutHelp, parseDuration);
 }
 
-/** Adds the option that completes an API URL. */
+/** Adds the option for arguments that do not name an organization. */
 export function withOrganization(command: Command): Command {
   return command.option(
     "--organization <id>",
-    "organization of an API URL, which does not contain it",
+    "organization of an API URL or of shorter ids (default: DEEPINT_ORGANIZATION)",
   );
 }
 

@@ -1,8 +1,8 @@
 /** The command `list`. Internal. */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
-import type { Command } from "npm:commander@^15.1.0";
-import { Task, type TaskListOptions } from "../../mod.ts";
+import { type Command, Option } from "npm:commander@^15.1.0";
+import { Task, type TaskListOptions, TaskStatus } from "../../mod.ts";
 import {
   type ConnectionFlags,
   findCredentials,
@@ -10,7 +10,14 @@ import {
   parseStatuses,
   parseWorkspace,
 } from "./arguments.ts";
-import { addCommand, type CommandContext, type Flags, NAME, withConnection } from "./command.ts";
+import {
+  addCommand,
+  type CommandContext,
+  type Flags,
+  NAME,
+  withConnection,
+  withOrganization,
+} from "./command.ts";
 import {
   colorStatus,
   formatCell,
@@ -62,16 +69,21 @@ export function addList(program: Command, { signal }: CommandContext): void {
       `${NAME} list o-1/w-1 --name churn --limit 20`,
       `${NAME} list o-1/w-1 --json | jq -r .info.id`,
     ],
-  }).argument("<workspace>", "organization/workspace", parseWorkspace);
-  withConnection(command, "deadline for each page of 500 tasks, for example 10s (default: 30s)")
-    .option(
-      "--status <statuses>",
-      "only tasks with these statuses, for example running,failed",
-      parseStatuses,
+  }).argument("<workspace>", "organization/workspace");
+  withConnection(
+    withOrganization(command),
+    "deadline for each page of 500 tasks, for example 10s (default: 30s)",
+  )
+    .addOption(
+      new Option(
+        "--status <statuses>",
+        "only tasks with these statuses, for example running,failed",
+      )
+        .choices(TaskStatus.all()).argParser(parseStatuses),
     )
     .option("--name <text>", "only tasks whose name contains this text, ignoring case")
     .option("--limit <n>", "maximum number of tasks to list", parseLimit)
-    .action((workspace: ReturnType<typeof parseWorkspace>, flags: ListFlags) =>
-      listTasks({ ...workspace, ...flags, signal }, flags)
+    .action((argument: string, flags: ListFlags) =>
+      listTasks({ ...parseWorkspace(argument, flags), ...flags, signal }, flags)
     );
 }

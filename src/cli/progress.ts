@@ -35,7 +35,7 @@ function renderBar({ info: { status, progress } }: Task, length: number): string
 }
 
 function percent({ info: { status, progress } }: Task): string {
-  return status === "success" || progress === null ? "" : `${Math.floor(progress)} %`;
+  return status === "success" || progress === null ? "" : `${Math.floor(progress)}%`;
 }
 
 function outcome(task: Task): string {
@@ -90,7 +90,7 @@ function renderBars(tasks: Task[], endings: Map<Task, TaskRow>, started: number)
     return [
       truncate(formatCell(task.info.name) || task.taskId, Math.max(8, Math.floor(columns / 4))),
       renderBar(task, Math.min(20, Math.max(4, Math.floor(columns / 5)))),
-      percent(task).padStart(5),
+      percent(task).padStart(4),
       time,
       reason === undefined ? outcome(task) : style("red", reason, stderr),
     ];

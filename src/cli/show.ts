@@ -28,7 +28,7 @@ function describe(task: Task): string[][] {
     ["name", info.name],
     ["description", info.description],
     ["status", status === "unknown" ? `unknown (${formatCell(info.rawStatus)})` : status],
-    ["progress", info.progress === null ? null : `${info.progress} %`],
+    ["progress", info.progress === null ? null : `${info.progress}%`],
     ["subtask", info.subtask],
     ["result", resultOf(task)],
     ["result at", resultOf(task) && task.resultUrl()?.href],

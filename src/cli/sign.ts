@@ -5,7 +5,8 @@ import process from "node:process";
 import { buffer } from "node:stream/consumers";
 import type { Command } from "npm:commander@^15.1.0";
 import { DeepintCredentialsError } from "../../mod.ts";
-import { isWebhookSecret, signWebhook } from "../internal/standard_webhooks.ts";
+import { signWebhook } from "../internal/standard_webhooks.ts";
+import { findSecretProblem, splitSecrets } from "../internal/webhook_secret.ts";
 import { sanitizeText } from "../internal/text.ts";
 import { addCommand, type CommandContext, type Flags, NAME } from "./command.ts";
 import { writeJson, writeLine } from "./output.ts";
@@ -25,12 +26,12 @@ async function readBodyFile(file: string): Promise<string> {
 }
 
 async function sign(body: string): Promise<Record<string, string>> {
-  const secret = process.env.RESOLVE_WEBHOOK_SECRETS?.split(",")[0]?.trim() ?? "";
-  if (!isWebhookSecret(secret)) {
+  const [secret = ""] = splitSecrets(process.env.RESOLVE_WEBHOOK_SECRETS ?? "");
+  const problem = findSecretProblem(secret);
+  if (problem) {
     throw new DeepintCredentialsError(
       secret ? "CREDENTIALS_INVALID" : "CREDENTIALS_NOT_FOUND",
-      "Cannot sign: the first secret of RESOLVE_WEBHOOK_SECRETS must be whsec_ and the base64 of 24 to " +
-        "64 bytes",
+      `Cannot sign: the first secret of RESOLVE_WEBHOOK_SECRETS ${problem}`,
     );
   }
   const id = `msg_${crypto.randomUUID()}`;

@@ -29,7 +29,8 @@ export function alreadyFinished(task: Task): StopResult {
  */
 export async function stopTask(task: Task, options: RequestOptions = {}): Promise<StopResult> {
   const { timeout = 30_000 } = options;
-  const wasFinished = TaskStatus.isTerminal(task.info.status);
+  const { rawStatus, status: earlier } = task.info; // null before the first load
+  const wasFinished = TaskStatus.isTerminal(earlier);
   const startedAt = performance.now();
   await task.delete(options);
   try {
@@ -45,6 +46,7 @@ export async function stopTask(task: Task, options: RequestOptions = {}): Promis
   if (status !== "failed") {
     return { stopped: false, message: `${task.taskId} was asked to stop: ${formatState(task)}` };
   }
-  if ((errorCode || STOPPED) !== STOPPED) return alreadyFinished(task);
+  const hasStopped = errorCode ? errorCode === STOPPED : rawStatus !== null;
+  if (!hasStopped) return alreadyFinished(task);
   return { stopped: true, message: `${task.taskId} was stopped: ${formatState(task)}` };
 }

@@ -16,6 +16,11 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined 
   }
 }
 
+/** Adds the padding that base64 of this length has. */
+export function padBase64(text: string): string {
+  return text.padEnd(Math.ceil(text.length / 4) * 4, "=");
+}
+
 /** Encodes bytes as base64url without padding. */
 export function encodeBase64Url(bytes: Uint8Array): string {
   return encodeBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -24,6 +29,5 @@ export function encodeBase64Url(bytes: Uint8Array): string {
 /** Decodes canonical base64url without padding. Returns `undefined` for any other text. */
 export function decodeBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (/[^\w-]/.test(text)) return undefined;
-  const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
-  return decodeBase64(base64.padEnd(Math.ceil(text.length / 4) * 4, "="));
+  return decodeBase64(padBase64(text.replaceAll("-", "+").replaceAll("_", "/")));
 }

@@ -4,8 +4,9 @@
  * signature.
  */
 import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { decodeSecret } from "./webhook_secret.ts";
 
-/** Maximum difference between `webhook-timestamp` and the clock, in either direction. */
+/** Maximum difference between the timestamp and the clock. */
 const TOLERANCE_S = 300;
 
 /** Bounds the hashing before authentication. */
@@ -22,48 +23,80 @@ export interface SignatureHeaders {
   readonly id: string;
   /** Seconds since 1970, in decimal digits. */
   readonly timestamp: string;
-  /** The `v1` signatures, 32 bytes each; at least one. */
-  readonly signatures: readonly Uint8Array[];
+  /** The `v1` signatures, base64 of 32 bytes each; at least one. */
+  readonly signatures: readonly string[];
+}
+
+/** The reason why headers are refused. */
+export interface SignatureProblem {
+  readonly code: "MISSING_HEADERS" | "TIMESTAMP_OUT_OF_RANGE" | "SIGNATURE_MISMATCH";
+  /** The reason in words that the sender may read. */
+  readonly problem: string;
+}
+
+/** Options of {@linkcode parseSignatureHeaders}. */
+export interface ParseSignatureHeadersOptions {
+  /** Current time in ms since 1970. */
+  readonly now: number;
+  /**
+   * Maximum difference between the timestamp and the clock, in seconds and in either direction.
+   *
+   * @default 300
+   */
+  readonly tolerance?: number | undefined;
 }
 
 /**
- * Parses the three signature headers and checks the timestamp.
- *
- * @param now current time in ms since 1970
- * @returns the headers, or the problem in words that the caller may read
+ * Parses the three signature headers and checks the timestamp. Their names begin with `webhook-`, or
+ * with `svix-` if no such header is present.
  */
 export function parseSignatureHeaders(
   headers: Pick<Headers, "get">,
-  now: number,
-): SignatureHeaders | { readonly problem: string } {
-  const id = headers.get("webhook-id");
-  const timestamp = headers.get("webhook-timestamp");
-  const signature = headers.get("webhook-signature");
+  { now, tolerance = TOLERANCE_S }: ParseSignatureHeadersOptions,
+): SignatureHeaders | SignatureProblem {
+  const read = (prefix: string) =>
+    ["id", "timestamp", "signature"].map((name) => headers.get(`${prefix}-${name}`));
+  const isPresent = (value: string | null) => value !== null;
+  const webhook = read("webhook");
+  const svix = read("svix");
+  const isSvix = !webhook.some(isPresent) && svix.some(isPresent);
+  const [id, timestamp, signature] = isSvix ? svix : webhook;
+  const prefix = isSvix ? "svix" : "webhook";
+  const refuse = (code: SignatureProblem["code"], problem: string) => ({ code, problem });
   if (!id || !timestamp || !signature) {
-    return { problem: "webhook-id, webhook-timestamp and webhook-signature are all required" };
+    return refuse(
+      "MISSING_HEADERS",
+      `${prefix}-id, ${prefix}-timestamp and ${prefix}-signature are all required`,
+    );
   }
   if (id.length > MAX_ID_LENGTH) {
-    return { problem: `webhook-id must have at most ${MAX_ID_LENGTH} characters` };
+    return refuse("MISSING_HEADERS", `${prefix}-id must have at most ${MAX_ID_LENGTH} characters`);
   }
   if (!/^(0|[1-9]\d*)$/.test(timestamp)) {
-    return { problem: "webhook-timestamp must be seconds since 1970" };
+    return refuse("TIMESTAMP_OUT_OF_RANGE", `${prefix}-timestamp must be seconds since 1970`);
   }
-  if (!(Math.abs(Math.floor(now / 1_000) - Number(timestamp)) <= TOLERANCE_S)) {
-    return { problem: `webhook-timestamp differs from the clock by more than ${TOLERANCE_S} s` };
+  if (!(Math.abs(Math.floor(now / 1_000) - Number(timestamp)) <= tolerance)) {
+    return refuse(
+      "TIMESTAMP_OUT_OF_RANGE",
+      `${prefix}-timestamp differs from the clock by more than ${tolerance} s`,
+    );
   }
   const signatures = parseSignatures(signature);
   if (signatures.length === 0) {
-    return { problem: "webhook-signature must contain v1, and the base64 of 32 bytes" };
+    return refuse(
+      "SIGNATURE_MISMATCH",
+      `${prefix}-signature must contain v1, and the base64 of 32 bytes`,
+    );
   }
   return { id, timestamp, signatures };
 }
 
-function parseSignatures(header: string): Uint8Array[] {
-  const signatures: Uint8Array[] = [];
+function parseSignatures(header: string): string[] {
+  const signatures: string[] = [];
   for (const entry of header.split(" ")) {
     const [version, text = ""] = entry.split(",");
-    const bytes = version === "v1" ? decodeBase64(text) : undefined;
-    if (bytes?.length === 32 && signatures.push(bytes) === MAX_SIGNATURES) break;
+    const isValid = version === "v1" && decodeBase64(text)?.length === 32;
+    if (isValid && signatures.push(text) === MAX_SIGNATURES) break;
   }
   return signatures;
 }
@@ -76,33 +109,19 @@ export async function verifySignature(
 ): Promise<boolean> {
   const content = signedContent(id, timestamp, body);
   for (const key of keys) {
-    const expected = await signHmac(key, content);
+    const expected = encodeBase64(await signHmac(key, content));
     if (signatures.some((signature) => timingSafeEqual(signature, expected))) return true;
   }
   return false;
 }
 
-/** Compares two byte arrays of equal length in a time that does not depend on their content. */
-function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < b.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
-  return difference === 0;
-}
-
-/** Decodes the key of a secret: `whsec_` and the base64 of 24 to 64 bytes. */
-function decodeSecret(secret: string): Uint8Array<ArrayBuffer> {
-  const key = secret.startsWith("whsec_") ? decodeBase64(secret.slice(6)) : undefined;
-  if (key && key.length >= 24 && key.length <= 64) return key;
-  throw new RangeError("A webhook secret must be whsec_ and the base64 of 24 to 64 bytes");
-}
-
-/** Returns `true` for a well-formed secret: `whsec_` and the padded base64 of 24 to 64 bytes. */
-export function isWebhookSecret(text: string): boolean {
-  try {
-    return decodeSecret(text).length > 0;
-  } catch {
-    return false;
+/** Compares texts in a time that depends on their lengths only. */
+export function timingSafeEqual(given: string, expected: string): boolean {
+  let difference = given.length ^ expected.length;
+  for (let i = 0; i < expected.length; i++) {
+    difference |= given.charCodeAt(i) ^ expected.charCodeAt(i); // NaN past the end counts as 0
   }
+  return difference === 0;
 }
 
 /** Imports an HMAC key. */

@@ -1,111 +1,149 @@
-/** The endpoint compared with two proxies of the same upstream. */
+/** The endpoint compared with servers of the same upstream, on one runtime. */
 import { type Figure, median } from "./figure.ts";
 import type { Round, Target } from "./loader.ts";
-import { KEY, load, type Server, startEndpoint, startServer, taskIds } from "./process.ts";
+import {
+  KEY,
+  load,
+  type RuntimeName,
+  type Server,
+  startEndpoint,
+  startExpress,
+  startPeer,
+  startUpstream,
+  taskIds,
+} from "./process.ts";
+
+/** Length of a measurement. */
+export interface Length {
+  rounds: number;
+  /** Seconds of each server in each round. */
+  seconds: number;
+}
+
+/** Limits of a comparison. @default no limit */
+interface Budget {
+  /** Smallest ratio of requests per second. */
+  least?: number;
+  /** Largest ratio of CPU time per request. */
+  cpu?: number;
+  /** Largest ratio of the 99th percentile of the response time. */
+  p99?: number;
+}
+
+interface Comparison {
+  what: string;
+  ours: readonly Round[] | undefined;
+  theirs: readonly Round[] | undefined;
+  budget?: Budget;
+}
 
 const IDS = { organization_id: "organization-1", workspace_id: "workspace-1" };
 const HEADERS = { "authorization": `Bearer ${KEY}`, "content-type": "application/json" };
-const CONCURRENCY = 32;
+const CONCURRENCY = 64;
+const WARM_UP_MS = 2_000;
+const DUTIES: Record<RuntimeName, Budget> = {
+  deno: { least: 0.9, cpu: 1.15, p99: 1.5 },
+  node: { least: 0.9, cpu: 1.15 },
+  bun: { least: 0.75, cpu: 1.4 },
+};
+const FORWARD: Record<RuntimeName, Budget> = {
+  deno: { least: 0.65, p99: 2 },
+  node: { least: 0.65 },
+  bun: { least: 0.5 },
+};
 const tasks = taskIds(CONCURRENCY);
-const ROUNDS = 9;
-const MS = 700;
-const WARM_UP_MS = 1_500;
-
-/** Measures one caller per task, and 64 callers of one task. */
-export async function endpointFigures(): Promise<Figure[]> {
-  await using upstream = await startServer("upstream");
-  await using forward = await startServer("forward", upstream.origin);
-  await using duties = await startServer("duties", upstream.origin);
-  await using endpoint = await startEndpoint(upstream.origin);
-
-  const plan = { rounds: ROUNDS, limit: { ms: MS }, warmUp: { ms: WARM_UP_MS } };
-  const apart = await load({
-    ...plan,
-    targets: [
-      forwarding("forward", forward),
-      resolving("duties", duties),
-      resolving("POST", endpoint),
-      following("GET", endpoint),
-    ],
-  });
-  const together = await load({
-    ...plan,
-    targets: [
-      { ...forwarding("forward", forward, "one"), concurrency: 64 },
-      { ...resolving("POST", endpoint, "one"), concurrency: 64 },
-    ],
-  });
-  return [
-    ...against("POST /resolve", "bare proxy", apart.POST, apart.forward, { least: 0.65, p99: 2 }),
-    ...against("POST /resolve", "same duties", apart.POST, apart.duties, { least: 0.85, p99: 1.5 }),
-    ...against("GET task", "bare proxy", apart.GET, apart.forward),
-    ...against("64 callers of one", "bare proxy", together.POST, together.forward, {
-      least: 1.2,
-      cpu: 1,
-    }),
-  ];
-}
-
-/** Ratios of two servers per round, so that other load affects both. */
-function against(
-  what: string,
-  other: string,
-  ours: readonly Round[] = [],
-  theirs: readonly Round[] = [],
-  budget: { least?: number; p99?: number; cpu?: number } = {},
-): Figure[] {
-  const pairs = ours.map((round, at) => [round, theirs[at] ?? round] as const);
-  const ratio = (of: (round: Round) => number) => median(pairs.map(([a, b]) => of(a) / of(b)));
-  const each = (of: (round: Round) => number, unit: string, digits = 2) =>
-    `${median(ours.map(of)).toFixed(digits)} to ${median(theirs.map(of)).toFixed(digits)} ${unit}`;
-  return [
-    {
-      what: `${what} / ${other}: throughput`,
-      value: ratio(({ throughput }) => throughput),
-      unit: "×",
-      ...(budget.least !== undefined && { budget: { least: budget.least } }),
-      detail: each(({ throughput }) => throughput, "a second", 0),
-    },
-    {
-      what: `${what} / ${other}: p99`,
-      value: ratio(({ p99 }) => p99),
-      unit: "×",
-      ...(budget.p99 !== undefined && { budget: { most: budget.p99 } }),
-      detail: each(({ p99 }) => p99, "ms"),
-    },
-    {
-      what: `${what} / ${other}: CPU`,
-      value: ratio(({ cpu }) => cpu),
-      unit: "×",
-      ...(budget.cpu !== undefined && { budget: { most: budget.cpu } }),
-      detail: each(({ cpu }) => 1_000 * cpu, "µs a request", 0),
-    },
-  ];
-}
 
 function forwarding(name: string, { port, pid }: Server, task = "$task"): Target {
   const path = `/${IDS.organization_id}/${IDS.workspace_id}/${task}`;
   return { name, port, pid, method: "GET", path, status: 200, concurrency: CONCURRENCY, tasks };
 }
 
-function resolving(name: string, { port, pid }: Server, task = "$task"): Target {
+/** Returns requests to `POST /resolve`. */
+export function resolving(name: string, { port, pid }: Server, task = "$task"): Target {
   const body = JSON.stringify({ ...IDS, task_id: task });
   const request = { method: "POST", path: "/resolve", headers: HEADERS, body };
   return { name, port, pid, ...request, status: 202, concurrency: CONCURRENCY, tasks };
 }
 
-function following(name: string, { port, pid }: Server): Target {
+function following(name: string, server: Server): Target {
   const { organization_id, workspace_id } = IDS;
   const path = `/organizations/${organization_id}/workspaces/${workspace_id}/tasks/$task`;
-  return {
-    name,
-    port,
-    pid,
-    method: "GET",
-    path,
-    headers: HEADERS,
-    status: 202,
-    concurrency: CONCURRENCY,
-    tasks,
+  return { ...forwarding(name, server), path, headers: HEADERS, status: 202 };
+}
+
+/** Compares two servers round by round, so that other load affects both. */
+function compare({ what, ours = [], theirs = [], budget = {} }: Comparison): Figure[] {
+  const figure = (
+    name: string,
+    of: (round: Round) => number,
+    { unit, limit }: { unit: string; limit?: Figure["budget"] | false | undefined },
+  ): Figure => {
+    const digits = unit === "ms" ? 1 : 0;
+    return {
+      what: `${what}: ${name}`,
+      value: median(ours.map((round, at) => of(round) / of(theirs[at] ?? round))),
+      unit: "×",
+      ...(limit && { budget: limit }),
+      detail: `${median(ours.map(of)).toFixed(digits)} to ` +
+        `${median(theirs.map(of)).toFixed(digits)} ${unit}`,
+    };
   };
+  const { least, cpu, p99 } = budget;
+  return [
+    figure("requests", ({ throughput }) => throughput, {
+      unit: "per second",
+      limit: least !== undefined && { least },
+    }),
+    figure("CPU", ({ cpu }) => 1_000 * cpu, {
+      unit: "µs per request",
+      limit: cpu !== undefined && { most: cpu },
+    }),
+    figure("p99", ({ p99 }) => p99, { unit: "ms", limit: p99 !== undefined && { most: p99 } }),
+    figure("memory", ({ rss }) => rss / 2 ** 20, { unit: "MiB" }),
+  ];
+}
+
+/** Measures one caller per task, and 64 callers of one task. */
+export async function endpointFigures(
+  runtime: RuntimeName,
+  { rounds, seconds }: Length,
+): Promise<Figure[]> {
+  await using upstream = await startUpstream();
+  await using forward = await startPeer(runtime, "forward", upstream);
+  await using duties = await startPeer(runtime, "duties", upstream);
+  await using express = runtime === "node" ? await startExpress(upstream) : undefined;
+  await using endpoint = await startEndpoint(runtime, upstream);
+
+  const limit = { ms: 1_000 * seconds };
+  const plan = { rounds, limit, warmUp: { ms: WARM_UP_MS } };
+  const apart = await load({
+    ...plan,
+    targets: [
+      forwarding("forward", forward),
+      resolving("duties", duties),
+      ...(express ? [resolving("express", express)] : []),
+      resolving("POST", endpoint),
+      following("GET", endpoint),
+    ],
+  });
+  const together = await load({
+    ...plan,
+    targets: [forwarding("forward", forward, "one"), resolving("POST", endpoint, "one")],
+  });
+  const against = (other: string, theirs: Comparison["theirs"], budget: Budget): Comparison => (
+    { what: `${runtime}: POST /resolve / ${other}`, ours: apart.POST, theirs, budget }
+  );
+  const comparisons: Comparison[] = [
+    ...(express ? [against("Express", apart.express, { least: 1, cpu: 0.9 })] : []),
+    against("same duties", apart.duties, DUTIES[runtime]),
+    against("bare proxy", apart.forward, FORWARD[runtime]),
+    { what: `${runtime}: GET task / bare proxy`, ours: apart.GET, theirs: apart.forward },
+    {
+      what: `${runtime}: one task for all / bare proxy`,
+      ours: together.POST,
+      theirs: together.forward,
+      budget: { least: 1.5, cpu: 1 },
+    },
+  ];
+  return comparisons.flatMap(compare);
 }

@@ -50,7 +50,9 @@ export interface Round {
   cpu: number;
   /** Numbers of responses by `<id up to its number> <status> <problem, or status of the task>`. */
   outcomes: Record<string, number>;
-  /** Memory of the server in bytes, after every hundredth of the requests. @default none with a time limit */
+  /** Memory of the server in bytes at the end. */
+  rss: number;
+  /** Its memory in bytes, after every hundredth of the requests. @default none with a time limit */
   memory: number[];
 }
 
@@ -179,7 +181,18 @@ async function load(target: Target, limit: Limit): Promise<Round> {
   const cpu = (await cpuTime(pid) - cpuBefore) / took.length;
   const [p50 = NaN, p99 = NaN, max = NaN] = percentiles(took, [0.5, 0.99, 1]);
   const throughput = took.length / seconds;
-  return { throughput, seconds, p50, p99, max, cpu, outcomes, memory: await Promise.all(memory) };
+  const rss = await memoryOf(pid);
+  return {
+    throughput,
+    seconds,
+    p50,
+    p99,
+    max,
+    cpu,
+    outcomes,
+    rss,
+    memory: await Promise.all(memory),
+  };
 }
 
 if (import.meta.main) {

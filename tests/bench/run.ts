@@ -1,21 +1,56 @@
 /**
- * `deno task bench`: the figures of the README, each a ratio of what was measured side by side in this
- * run, with the budget beside it; also as JSON in `dist/bench.json`. `--only NAME` measures one part of
- * them, `--check` ends with 1 when a budget is missed.
+ * `deno task bench`: each figure is a ratio of what this run measured side by side, with its budget. The
+ * results are also in `dist/bench.json`. Options:
+ *
+ * - `--only endpoint,client`: measures these parts only
+ * - `--on node,bun`: measures the endpoint and the client on these runtimes only
+ * - `--rounds 5`, `--seconds 2`: length of the endpoint's measurements
+ * - `--check`: exits with 1 when a figure is over its budget
  */
 // deno-lint-ignore-file no-console
+import { parseArgs } from "node:util";
 import { root } from "../helpers/run_deno.ts";
-import { clientFigures, importFigures } from "./client.ts";
+import { clientFigures, codeFigures, importFigures } from "./client.ts";
 import { endpointFigures } from "./endpoint.ts";
 import { type Figure, isWithin, row } from "./figure.ts";
 import { listFigures, waitFigures } from "./many.ts";
+import { prepare, type RuntimeName, RUNTIMES } from "./process.ts";
 import { sizeFigures } from "./sizes.ts";
 import { table } from "./table.ts";
 import { workerdFigures } from "./workerd.ts";
 
-const parts: Record<string, () => Promise<Figure[]>> = {
-  endpoint: endpointFigures,
-  client: clientFigures,
+const { values: options } = parseArgs({
+  args: Deno.args,
+  options: {
+    only: { type: "string" },
+    on: { type: "string" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    check: { type: "boolean", default: false },
+  },
+});
+
+/** Returns the names that an option selects; all without the option. */
+function select<T extends string>(option: string | undefined, names: readonly T[]): T[] {
+  const unknown = option?.split(",").filter((name) => !(names as readonly string[]).includes(name));
+  if (unknown?.length) throw new RangeError(`${unknown} must be some of ${names.join(",")}`);
+  return names.filter((name) => option === undefined || option.split(",").includes(name));
+}
+
+const length = { rounds: Number(options.rounds), seconds: Number(options.seconds) };
+const runtimes = select(options.on, RUNTIMES);
+
+async function onEach(measure: (runtime: RuntimeName) => Promise<Figure[]>): Promise<Figure[]> {
+  await prepare();
+  const figures: Figure[] = [];
+  for (const runtime of runtimes) figures.push(...await measure(runtime));
+  return figures;
+}
+
+const parts = {
+  endpoint: () => onEach((runtime) => endpointFigures(runtime, length)),
+  client: () => onEach(clientFigures),
+  code: codeFigures,
   import: importFigures,
   workerd: workerdFigures,
   list: listFigures,
@@ -23,17 +58,11 @@ const parts: Record<string, () => Promise<Figure[]>> = {
   sizes: sizeFigures,
 };
 
-const only = Deno.args.includes("--only") ? Deno.args[Deno.args.indexOf("--only") + 1] ?? "" : "";
-if (only && !(only in parts)) {
-  console.error(`--only ${only}: must be one of ${Object.keys(parts).join(", ")}`);
-  Deno.exit(2);
-}
 const figures: Record<string, Figure[]> = {};
-for (const [name, measure] of Object.entries(parts)) {
-  if (only && name !== only) continue;
-  const began = performance.now();
-  figures[name] = await measure();
-  console.error(`measured ${name} in ${((performance.now() - began) / 1_000).toFixed(0)} s`);
+for (const name of select(options.only, Object.keys(parts) as (keyof typeof parts)[])) {
+  const startedAt = performance.now();
+  figures[name] = await parts[name]();
+  console.error(`measured ${name} in ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`);
 }
 const all = Object.values(figures).flat();
 console.log(table(["what", "measured", "budget", "", ""], all.map(row)));
@@ -44,4 +73,4 @@ await Deno.writeTextFile(
 );
 const over = all.filter((figure) => isWithin(figure) === false);
 console.log(over.length === 0 ? "\nwithin every budget" : `\n${over.length} over budget`);
-Deno.exit(over.length > 0 && Deno.args.includes("--check") ? 1 : 0);
+Deno.exit(over.length > 0 && options.check ? 1 : 0);

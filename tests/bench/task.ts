@@ -21,6 +21,9 @@ export const TASK = {
   error_description: null,
 };
 
+/** The workspace whose tasks are finished. */
+export const FINISHED_WORKSPACE = "workspace-2";
+
 /** Returns the path of a task on the platform. */
 export const UPSTREAM_PATH = (workspace: string, task: string) =>
   `/api/v1/workspace/${workspace}/task/${task}`;

@@ -1,17 +1,10 @@
 /** The Worker in workerd: its cold start, and the CPU time of a request. */
-import {
-  binaryIn,
-  freePort,
-  install,
-  make,
-  output,
-  path,
-  workerdConfig,
-} from "../runtime/packages.ts";
+import { binaryIn, freePort, install, make, path, workerdConfig } from "../runtime/packages.ts";
 import { start } from "../helpers/process.ts";
 import { type Figure, median } from "./figure.ts";
 import type { Target } from "./loader.ts";
-import { KEY, load, type Server, startServer, taskIds } from "./process.ts";
+import { resolving } from "./endpoint.ts";
+import { KEY, load, type Server, startUpstream, waitForResponse } from "./process.ts";
 import { TOKEN } from "./task.ts";
 
 const DATE = "2026-07-30";
@@ -24,7 +17,7 @@ export async function workerdFigures(): Promise<Figure[]> {
   const binary = await binaryIn("@cloudflare", "workerd");
   await Deno.writeTextFile(path("empty.mjs"), EMPTY);
   await make("functions/cloudflare.ts", path("bench.mjs"));
-  await using upstream = await startServer("upstream");
+  await using upstream = await startUpstream();
   const bindings = {
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: upstream.origin,
@@ -82,10 +75,10 @@ async function bootWorker(
   const port = freePort();
   const config = path(`bench-${port}.capnp`);
   await Deno.writeTextFile(config, workerdConfig(module, port, DATE, bindings));
-  const began = performance.now();
+  const startedAt = performance.now();
   const process = start("sh", ["-c", 'exec "$0" serve "$1" > /dev/null', binary, config], {});
   const origin = `http://127.0.0.1:${port}`;
-  const answered = await firstAnswer(`${origin}/health`, began);
+  const answered = await waitForResponse(`${origin}/health`, startedAt);
   return {
     pid: process.pid,
     port,
@@ -98,26 +91,6 @@ async function bootWorker(
   };
 }
 
-async function firstAnswer(url: string, began: number): Promise<number> {
-  while (performance.now() - began < 10_000) {
-    try {
-      const response = await fetch(url);
-      await response.text();
-      return performance.now() - began;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  }
-  throw new Error(`workerd does not listen (${output.pathname})`);
-}
-
-function resolving(name: string, { port, pid }: Server): Target {
-  const ids = { organization_id: "organization-1", workspace_id: "workspace-1", task_id: "$task" };
-  const headers = { "authorization": `Bearer ${KEY}`, "content-type": "application/json" };
-  const request = { method: "POST", path: "/resolve", headers, body: JSON.stringify(ids) };
-  return { name, port, pid, ...request, status: 202, concurrency: 32, tasks: taskIds(32) };
-}
-
 function health(name: string, { port, pid }: Server): Target {
-  return { name, port, pid, method: "GET", path: "/health", status: 200, concurrency: 32 };
+  return { name, port, pid, method: "GET", path: "/health", status: 200, concurrency: 64 };
 }

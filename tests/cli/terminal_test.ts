@@ -1,105 +1,24 @@
 // The command line in a pseudo-terminal of util-linux's `script`, read by a terminal emulator.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import xterm from "@xterm/headless";
 import { HOSTILE, PLACE, platformWith, RESULT, RUN } from "../helpers/cli.ts";
-import { start } from "../helpers/process.ts";
-
-/** Size and environment of a terminal. */
-interface Options {
-  cols?: number;
-  rows?: number;
-  settings?: Record<string, string>;
-  /** The command that runs the command line. @default deno run with its permissions */
-  command?: readonly string[];
-}
+import { openTerminal, type TerminalOptions } from "../helpers/terminal.ts";
 
 /** The documented command. */
 const TASK = ["task", "cli"];
 
-/** Runs a command in its own terminal. */
-function open(server: ReturnType<typeof platformWith>, args: string[], options: Options = {}) {
-  const { cols = 100, rows = 24, settings, command = RUN } = options;
-  const words = [Deno.execPath(), ...command, ...args].map((word) => `'${word}'`).join(" ");
-  const unset = settings?.NO_COLOR === undefined ? "unset NO_COLOR; " : "";
-  const keys = new TransformStream<string, string>();
-  const writer = keys.writable.getWriter();
-  const process = start(
-    "script",
-    ["-qec", `${unset}stty cols ${cols} rows ${rows}; exec ${words}`, "/dev/null"],
-    { ...server.settings, TERM: "xterm-256color", ...settings },
-    keys.readable.pipeThrough(new TextEncoderStream()),
-  );
-  const { output, waitForOutput: saw } = process;
-  const resizes: Resize[] = [];
-  const grown = () => saw(new RegExp(`^[^]{${output.stdout.length + 1}}`));
-  return {
-    output,
-    saw,
-    /** Waits for more output. */
-    grown,
-    /** Returns the current content of the terminal. */
-    async screen() {
-      while (isWithinFrame(output.stdout)) await grown();
-      return await screenOf(output.stdout, { cols, rows, resizes });
-    },
-    /** Changes the width of the terminal. */
-    async resize(cols: number) {
-      resizes.push({ at: output.stdout.length, cols });
-      const script = `read -r child </proc/${process.pid}/task/${process.pid}/children
-        stty -F "$(readlink "/proc/$child/fd/0")" cols ${cols}`;
-      assertEquals((await start("bash", ["-c", script], {}).status).code, 0);
-    },
-    /** Types the last keys and returns the exit code. */
-    async end(keys = "") {
-      if (keys) await writer.write(keys);
-      await writer.close();
-      return (await process.status).code;
-    },
-    async [Symbol.asyncDispose]() {
-      await writer.close().catch(() => {});
-      await process[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** A change of the width of a terminal, after so many characters of output. */
-interface Resize {
-  at: number;
-  cols: number;
-}
-
-/** The size of a terminal and its changes. */
-interface Size {
-  cols: number;
-  rows: number;
-  resizes: readonly Resize[];
-}
-
-/** Returns `true` within a frame, which a terminal shows as a whole. */
-function isWithinFrame(output: string): boolean {
-  return output.lastIndexOf("\x1b[?2026h") > output.lastIndexOf("\x1b[?2026l");
-}
-
-/** Returns the lines that a terminal shows for an output, and the number of other effects. */
-async function screenOf(output: string, { cols, rows, resizes }: Size) {
-  const terminal = new xterm.Terminal({ cols, rows, allowProposedApi: true });
-  let effects = 0;
-  terminal.onTitleChange(() => effects++);
-  terminal.onBell(() => effects++);
-  let from = 0;
-  for (const { at, cols } of [...resizes, { at: output.length, cols: 0 }]) {
-    await new Promise<void>((resolve) => terminal.write(output.slice(from, at), resolve));
-    if (cols > 0) terminal.resize(cols, rows);
-    from = at;
-  }
-  const { active } = terminal.buffer;
-  const lines = Array.from(
-    { length: active.length },
-    (_, i) => active.getLine(i)?.translateToString(true) ?? "",
-  );
-  terminal.dispose();
-  const hidden = output.lastIndexOf("\x1b[?25l") > output.lastIndexOf("\x1b[?25h");
-  return { lines: lines.join("\n").trimEnd().split("\n"), effects, hidden };
+/** Runs the command line in its own terminal. */
+function open(
+  { settings: connection }: ReturnType<typeof platformWith>,
+  args: string[],
+  { settings, command = RUN, ...size }: Omit<TerminalOptions, "command"> & {
+    command?: readonly string[];
+  } = {},
+) {
+  return openTerminal({
+    ...size,
+    command: [Deno.execPath(), ...command, ...args],
+    settings: { ...connection, ...settings },
+  });
 }
 
 Deno.test("a terminal shows a bar for each task and hides the cursor until the end", async () => {
@@ -109,16 +28,16 @@ Deno.test("a terminal shows a bar for each task and hides the cursor until the e
   const tasks = [`${PLACE}/t-1`, `${PLACE}/t-2`];
   await using terminal = open(server, ["wait", ...tasks, "--interval=250ms"]);
 
-  await terminal.saw(/20 %.*Reading[^]*pending/);
+  await terminal.saw(/20%.*Reading[^]*pending/);
   const before = await terminal.screen();
-  assertMatch(before.lines[0] ?? "", /^train 日本 {11}█{4}░{16} {3}20 % +\d+ s {2}Reading$/);
+  assertMatch(before.lines[0] ?? "", /^train 日本 {11}█{4}░{16} {3}20% +\d+ s {2}Reading$/);
   assertMatch(before.lines[1] ?? "", /^export to warehouse {2}░{20} +\d+ s {2}pending$/);
   assertEquals([before.lines.length, before.hidden], [2, true]);
 
   server.platform.add({ ...running, progress: 85.7, subtask: "Fitting" });
-  await terminal.saw(/85 %[^]*pending/);
+  await terminal.saw(/85%[^]*pending/);
   const after = await terminal.screen();
-  assertMatch(after.lines[0] ?? "", /^train 日本 {11}█{17}░{3} {3}85 % +\d+ s {2}Fitting$/);
+  assertMatch(after.lines[0] ?? "", /^train 日本 {11}█{17}░{3} {3}85% +\d+ s {2}Fitting$/);
   assertEquals(after.lines.length, 2);
 
   server.platform.add({ ...running, ...RESULT });
@@ -148,7 +67,7 @@ Deno.test("the README shows the output on a terminal", async () => {
     { ...place, id: "t-2", name: "import orders", ...RESULT, result: "s-2" },
   );
   await using terminal = open(server, command.split(" "));
-  await terminal.saw(/20 %[^]*source s-2/);
+  await terminal.saw(/20%[^]*source s-2/);
   const { lines } = await terminal.screen();
   // the elapsed time differs
   const still = (text: string) => text.replace(/ +\d+ s {2}/g, " … s  ");
@@ -163,13 +82,13 @@ Deno.test("bars fit a terminal that is narrow and has fewer lines than tasks", a
   await using server = platformWith(...tasks);
   const args = ["wait", ...ids.map((id) => `${PLACE}/${id}`), "--interval=250ms"];
   await using terminal = open(server, args, { cols: 40, rows: 6 });
-  await terminal.saw(/t-4 [^\n]* 5 %/);
+  await terminal.saw(/t-4 [^\n]* 5%/);
   server.platform.add({ id: "t-1", ...RESULT });
-  await terminal.saw(/t-5 [^\n]* 5 %/); // a finished task makes room
+  await terminal.saw(/t-5 [^\n]* 5%/); // a finished task makes room
   const { lines } = await terminal.screen();
   assertEquals(lines.length, 5);
   for (const [i, line] of lines.slice(0, 4).entries()) {
-    assertMatch(line, /^t-\d 日本… {2}[█░]{8} +(5 %)? +\d+ s/);
+    assertMatch(line, /^t-\d 日本… {2}[█░]{8} +(5%)? +\d+ s/);
     assertEquals(line.slice(0, 3), `t-${i + 2}`);
   }
   assertEquals(lines[4], "… and 4 more");
@@ -185,13 +104,13 @@ Deno.test("bars of a narrower terminal replace the bars of the wider one", async
   /** Waits for a whole frame after the output so far. */
   const nextFrame = async () => {
     const { length } = terminal.output.stdout;
-    while (!/t-3[^\n]* 5 %[^\n]*\n/.test(terminal.output.stdout.slice(length))) {
+    while (!/t-3[^\n]* 5%[^\n]*\n/.test(terminal.output.stdout.slice(length))) {
       await terminal.grown();
     }
     const { lines } = await terminal.screen();
     assertEquals(lines.map((line) => line.slice(0, 3)), ids, lines.join("\n"));
   };
-  await terminal.saw(/t-3 [^\n]* 5 %[^\n]* 2 s /); // drawn by the timer alone
+  await terminal.saw(/t-3 [^\n]* 5%[^\n]* 2 s /); // drawn by the timer alone
   for (const cols of [61, 30, 90]) {
     await terminal.resize(cols);
     await nextFrame();
@@ -211,7 +130,7 @@ for (const stopping of [true, false]) {
       server.platform.reset();
       for (const id of ids) server.platform.add({ id, status: "running", progress: 5 });
       await using terminal = open(server, args, { command: TASK });
-      await terminal.saw(/(5 %[^]*){4}/);
+      await terminal.saw(/(5%[^]*){4}/);
       assertEquals(await terminal.end("\x03"), 130);
       const { output: { stdout } } = terminal;
       const message = stopping ? /t-\d was stopped: failed STOPPED/g : /t-\d is still running; /g;
@@ -234,10 +153,10 @@ Deno.test("deno task cli prints its help on a terminal, in colour, without a pro
 Deno.test("Ctrl-C ends the bars, restores the cursor and names the running tasks", async () => {
   await using server = platformWith({ id: "t-1", status: "running", progress: 5, name: "Import" });
   await using terminal = open(server, ["wait", `${PLACE}/t-1`]);
-  await terminal.saw(/5 %/);
+  await terminal.saw(/5%/);
   assertEquals(await terminal.end("\x03"), 130);
   const { lines: [bar, ...rest], hidden } = await terminal.screen();
-  assertMatch(bar ?? "", /^Import {2}█░{19} +5 % +\d+ s/);
+  assertMatch(bar ?? "", /^Import {2}█░{19} +5% +\d+ s/);
   // the terminal itself may echo the keys
   assertMatch(
     rest.join("\n"),

@@ -24,7 +24,7 @@ Deno.test("the commands that the playground prints work as printed", async () =>
   assertMatch(await shown.text(), /<h1[^>]*>train churn model</);
 
   await using waiting = shell(cli);
-  await waiting.waitForOutput(/t-2 import orders: running, \d0 %, copying/);
+  await waiting.waitForOutput(/t-2 import orders: running, \d0%, copying/);
 
   const file = await Deno.makeTempFile({ prefix: "scratch-", suffix: ".ts" });
   try {

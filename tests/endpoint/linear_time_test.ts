@@ -1,7 +1,7 @@
 // Parsers of the endpoint take time linear in the size of foreign text, up to its limit.
 import process from "node:process";
 import { assert, assertLess, assertLessOrEqual, assertRejects } from "@std/assert";
-import { bearerVerifier } from "../../functions/auth/bearer.ts";
+import { parseBearer } from "../../functions/auth/bearer.ts";
 import { createLinkSigner } from "../../functions/auth/link_token.ts";
 import { webhookVerifier } from "../../functions/auth/webhook.ts";
 import { checkContentType, parseJson } from "../../functions/http/body.ts";
@@ -105,15 +105,19 @@ async function renderPage(text: string): Promise<void> {
 }
 
 const PARSERS: Record<string, [limit: number, parse: (text: string) => unknown]> = {
-  Authorization: [MIB, (text) => bearerVerifier([KEY])(`Bearer ${text}`)],
-  "webhook-id": [MIB, (text) => parseSignatureHeaders(headersWith({ "webhook-id": text }), 0)],
+  Authorization: [MIB, (text) => parseBearer(`Bearer ${text}`)],
+  "webhook-id": [
+    MIB,
+    (text) => parseSignatureHeaders(headersWith({ "webhook-id": text }), { now: 0 }),
+  ],
   "webhook-timestamp": [
     MIB,
-    (text) => parseSignatureHeaders(headersWith({ "webhook-timestamp": text }), 0),
+    (text) => parseSignatureHeaders(headersWith({ "webhook-timestamp": text }), { now: 0 }),
   ],
   "webhook-signature": [
     MIB,
-    (text) => parseSignatureHeaders(headersWith({ "webhook-signature": text }), Date.now()),
+    (text) =>
+      parseSignatureHeaders(headersWith({ "webhook-signature": text }), { now: Date.now() }),
   ],
   "a body with a wrong signature": [BODY, explain],
   "a link token": [MIB, (text) => links.verifyToken(`v1.${text}.${"A".repeat(43)}`)],

@@ -377,12 +377,15 @@ Deno.test("a wrong setting is 503 misconfigured and named without its value", as
     ["RESOLVE_TIMEOUT_MS", { ...enough, RESOLVE_TIMEOUT_MS: "0" }],
     ["RESOLVE_PENDING", { ...enough, RESOLVE_PENDING: "202" }],
     ["RESOLVE_BASE_PATH", { ...enough, RESOLVE_BASE_PATH: "a/.." }],
+    ["RESOLVE_PUBLIC_URL", { ...enough, RESOLVE_PUBLIC_URL: "http://a.example" }],
     ["RESOLVE_CORS_ORIGINS", { ...enough, RESOLVE_CORS_ORIGINS: "*" }],
     ["RESOLVE_LINK_SECRETS", { ...enough, RESOLVE_LINK_SECRETS: "whsec_canary" }],
     ["RESOLVE_LINK_TTL_S", { ...enough, RESOLVE_LINK_TTL_S: "59" }],
     ["RESOLVE_ALLOW_UNAUTHENTICATED", { ...enough, RESOLVE_ALLOW_UNAUTHENTICATED: "1" }],
     ["RESOLVE_CALLBACK_HOSTS", { ...enough, RESOLVE_CALLBACK_HOSTS: `canary.example=${SECRET}` }],
+    ["RESOLVE_DATABASE_URL", { ...enough, RESOLVE_DATABASE_URL: "canary://a:canary@db/a" }],
     ["RESOLVE_KV_PATH", { ...enough, RESOLVE_KV_PATH: ":memory:" }],
+    ["RESOLVE_SWEEP_MS", { ...enough, RESOLVE_SWEEP_MS: "0" }],
     ["RESOLVE_MAX_WATCHES", { ...enough, RESOLVE_MAX_WATCHES: "0" }],
   ];
   const settings = SETTING_NAMES.filter((name) => !["HOST", "PORT"].includes(name)); // the platform's

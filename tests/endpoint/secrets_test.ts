@@ -208,17 +208,24 @@ Deno.test("the error of a callback is printed without the token", async () => {
   }
 });
 
-Deno.test("a key outside Authorization does not authenticate and is not logged", async () => {
+Deno.test("a key in a query, path or cookie does not authenticate, and no key is logged", async () => {
   const { send, log, platform } = setUp();
   const query = `?key=${KEY}&token=${TOKEN}`;
-  const headers = { "x-api-key": KEY, "cookie": `key=${KEY}`, "x-request-id": `${KEY} ${TOKEN}` };
-  for (const path of [TASK_PATH + query, `/openapi.json${query}`, `/none/${KEY}${query}`]) {
+  const headers = { "cookie": `key=${KEY}`, "x-request-id": `${KEY} ${TOKEN}` };
+  const requests: [path: string, headers: Record<string, string>][] = [
+    [TASK_PATH + query, headers],
+    [TASK_PATH + query, { ...headers, "x-api-key": `${KEY} ${TOKEN}` }],
+    [TASK_PATH + query, { ...headers, "x-api-key": KEY }],
+    [`/openapi.json${query}`, { ...headers, "x-api-key": KEY }],
+    [`/none/${KEY}${query}`, { ...headers, "x-api-key": KEY }],
+  ];
+  for (const [path, headers] of requests) {
     const response = await send(path, { headers });
     const seen = await textOf(response) + JSON.stringify(log);
     for (const secret of SECRETS) assert(!seen.includes(secret), seen);
   }
-  assertEquals(log.map(({ status }) => status), [401, 200, 404]);
-  assertEquals(platform.count(), 0);
+  assertEquals(log.map(({ status }) => status), [401, 401, 404, 200, 404]);
+  assertEquals(platform.count(), 1);
 });
 
 Deno.test("a defect of the endpoint is 500 internal-error with only the error's name", async () => {

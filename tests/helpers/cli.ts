@@ -1,8 +1,8 @@
 /** Fixtures of the command line tests. */
-import { TOKEN } from "./client.ts";
+import { assertNoSecrets, TOKEN } from "./client.ts";
 import { listenAs } from "./listen.ts";
-import { start } from "./process.ts";
-import { createFakePlatform, type FakePlatform, type FakeTask } from "./fake_platform.ts";
+import { type Process, start } from "./process.ts";
+import { createFakePlatform, type FakeTask } from "./fake_platform.ts";
 
 /**
  * The arguments of Deno that run the command line with the permissions of its task, but without access
@@ -34,31 +34,9 @@ export const HOSTILE = {
   error_description: EVIL,
 };
 
-/** Makes a DELETE stop a task, as the platform does: a running one fails, a finished one stays. */
-function stoppable(platform: FakePlatform): FakePlatform {
-  const { add, fetch } = platform;
-  const added = new Map<string | undefined, FakeTask>();
-  const addTask = (task: FakeTask = {}) => {
-    const handle = add(task);
-    added.set(handle.id, { ...task, id: handle.id });
-    return handle;
-  };
-  const respond = async (input: Request | string | URL, init?: RequestInit) => {
-    const request = new Request(input, init);
-    const response = await fetch(request);
-    const task = added.get(request.url.split("/").at(-1));
-    if (request.method === "DELETE" && response.ok && task) {
-      const isFinished = task.status === "success" || task.status === "failed";
-      addTask(isFinished ? task : { ...task, status: "failed", error_code: "STOPPED" });
-    }
-    return response;
-  };
-  return Object.assign(platform, { add: addTask, fetch: respond });
-}
-
 /** Starts a fake platform with tasks, and runs commands against it. */
 export function platformWith(...tasks: FakeTask[]) {
-  const platform = stoppable(createFakePlatform({ token: TOKEN }));
+  const platform = createFakePlatform({ token: TOKEN });
   const server = listenAs(platform);
   for (const task of tasks) platform.add(task);
   const settings = { DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: platform.origin };
@@ -69,4 +47,16 @@ export function platformWith(...tasks: FakeTask[]) {
     run: (args: string[], more: Record<string, string> = {}, input = "") =>
       start(Deno.execPath(), [...RUN, ...args], { ...settings, ...more }, input),
   };
+}
+
+/** Waits for a command to end and checks that its output does not contain the token. */
+export async function ended(process: Process) {
+  const { code } = await process.status;
+  assertNoSecrets([process.output], TOKEN);
+  return { code, ...process.output };
+}
+
+/** Parses lines of JSON. */
+export function documents(text: string) {
+  return text.trimEnd().split("\n").map((line) => JSON.parse(line));
 }

@@ -89,7 +89,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const port = freePort();
   const urlOf = (database: string) => `postgres://watches@127.0.0.1:${port}/${database}`;
   const control = asServerUser(`${programs}/pg_ctl -D ${folder}/data -w -t 30`);
-  const settings = `-p ${port} -h 127.0.0.1 -k "" -N 60`;
+  const settings = `-p ${port} -h 127.0.0.1 -k "" -N 60 -c recovery_init_sync_method=syncfs`;
   const begin = () => run(`${control} start -l ${folder}/log -o '${settings}'`);
   let databases = 0;
 

@@ -29,6 +29,8 @@ export async function install(): Promise<void> {
   for (const name of ["package.json", "package-lock.json"]) {
     await Deno.copyFile(new URL(name, packages), new URL(name, output));
   }
+  // deno-lint-ignore no-console -- npm is silent for up to a minute
+  console.log("Installing the runtimes into dist/runtimes (230 MB)");
   const { success, stdout, stderr } = await new Deno.Command("npm", {
     args: ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
     cwd: output,

@@ -1,29 +1,11 @@
-/** Cost of client operations compared with the minimal code for the same work; runs with `deno bench`. */
+/** Parts of the code compared with the minimal code for the same work; runs with `deno bench`. */
 import { Webhook } from "standardwebhooks";
 import { webhookVerifier } from "../../functions/auth/webhook.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
-import { Credentials, Task, TaskInfo } from "../../mod.ts";
-import { TASK, TOKEN, UPSTREAM_PATH } from "./task.ts";
+import { TaskInfo } from "../../mod.ts";
+import { TASK } from "./task.ts";
 
-const instance = Deno.env.get("BENCH_UPSTREAM") ?? "";
 const ids = { organization_id: "organization-1", workspace_id: "workspace-1", task_id: TASK.id };
-const task = Task.fromDict(ids, { credentials: new Credentials({ token: TOKEN, instance }) });
-
-Deno.bench("fetch and json()", { group: "load()", baseline: true }, async () => {
-  const response = await fetch(instance + UPSTREAM_PATH("workspace-1", TASK.id), {
-    headers: {
-      "accept": "application/json",
-      "x-auth-token": TOKEN,
-      "x-deepint-organization": "organization-1",
-    },
-  });
-  await response.json();
-});
-
-Deno.bench("load()", { group: "load()" }, async () => {
-  await task.load();
-});
-
 const body = JSON.stringify(TASK);
 
 Deno.bench("JSON.parse", { group: "TaskInfo.fromDict" }, () => {
