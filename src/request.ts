@@ -11,7 +11,7 @@ import {
   type ResponseParser,
 } from "./response.ts";
 import { MAX_WAIT_MS } from "./schedule.ts";
-import type { TaskInfo } from "./task_info.ts";
+import { kindOf, type TaskInfo } from "./task_info.ts";
 import { instanceOrigin } from "./task_url.ts";
 import { type Clock, startClock } from "./internal/clock.ts";
 import { checkDuration, sleep, withTimeout } from "./internal/deadline.ts";
@@ -82,8 +82,6 @@ export interface ApiRequest<T> extends ResponseParser<T> {
 /** A failure that a later attempt may not meet. */
 export type TransientError = DeepintHTTPError | DeepintTimeoutError;
 
-let cacheOption: RequestInit | undefined;
-
 /** Returns `true` if a later attempt may succeed: the failure is a failed poll and does not end a wait. */
 export function isTransient(error: unknown): error is TransientError {
   return (error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError) &&
@@ -98,16 +96,15 @@ function isRepeatable(error: unknown, method: string): error is TransientError {
   return [429, 502, 503, 504].includes(status) || status === 500 && method === "GET";
 }
 
+let cacheOption: RequestInit | undefined;
+
 // frameworks cache `fetch`, and polling would see one response forever; some Workers refuse the option
 function noStore(): RequestInit {
-  if (!cacheOption) {
-    const option: RequestInit = { cache: "no-store" };
-    try {
-      new Request("https://localhost", option);
-      cacheOption = option;
-    } catch {
-      cacheOption = {};
-    }
+  try {
+    cacheOption ??= new Request("https://localhost", { cache: "no-store" }) &&
+      { cache: "no-store" };
+  } catch {
+    cacheOption = {};
   }
   return cacheOption;
 }
@@ -118,25 +115,23 @@ function userAgent(): Record<string, string> {
   return isBrowser ? {} : { "user-agent": `deepint-task/${VERSION}` };
 }
 
-/** Checks that a custom `fetch` returned a response, or that there is a `fetch` at all. */
+/** Checks that there is a `fetch`. */
 function checkFetch(fetch: unknown): void {
   if (typeof fetch === "function") return;
-  throw new TypeError(
-    fetch === undefined
-      ? "Cannot send a request: this runtime has no fetch; pass the option fetch"
-      : `Cannot use the option fetch: it is ${typeof fetch}, not a function`,
-  );
+  const problem = fetch === undefined ? "this runtime has no fetch; pass" : "not a function:";
+  throw new TypeError(`Cannot send a request: ${problem} the option fetch`);
 }
 
+/** Checks that a custom `fetch` returned a response. */
 function checkResponse(response: Partial<Response> | undefined | null): void {
   const { status, headers, text } = response ?? {};
   if (
     typeof status === "number" && typeof headers?.get === "function" && typeof text === "function"
   ) return;
-  const received = response === null ? "null" : typeof response;
   throw new TypeError(
-    `Cannot use the option fetch: it returned ${received}, not a Response with status, headers and ` +
-      "text()",
+    `Cannot use the option fetch: it returned ${
+      kindOf(response)
+    }, not a Response with status, headers and text()`,
   );
 }
 
