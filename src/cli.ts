@@ -17,6 +17,7 @@ import process from "node:process";
 import { Command } from "npm:commander@^15.1.0";
 import config from "../deno.json" with { type: "json" };
 import { NAME, usageError } from "./cli/command.ts";
+import { addCompletion } from "./cli/completion.ts";
 import { addDelete } from "./cli/delete.ts";
 import { exitCodeOf, Interruption, reportError } from "./cli/errors.ts";
 import { addList } from "./cli/list.ts";
@@ -50,7 +51,7 @@ function createProgram(signal: AbortSignal): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  for (const add of [addShow, addWait, addResult, addList, addDelete, addSign]) {
+  for (const add of [addShow, addWait, addResult, addList, addDelete, addSign, addCompletion]) {
     add(program, { signal });
   }
   return program;

@@ -14,8 +14,10 @@ export interface StatusRouteOptions {
   tasks: Pick<TaskRoutes, "resolveLink">;
   /** Converts an error to a problem and adds it to the log. */
   toProblem: (error: Error, c: Context<AppEnv>) => HttpProblem;
-  /** Prefix of every path. */
+  /** Prefix of incoming paths. */
   basePath: string;
+  /** URL or path that callers see in place of `basePath`. */
+  publicUrl: string;
   /** Returns the web URL of a task. */
   taskUrl: (ids: TaskIds) => URL;
   /** The clock, in ms since 1970. */
@@ -24,14 +26,15 @@ export interface StatusRouteOptions {
 
 /** Creates the handler of the status page. */
 export function statusRoute(
-  { links, tasks, toProblem, basePath, taskUrl, now }: StatusRouteOptions,
+  { links, tasks, toProblem, basePath, publicUrl, taskUrl, now }: StatusRouteOptions,
 ): RouteHandler {
   /** Resolves the task of the link. The body has no new link: otherwise access would never expire. */
   async function taskFromLink(c: Context<AppEnv>, ids?: TaskIds): Promise<ResponseParts> {
     if (!ids) throw routeNotFound(); // as for any other path
     c.get("entry").auth = "link";
-    const response = await tasks.resolveLink(c, ids, c.req.path);
-    const location = response.headers && { location: c.req.path }; // the task route needs a key
+    const link = publicUrl + c.req.path.slice(basePath.length);
+    const response = await tasks.resolveLink(c, ids, link);
+    const location = response.headers && { location: link }; // the task route needs a key
     return { ...response, headers: { ...response.headers, ...location } };
   }
 
@@ -42,7 +45,7 @@ export function statusRoute(
     const parts = await taskFromLink(c, ids).catch((error) => {
       if (c.req.raw.signal.aborted) throw error;
       problem = toProblem(error, c);
-      return toProblemParts(problem, { requestId, basePath });
+      return toProblemParts(problem, { requestId, publicUrl });
     });
     const { negotiate } = await import("./page.ts"); // few requests need it
     const options = { now: now(), problem: problem?.type, taskUrl: ids && taskUrl(ids) };
