@@ -76,15 +76,17 @@ Deno.test("the README names the package as it is published", () => {
 
 Deno.test("deno task docs builds a page for every export, with its import specifier", async () => {
   await shell(`"${Deno.execPath()}" task docs`);
-  const exported = {
-    "": await import("../../mod.ts"),
-    "endpoint/": await import("../../functions/app.ts"),
-  };
-  for (const [folder, module] of Object.entries(exported)) {
-    for (const name of Object.keys(module)) {
+  for (const [key, file] of Object.entries(config.exports)) {
+    if (key === "./cli") continue; // a program
+    const folder = key === "." ? "" : `${key.slice(2)}/`;
+    const names = Object.keys(await import(new URL(file, root).href));
+    for (const name of names) {
       const page = await Deno.readTextFile(new URL(`dist/docs/${folder}~/${name}.html`, root));
-      assertStringIncludes(page, name);
+      const usage = `import { ${name} } from &quot;${config.name}${key.slice(1)}&quot;;`;
+      assertStringIncludes(page.replace("import { type ", "import { "), usage);
     }
+    const index = await Deno.readTextFile(new URL(`dist/docs/${folder}index.html`, root));
+    if (key !== ".") assert(!index.includes("Credentials.html"), "only the symbols of the module");
   }
 });
 
