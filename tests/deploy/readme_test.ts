@@ -155,7 +155,7 @@ Deno.test("README: the receiver verifies the event of a watch", async () => {
     assertMatch(ran.stdout, /^HTTP\/1.1 202 [^]*"id":"[0-9a-f]{64}-0","state":"watching"/);
     await receiver.waitForOutput(/^task\.success t-1$/m);
     const forged = await fetch(origin, { method: "POST", body: "{}" });
-    assertEquals([forged.status, await forged.text()], [401, "MISSING_HEADERS"]);
+    assertEquals([forged.status, await forged.text()], [400, "MISSING_HEADERS"]);
   } finally {
     await endpoint.end("SIGTERM");
     await Deno.remove(store, { recursive: true });
