@@ -62,15 +62,9 @@ Deno.test("the page has a receiver for Hono, Express and Deno", () => {
 
 Deno.test("the receiver for Hono accepts an event and refuses others", async () => {
   const { default: app } = await import((await write("Hono")).href);
-  const { log } = console;
-  const lines: unknown[][] = [];
-  console.log = (...values: unknown[]) => void lines.push(values);
-  try {
-    await assertReceives(async (init) => app.request("/events", init, { EVENTS_SECRET: SECRET }));
-  } finally {
-    console.log = log;
-  }
-  assertEquals(lines, [["msg_1", "task.success", "t-1"]]);
+  const send = async (init: RequestInit) =>
+    await app.request("/events", init, { EVENTS_SECRET: SECRET });
+  await assertReceives(send);
 });
 
 for (
