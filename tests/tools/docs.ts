@@ -1,5 +1,5 @@
 /**
- * `deno task docs`: builds the API reference into dist/docs. `deno doc` names its modules "." and "endpoint";
+ * Second part of `deno task docs`: corrects the pages of `deno doc`. They name the modules "." and "endpoint";
  * users import them as `@deepint/task` and `@deepint/task/endpoint`.
  */
 import config from "../../deno.json" with { type: "json" };
@@ -46,16 +46,6 @@ async function* pages(folder: URL): AsyncGenerator<URL> {
   }
 }
 
-await Deno.remove(DOCS, { recursive: true }).catch(() => {});
-const files = EXPORTS.map(([, file]) => file);
-const { code } = await new Deno.Command(Deno.execPath(), {
-  args: [
-    ...["doc", "--html", "--quiet", "--frozen", `--name=${config.name}`, "--output=dist/docs"],
-    ...files,
-  ],
-  cwd: root,
-}).spawn().status;
-if (code !== 0) Deno.exit(code);
 for await (const file of pages(DOCS)) {
   const page = await Deno.readTextFile(file);
   const path = file.href.slice(DOCS.href.length);
