@@ -8,7 +8,7 @@ import {
   TaskStatus,
 } from "../../mod.ts";
 import type { TaskIds } from "../http/task_ids.ts";
-import { withTimeout } from "../../src/internal/deadline.ts";
+import { raceTimeout } from "../../src/internal/deadline.ts";
 
 /** The caller of a poll. */
 export interface PollCaller {
@@ -45,7 +45,8 @@ export interface TaskPollerOptions {
 
 interface InFlightPoll {
   readonly startedAt: number;
-  readonly controller: AbortController;
+  /** Aborts the poll; `undefined` with `waitUntil`. */
+  readonly controller: AbortController | undefined;
   readonly loaded: Promise<Task>;
   callers: number;
 }
@@ -70,13 +71,13 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   const cache = new Map<string, { task: Task; at: number }>();
 
   function start(key: string, ids: TaskIds, waitUntil: PollCaller["waitUntil"]): InFlightPoll {
-    const controller = new AbortController();
+    const controller = waitUntil ? undefined : new AbortController();
     const task = unloadedTask(ids, options);
     // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
-    // own deadline ends it
-    const bound = waitUntil ? timeout : 2 * timeout;
+    // own deadline ends it. Without one, the request uses the controller's signal and no timer
+    const bound = waitUntil ? timeout : Infinity;
     const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
-    const loaded = task.load({ ...bounds, signal: controller.signal });
+    const loaded = task.load({ ...bounds, signal: controller?.signal });
     const flight = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);
     const settled = loaded.then(() => cacheResult(key, task), () => {}).then(() =>
@@ -120,11 +121,11 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
       throw new DeepintTimeoutError("the poll took too long", { elapsed: now() - began });
     };
     try {
-      const task = await withTimeout(() => loaded, { ms: timeout, signal, onTimeout });
+      const task = await raceTimeout(loaded, { ms: timeout, signal, onTimeout });
       return { task, source: isShared ? "shared" : "fetched" };
     } catch (error) {
       // only on failure: aborting a settled request would construct an AbortError for nothing
-      if (flight.callers === 1 && !waitUntil) {
+      if (flight.callers === 1 && controller) {
         removeInFlight(key, flight);
         controller.abort();
       }
