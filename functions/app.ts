@@ -24,14 +24,13 @@
  *
  * @module
  */
-import type { Context } from "hono";
+import type { Context, Next } from "hono";
 import { Hono } from "hono/tiny";
-import { Credentials, type Fetch } from "../mod.ts";
+import { Credentials, type Fetch, taskUrl } from "../mod.ts";
 import { authenticate, type Authentication } from "./auth/authenticate.ts";
 import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
-import { lazyCors } from "./http/cors.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
 import {
   HttpProblem,
@@ -41,18 +40,18 @@ import {
   toProblemParts,
 } from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
-import { route } from "./http/route.ts";
+import { type Guard, route, type RouteHandler } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 import { upstreamProblem } from "./task/response.ts";
 import { taskRoutes } from "./task/routes.ts";
 import { createTaskPoller } from "./task/shared_poll.ts";
-import type { Watches } from "./watches/routes.ts";
+import type { Watches, WatchOperator, WatchResponse } from "./watches/routes.ts";
 
 export type { AuthKind, LogEntry } from "./http/log.ts";
 export { type Config, ConfigError, type Environment, readConfig, SETTING_NAMES } from "./config.ts";
 export type { CallbackHost, ReadConfigOptions } from "./config.ts";
-export type { Watches, WatchResponse } from "./watches/routes.ts";
+export type { Watches, WatchOperator, WatchResponse } from "./watches/routes.ts";
 
 /** Options of {@linkcode createApp}. */
 export interface AppOptions {
@@ -90,6 +89,7 @@ export interface Handler {
 }
 
 const TASK_PATH = "/organizations/:organization/workspaces/:workspace/tasks/:task";
+const STATUS_PATH = "/status/:token";
 
 const WATCHES_DISABLED = "durable watches are not enabled here: they need RESOLVE_CALLBACK_HOSTS";
 
@@ -106,9 +106,9 @@ function toProblem(error: Error, c: Context<AppEnv>): HttpProblem {
   return problem;
 }
 
-async function openapi(c: Context<AppEnv>, basePath: string): Promise<Response> {
+async function openapi(c: Context<AppEnv>, publicUrl: string): Promise<Response> {
   const { default: document } = await import("./openapi.json", { with: { type: "json" } });
-  const servers = [{ url: basePath || "/" }];
+  const servers = [{ url: publicUrl || "/" }];
   return sendResponse(c, { status: 200, body: { ...document, servers } });
 }
 
@@ -122,14 +122,35 @@ async function problemDocs(c: Context<AppEnv>): Promise<Response> {
   return sendResponse(c, { status: 200, body: `${text.join("\n\n")}\n`, headers });
 }
 
+/** Refuses callers on other machines, on every route. */
+async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
+  const { isLocalRequest } = await import("./http/loopback.ts"); // for local trials only
+  if (isLocalRequest(c)) return await next();
+  const detail = "without authentication, only callers on this machine are served";
+  throw new HttpProblem("forbidden", detail, { code: "HOST_NOT_ALLOWED" });
+}
+
 function isProblemType(name: string): name is ProblemType {
   return Object.hasOwn(PROBLEMS, name);
 }
 
 function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authentication): void {
   const id = (c: Context<AppEnv>) => c.req.param("id") ?? "";
+  const operate = (
+    act: (operator: WatchOperator, c: Context<AppEnv>) => Promise<WatchResponse>,
+  ): [Guard, RouteHandler] => [auth.bearer, async (c) => {
+    if (!watches.operator) throw routeNotFound("this engine cannot list its watches");
+    return sendResponse(c, await act(await watches.operator(), c));
+  }];
   route(app, "/watches", {
+    GET: operate((operator, c) => operator.list(new URL(c.req.url).searchParams)),
     POST: [auth.bearerOrWebhook, async (c) => sendResponse(c, await watches.create(c.get("json")))],
+  });
+  route(app, "/watches/stats", { GET: operate((operator) => operator.stats()) });
+  const sweep = operate((operator) => operator.sweep());
+  route(app, "/watches/sweep", { GET: sweep, POST: sweep });
+  route(app, "/watches/:id/redeliver", {
+    POST: operate((operator, c) => operator.redeliver(id(c))),
   });
   route(app, "/watches/:id", {
     GET: [auth.bearer, async (c) => sendResponse(c, await watches.status(id(c)))],
@@ -145,7 +166,8 @@ function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authenticatio
  */
 export function createApp(config: Config, options: AppOptions = {}): Handler {
   const { fetch, log = writeLogEntry, now = Date.now, watches } = options;
-  const { basePath, corsOrigins, linkSecrets: secrets = [], linkTtl: ttl, timeout } = config;
+  const { basePath, publicUrl = basePath, corsOrigins, timeout } = config;
+  const { linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
   const poll = createTaskPoller({ credentials, timeout, fetch, now });
@@ -154,7 +176,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   function sendProblem(c: Context<AppEnv>, problem: HttpProblem): Response {
     const { request_id: requestId, auth } = c.get("entry");
-    const parts = toProblemParts(problem, { requestId, basePath });
+    const parts = toProblemParts(problem, { requestId, publicUrl });
     // a sender would repeat a delivery that is refused for good
     const abort = auth === "webhook" && [400, 403, 404].includes(parts.status) &&
       { "webhook-delivery": "abort-message" };
@@ -163,6 +185,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
 
   const root = new Hono<AppEnv>();
   root.use(accessLog({ log, now }));
+  if (config.allowUnauthenticated) root.use(loopbackOnly);
   const app = root.basePath(basePath);
   app.onError((error, c) => {
     if (!(error instanceof HttpProblem) && c.req.raw.signal.aborted) {
@@ -182,17 +205,27 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       return sendResponse(c, { status: 200, body: { status: "ok" } });
     },
   });
-  route(app, "/openapi.json", { GET: (c) => openapi(c, basePath) });
+  route(app, "/openapi.json", { GET: (c) => openapi(c, publicUrl) });
   route(app, "/problems/:name", { GET: problemDocs });
   route(app, "/resolve", { POST: [auth.bearerOrWebhook, tasks.resolve] });
   if (watches) addWatchRoutes(app, watches, auth);
   if (corsOrigins.length > 0) {
-    app.use(TASK_PATH, lazyCors({ origins: corsOrigins, route: TASK_PATH }));
+    for (const path of links ? [TASK_PATH, STATUS_PATH] : [TASK_PATH]) {
+      app.use(path, async (c, next) => {
+        const { handleCors } = await import("./http/cors.ts");
+        const preflight = await handleCors(c, next, { origins: corsOrigins, route: path });
+        if (preflight) return sendResponse(c, preflight);
+      });
+    }
   }
   route(app, TASK_PATH, { GET: [auth.bearer, tasks.get] });
   if (links) {
-    route(app, "/status/:token", {
-      GET: statusRoute({ links, tasks, toProblem, basePath, now }),
+    const { instance } = credentials;
+    route(app, STATUS_PATH, {
+      GET: statusRoute({
+        ...{ links, tasks, toProblem, basePath, publicUrl, now },
+        taskUrl: (ids) => taskUrl({ instance, ...ids }),
+      }),
     });
   }
 

@@ -6,8 +6,8 @@ import { type Config, ConfigError, createApp, readConfig, SETTING_NAMES } from "
 import type { WatchLoop } from "./watches/loop.ts";
 import type { OpenWatches } from "./watches/open.ts";
 
-/** A sweep starts no step after this time; the last steps take 20 s more, within the minute. */
-const SWEEP_MS = 30_000;
+/** Limit of a sweep, within the minute. */
+const SWEEP_MS = 50_000;
 const FILE_MODE = 0o600;
 
 async function exitOnConfigError<T>(start: () => Promise<T>): Promise<T> {
@@ -64,7 +64,7 @@ const app = createApp(config, { watches: open?.routes });
 
 // Deno Deploy runs no timers between requests
 if (watches && typeof Deno.cron === "function") {
-  Deno.cron("watches", "* * * * *", () => watches.sweep(Date.now() + SWEEP_MS));
+  Deno.cron("watches", "* * * * *", () => watches.sweep(SWEEP_MS).then(() => {}));
 }
 
 export default {

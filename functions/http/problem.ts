@@ -20,6 +20,7 @@ export const PROBLEMS = {
   "not-found": type(404, "Not found"),
   "method-not-allowed": type(405, "Method not allowed"),
   "request-timeout": type(408, "Request timeout"),
+  "conflict": type(409, "Conflict"),
   "content-too-large": type(413, "Content too large"),
   "unsupported-media-type": type(415, "Unsupported media type"),
   "task-failed": type(424, "Task failed"),
@@ -86,21 +87,21 @@ export function invalidRequest(errors: { pointer: string; detail: string }[]): H
 export interface ProblemPartsOptions {
   /** Id of the request. */
   requestId: string;
-  /** Prefix of the path that explains the problem type. */
-  basePath: string;
+  /** URL or path in front of the path that explains the problem type. */
+  publicUrl: string;
 }
 
 /** Converts a problem to the parts of its response. */
 export function toProblemParts(
   problem: HttpProblem,
-  { requestId, basePath }: ProblemPartsOptions,
+  { requestId, publicUrl }: ProblemPartsOptions,
 ): ResponseParts & { body: ProblemBody } {
   const { status, title } = PROBLEMS[problem.type];
   const { code, errors, extra, headers } = problem.options;
   return {
     status,
     body: {
-      type: `${basePath}/problems/${problem.type}`,
+      type: `${publicUrl}/problems/${problem.type}`,
       title,
       status,
       detail: problem.message,

@@ -27,6 +27,10 @@ export const PROBLEM_DOCS: Record<ProblemType, [cause: string, remedy: string]> 
     "The body did not arrive in time.",
     "Send the request again.",
   ],
+  "conflict": [
+    "The watch cannot be delivered again: it is still open (`WATCH_OPEN`), or it ended without an event (`WATCH_WITHOUT_EVENT`).",
+    "Wait until the watch has ended, or create a new one.",
+  ],
   "content-too-large": [
     "The body is larger than 20,000 bytes.",
     "Send only the members that name the task.",

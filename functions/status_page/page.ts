@@ -17,7 +17,7 @@ const REFRESH_SECONDS: { readonly [type in ProblemType]?: number } = {
 };
 
 /** Options of {@linkcode negotiate}. */
-export interface NegotiateOptions extends Pick<PageOptions, "now"> {
+export interface NegotiateOptions extends Pick<PageOptions, "now" | "taskUrl"> {
   /** Type of the problem in the response. @default none */
   problem: ProblemType | undefined;
 }
@@ -26,7 +26,7 @@ export interface NegotiateOptions extends Pick<PageOptions, "now"> {
 export async function negotiate(
   c: Context<AppEnv>,
   { status, body, headers }: ResponseParts,
-  { now, problem }: NegotiateOptions,
+  { now, problem, taskUrl }: NegotiateOptions,
 ): Promise<ResponseParts> {
   // the link is a secret of its holder
   const common = { "referrer-policy": "no-referrer", "x-robots-tag": "noindex", "vary": "Accept" };
@@ -43,7 +43,7 @@ export async function negotiate(
   return {
     // an unknown status of the task is not a failure of the page
     status: "task" in answer ? 200 : status,
-    body: await pageOf(answer, { now, refresh }),
+    body: await pageOf(answer, { now, refresh, taskUrl }),
     headers: {
       ...others,
       ...common,

@@ -9,7 +9,7 @@ import type { RouteHandler } from "../http/route.ts";
 import type { TaskIds } from "../http/task_ids.ts";
 import { conditionalParts } from "./etag.ts";
 import { checkTaskIds, parseTaskRequest, type RequestLimits, type TaskRequest } from "./request.ts";
-import { statusPagePath, type TaskResponse, toTaskResponse } from "./response.ts";
+import { statusPageUrl, type TaskResponse, toTaskResponse } from "./response.ts";
 import type { TaskPoller } from "./shared_poll.ts";
 
 /** Options of {@linkcode taskRoutes}. */
@@ -29,14 +29,15 @@ export interface TaskRoutes {
   resolve: RouteHandler;
   /** `GET` of a task by the ids in its path. */
   get: RouteHandler;
-  /** Polls a task that a link names. `path` is the link's own path. */
-  resolveLink(c: Context<AppEnv>, ids: TaskIds, path: string): Promise<TaskResponse>;
+  /** Polls a task that a link names. `link` is the URL of that link. */
+  resolveLink(c: Context<AppEnv>, ids: TaskIds, link: string): Promise<TaskResponse>;
 }
 
 /** Creates the handlers of the task routes. */
 export function taskRoutes(
   { config, credentials, links, poll, now }: TaskRoutesOptions,
 ): TaskRoutes {
+  const publicUrl = config.publicUrl ?? config.basePath;
   const limits: RequestLimits = { ...config, instance: credentials.instance };
 
   /** Polls once, and adds the outcome to the log entry. */
@@ -74,8 +75,8 @@ export function taskRoutes(
     return await toTaskResponse(task, {
       raiseOnError: raiseOnError ?? !isWebhook,
       pending: pending ?? config.pending ?? (isWebhook ? "retry" : "accepted"),
-      basePath: config.basePath,
-      statusPage: statusPage ?? (links && await statusPagePath(task, links, config.basePath)),
+      publicUrl,
+      statusPage: statusPage ?? (links && await statusPageUrl(task, links, publicUrl)),
       now: now(),
     });
   }
@@ -90,9 +91,9 @@ export function taskRoutes(
       const response = await respond(c, { ids: checkTaskIds(ids, limits) });
       return sendResponse(c, await conditionalParts(response, c.req.header("if-none-match")));
     },
-    async resolveLink(c, ids, path) {
+    async resolveLink(c, ids, link) {
       checkTaskIds(ids, limits);
-      return await respond(c, { ids, raiseOnError: false, pending: "accepted" }, path);
+      return await respond(c, { ids, raiseOnError: false, pending: "accepted" }, link);
     },
   };
 }

@@ -1,5 +1,6 @@
 // Not dataloader: it batches per tick; this batches while a commit is in progress.
 /** Batching of calls. */
+import { callStore } from "./store_calls.ts";
 
 interface Pending<In, Out> {
   input: In;
@@ -9,6 +10,7 @@ interface Pending<In, Out> {
 /**
  * Creates a function for one input from a function for many. Inputs that arrive while `work` is in
  * progress wait, then go together, at most `max` at a time. A commit costs time, its size hardly any.
+ * A call that never answers fails after a while, so that those that wait can go.
  */
 export function batched<In, Out>(
   max: number,
@@ -24,7 +26,7 @@ export function batched<In, Out>(
       const batch = waiting.slice(0, max);
       waiting = waiting.slice(max);
       try {
-        const outputs = await work(batch.map(({ input }) => input));
+        const outputs = await callStore(() => work(batch.map(({ input }) => input)));
         for (const [index, output] of outputs.entries()) batch[index]?.settled.resolve(output);
       } catch (error) {
         for (const { settled } of batch) settled.reject(error);

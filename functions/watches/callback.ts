@@ -130,6 +130,8 @@ export interface Delivery {
   event: unknown;
   /** Current time in ms since 1970. */
   now: number;
+  /** Ends the delivery without a response. @default none */
+  signal?: AbortSignal | undefined;
 }
 
 /** Result of {@linkcode deliver}. */
@@ -144,7 +146,7 @@ export interface DeliveryResult {
 
 /** Delivers an event once, signed with each secret of its host, within 10 s. Redirects are not followed. */
 export async function deliver(
-  { url, id, event, now }: Delivery,
+  { url, id, event, now, signal: outer }: Delivery,
   callbacks: readonly CallbackHost[],
   fetch: typeof globalThis.fetch = globalThis.fetch,
 ): Promise<DeliveryResult> {
@@ -173,7 +175,7 @@ export async function deliver(
   };
   try {
     const onTimeout = (): DeliveryResult => ({ status: 0, timedOut: true });
-    return await withTimeout(send, { ms: CALLBACK_TIMEOUT_MS, onTimeout });
+    return await withTimeout(send, { ms: CALLBACK_TIMEOUT_MS, signal: outer, onTimeout });
   } catch {
     return { status: 0, timedOut: false };
   }

@@ -36,6 +36,7 @@ import type {
   WatchUpdate,
   WorkspaceOptions,
 } from "./store.ts";
+import { startWallClock } from "../../src/internal/clock.ts";
 
 interface StartRequest {
   readonly key: string;
@@ -58,7 +59,7 @@ export interface KvStoreOptions {
   maxWatches?: number | undefined;
   /** Resolves with `true` if the file of the KV was deleted. @default never deleted */
   isDeleted?: () => Promise<boolean>;
-  /** Clock, in ms since 1970. @default Date.now */
+  /** Clock, in ms since 1970. @default the wall clock, never set back */
   now?: () => number;
 }
 
@@ -83,7 +84,7 @@ export class KvStore implements WatchStore {
 
   constructor(
     kv: Deno.Kv,
-    { maxWatches = 10_000, isDeleted, now = () => Date.now() }: KvStoreOptions = {},
+    { maxWatches = 10_000, isDeleted, now = startWallClock() }: KvStoreOptions = {},
   ) {
     this.#kv = kv;
     this.#maxWatches = maxWatches;

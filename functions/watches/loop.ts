@@ -6,31 +6,47 @@ import type { Config } from "../config.ts";
 import { HttpProblem } from "../http/problem.ts";
 import { writeLogEntry } from "../http/log.ts";
 import { Pools } from "./pools.ts";
-import { cancelled, isActive, newWatch, queueOf, type Watch } from "./state.ts";
+import { cancelled, countChanges, isActive, newWatch, queueOf, type Watch } from "./state.ts";
 import { createStep, maxStepMs, type Step, type StepOptions, type WatchLogEntry } from "./step.ts";
-import type { NewWatch, StoredWatch, WatchEngine, WatchStore } from "./store.ts";
+import type {
+  NewWatch,
+  StoredWatch,
+  StoreEngine,
+  SweepResult,
+  WatchStore,
+  WatchUpdate,
+} from "./store.ts";
+import { callStore, StorePause } from "./store_calls.ts";
 import { sleep } from "../../src/internal/deadline.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
 
-/** Cancellations of one watch, each after a conflict with a step. */
+/** Changes of one watch, each after a conflict with a step. */
 const MAX_UPDATE_TRIES = 100;
 /** Watches whose process died are found at most this late. */
 const MAX_SLEEP_MS = 30_000;
 const MIN_SLEEP_MS = 5;
-/** Delays after failures of the store. */
-const MIN_BACKOFF_MS = 1_000;
-const MAX_BACKOFF_MS = 60_000;
-const LOG_INTERVAL_MS = 1_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Options of {@linkcode WatchLoop}. The store has the clock. */
 export type LoopOptions = Omit<StepOptions, "now">;
 
+/** A sweep, or the loop, that starts steps. */
+interface Starter {
+  /** Cuts off the steps. */
+  readonly cutOff?: AbortSignal;
+  readonly steps: Set<Promise<void>>;
+  polled: number;
+  delivered: number;
+}
+
 interface PassResult {
   /** Number of due entries found. */
-  found: number;
-  /** Time at which the next watch is due. */
-  nextAt: number;
+  readonly found: number;
+  /** Milliseconds until the next watch is due. */
+  readonly wait: number;
 }
+
+const NO_STEPS = { polled: 0, delivered: 0 };
 
 function tooManyWatches(maxWatches: number): HttpProblem {
   return new HttpProblem("watches-unavailable", `${maxWatches} watches are open, the maximum`, {
@@ -40,83 +56,103 @@ function tooManyWatches(maxWatches: number): HttpProblem {
 }
 
 /** Watches in a store. Polls and delivers only while {@linkcode WatchLoop.run} or `sweep` runs. */
-export class WatchLoop implements WatchEngine {
-  readonly #store: WatchStore;
+export class WatchLoop implements StoreEngine {
+  readonly store: WatchStore;
   readonly #config: Config;
   readonly #step: Step;
   readonly #log: (entry: WatchLogEntry) => void;
   readonly #leaseMs: number;
   readonly #pools = new Pools();
+  readonly #pause: StorePause;
   readonly #running = new Set<Promise<void>>();
   #pass: Promise<PassResult> | undefined;
   /** `true` if due watches wait for a free slot. */
   #hasBacklog = false;
-  #failures = 0;
-  #pausedUntil = -Infinity;
-  #loggedAt = -Infinity;
   #wakeController = new AbortController();
+  /** Times on the monotonic clock. */
   #sleepsUntil = -Infinity;
   #wakeAt = Infinity;
 
   constructor(store: WatchStore, config: Config, options: LoopOptions = {}) {
     const { log = writeLogEntry } = options;
-    this.#store = store;
+    this.store = store;
     this.#config = config;
     this.#step = createStep(config, { ...options, now: () => store.now() });
     this.#log = log;
+    this.#pause = new StorePause(log);
     this.#leaseMs = 2 * maxStepMs(config) + 10_000; // a poll, and the delivery of its event
   }
 
   async start({ key, ...fields }: NewWatch): Promise<Watch> {
-    const create = (id: string) => newWatch({ id, ...fields }, this.#store.now());
-    const watch = await this.#store.start(key, create);
+    const create = (id: string) => newWatch({ id, ...fields }, this.store.now());
+    const watch = await callStore(() => this.store.start(key, create));
     if (!watch) throw tooManyWatches(this.#config.maxWatches ?? 10_000);
     if (isActive(watch)) this.#wakeBy(watch.dueAt);
     return watch;
   }
 
   async status(id: string): Promise<Watch | undefined> {
-    return (await this.#store.get(id))?.watch;
+    return (await callStore(() => this.store.get(id)))?.watch;
   }
 
   async cancel(id: string): Promise<Watch | undefined> {
+    return await this.update(id, (watch) => cancelled(watch, this.store.now()));
+  }
+
+  async update(id: string, change: (watch: Watch) => Watch): Promise<Watch | undefined> {
     for (let tries = 0; tries < MAX_UPDATE_TRIES; tries++) {
-      const stored = await this.#store.get(id);
-      if (!stored || !isActive(stored.watch)) return stored?.watch;
-      const watch = cancelled(stored.watch, this.#store.now());
-      if (await this.#store.save(stored, { ...stored, watch })) return watch;
+      const stored = await callStore(() => this.store.get(id));
+      if (!stored) return undefined;
+      const watch = change(stored.watch);
+      if (watch === stored.watch) return watch;
+      const update = { watch, claimableAt: watch.dueAt };
+      if (!await callStore(() => this.store.save(stored, update))) continue;
+      if (isActive(watch)) this.#wakeBy(watch.dueAt);
+      return watch;
     }
     throw new Error("too many conflicts with other processes");
   }
 
   async ping(): Promise<void> {
-    await this.#store.ping();
+    await this.store.ping();
   }
 
-  /**
-   * Takes the steps that are due, including those that become due meanwhile.
-   *
-   * @param until time after which no step starts, in ms since 1970
-   */
-  async sweep(until = Infinity): Promise<void> {
-    while (this.#store.now() < until) {
-      const { found } = await this.#startDue();
-      if (found > 0) continue;
-      if (this.#running.size === 0) return;
-      await Promise.race(this.#running);
+  async sweep(limit = Infinity): Promise<SweepResult> {
+    const cutOff = new AbortController();
+    const starter = { cutOff: cutOff.signal, steps: new Set<Promise<void>>(), ...NO_STEPS };
+    const { promise: end, resolve } = Promise.withResolvers<void>();
+    const timer = limit > MAX_TIMER_MS ? undefined : setTimeout(() => {
+      cutOff.abort();
+      resolve();
+    }, limit);
+    try {
+      while (!cutOff.signal.aborted) {
+        const { found } = await this.#startDue(starter);
+        if (found > 0) continue;
+        if (this.#running.size === 0) break;
+        await Promise.race([end, ...this.#running]);
+      }
+      await Promise.all(starter.steps);
+    } finally {
+      clearTimeout(timer);
     }
-    await Promise.all(this.#running);
+    const { polled, delivered } = starter;
+    return { polled, delivered };
   }
 
   /** Sweeps whenever a watch is due, until the signal aborts; then waits for the steps in progress. */
   async run(signal: AbortSignal): Promise<void> {
+    const starter = { steps: new Set<Promise<void>>(), ...NO_STEPS };
     while (!signal.aborted) {
       this.#wakeController = new AbortController();
       this.#wakeAt = Infinity;
-      const { nextAt } = await this.#startDue();
-      const dueIn = Math.min(nextAt, this.#wakeAt) - this.#store.now();
-      const wait = Math.min(Math.max(MIN_SLEEP_MS, dueIn), MAX_SLEEP_MS);
-      this.#sleepsUntil = this.#store.now() + wait;
+      const pass = await this.#startDue(starter);
+      const now = performance.now();
+      const wait = Math.min(
+        Math.max(MIN_SLEEP_MS, Math.min(pass.wait, this.#wakeAt - now)),
+        MAX_SLEEP_MS,
+      );
+      this.#sleepsUntil = now + wait;
       await sleep(wait, AbortSignal.any([signal, this.#wakeController.signal])).catch(() => {});
       this.#sleepsUntil = -Infinity;
     }
@@ -125,37 +161,39 @@ export class WatchLoop implements WatchEngine {
 
   /** Makes `run` look for due watches at the given time, if it would sleep longer. */
   #wakeBy(dueAt: number): void {
-    const at = Math.max(dueAt, this.#pausedUntil);
+    const wait = Math.max(dueAt - this.store.now(), this.#pause.remaining);
+    const at = performance.now() + wait;
     this.#wakeAt = Math.min(this.#wakeAt, at);
     if (at < this.#sleepsUntil) this.#wakeController.abort();
   }
 
   /** Starts the due steps for which there are slots. Concurrent callers share one pass. */
-  #startDue(): Promise<PassResult> {
-    return this.#pass ??= this.#tryStartDue().finally(() => this.#pass = undefined);
+  #startDue(starter: Starter): Promise<PassResult> {
+    return this.#pass ??= this.#tryStartDue(starter).finally(() => this.#pass = undefined);
   }
 
-  async #tryStartDue(): Promise<PassResult> {
-    if (this.#store.now() < this.#pausedUntil) return { found: 0, nextAt: this.#pausedUntil };
+  async #tryStartDue(starter: Starter): Promise<PassResult> {
+    if (this.#pause.remaining > 0) return { found: 0, wait: this.#pause.remaining };
     try {
       let found = 0;
-      let nextAt = Infinity;
+      let wait = Infinity;
       this.#hasBacklog = false;
-      for (const [queue, dueAt] of await this.#store.nextDueAt()) {
-        if (dueAt <= this.#store.now()) found += await this.#claim(queue);
-        else nextAt = Math.min(nextAt, dueAt);
+      for (const [queue, dueAt] of await callStore(() => this.store.nextDueAt())) {
+        const dueIn = dueAt - this.store.now();
+        if (dueIn <= 0) found += await this.#claim(queue, starter);
+        else wait = Math.min(wait, dueIn);
       }
-      this.#failures = 0;
-      return { found, nextAt: found > 0 ? this.#store.now() : nextAt };
+      this.#pause.reset();
+      return { found, wait: found > 0 ? 0 : wait };
     } catch (error) {
-      this.#handleFailure(error);
-      return { found: 0, nextAt: this.#pausedUntil };
+      this.#pause.handleFailure(error);
+      return { found: 0, wait: this.#pause.remaining };
     }
   }
 
   /** Claims due watches of a queue and starts their steps. Returns the number of entries found. */
-  async #claim(queue: string): Promise<number> {
-    const slots = this.#pools.reserve(queue);
+  async #claim(queue: string, starter: Starter): Promise<number> {
+    const slots = starter.cutOff?.aborted ? 0 : this.#pools.reserve(queue);
     if (slots === 0) {
       this.#hasBacklog = true;
       return 0;
@@ -163,16 +201,11 @@ export class WatchLoop implements WatchEngine {
     let unused = slots;
     try {
       const options = { queue, limit: slots, leaseMs: this.#leaseMs };
-      const { claimed, found, unreadable } = await this.#store.claim(options);
-      for (const id of unreadable) {
-        const error = "watches: the stored state is unreadable and was set aside";
-        const time = new Date(this.#store.now()).toISOString();
-        this.#log({ time, watch: sanitizeText(id), error });
-      }
+      const { claimed, found, unreadable } = await callStore(() => this.store.claim(options));
+      for (const id of unreadable) this.#logUnreadable(id);
       for (const stored of claimed) {
         unused--;
-        const step = this.#process(stored).finally(() => this.#running.delete(step));
-        this.#running.add(step);
+        this.#track(starter, this.#process(stored, starter));
       }
       return found;
     } finally {
@@ -180,19 +213,36 @@ export class WatchLoop implements WatchEngine {
     }
   }
 
+  #logUnreadable(id: string): void {
+    const error = "watches: the stored state is unreadable and was set aside";
+    this.#log({ time: new Date(this.store.now()).toISOString(), watch: sanitizeText(id), error });
+  }
+
+  #track({ steps }: Starter, work: Promise<void>): void {
+    const step = work.finally(() => {
+      this.#running.delete(step);
+      steps.delete(step);
+    });
+    this.#running.add(step);
+    steps.add(step);
+  }
+
   /** Takes a claimed watch to its next wait. Never rejects. */
-  async #process(claimed: StoredWatch): Promise<void> {
+  async #process(claimed: StoredWatch, starter: Starter): Promise<void> {
     let stored: StoredWatch | undefined = claimed;
     let slot: string | undefined = queueOf(claimed.watch);
     try {
       while (stored && slot !== undefined) {
-        const { watch, timedOut } = await this.#step(stored.watch);
+        const before = stored;
+        const { watch, timedOut } = await this.#step(before.watch, starter.cutOff);
+        starter.polled += watch.polls - before.watch.polls;
+        starter.delivered += countChanges(before.watch, watch).delivered;
         this.#pools.setSlow(slot, timedOut);
-        const next = this.#nextSlot(watch);
+        const next = starter.cutOff?.aborted ? undefined : this.#nextSlot(watch);
         // the event is saved before it is delivered
         const claimableAt = next === undefined ? watch.dueAt : claimed.claimableAt;
         try {
-          stored = await this.#store.save(stored, { watch, claimableAt, timedOut });
+          stored = await this.#save(before, { watch, claimableAt, timedOut });
         } finally {
           this.#release(slot);
           slot = next;
@@ -200,9 +250,23 @@ export class WatchLoop implements WatchEngine {
         if (stored && isActive(watch) && slot === undefined) this.#wakeBy(watch.dueAt);
       }
     } catch (error) {
-      this.#handleFailure(error);
+      this.#pause.handleFailure(error);
     } finally {
       if (slot !== undefined) this.#release(slot);
+    }
+  }
+
+  /** Saves the result of a step; tries again while the lease lasts, so that no event is sent twice. */
+  async #save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined> {
+    for (;;) {
+      try {
+        return await callStore(() => this.store.save(stored, update));
+      } catch (error) {
+        this.#pause.handleFailure(error);
+        const wait = this.#pause.remaining;
+        if (this.store.now() + wait >= stored.claimableAt) throw error;
+        await sleep(wait);
+      }
     }
   }
 
@@ -215,19 +279,6 @@ export class WatchLoop implements WatchEngine {
 
   #release(queue: string): void {
     this.#pools.release(queue);
-    if (this.#hasBacklog) this.#wakeBy(this.#store.now());
-  }
-
-  /** Pauses the loop after a failure of the store, twice as long after each failure in a row. */
-  #handleFailure(error: unknown): void {
-    const now = this.#store.now();
-    if (now >= this.#pausedUntil) {
-      const delay = Math.min(MIN_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
-      this.#pausedUntil = now + delay;
-    }
-    if (now < this.#loggedAt + LOG_INTERVAL_MS) return;
-    this.#loggedAt = now;
-    const message = sanitizeText(`watches: ${error instanceof Error ? error.message : "failed"}`);
-    this.#log({ time: new Date(now).toISOString(), error: message });
+    if (this.#hasBacklog) this.#wakeBy(this.store.now());
   }
 }

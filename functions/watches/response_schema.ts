@@ -22,6 +22,40 @@ export const WatchBody = v.object({
 /** A watch. */
 export type WatchBody = v.InferOutput<typeof WatchBody>;
 
+/** A watch in a list, with the callback's URL up to its query. */
+export const WatchItem = v.object({
+  ...WatchBody.entries,
+  callback_url: v.string(),
+  created_at: v.pipe(v.string(), v.isoTimestamp()),
+  due_at: v.pipe(v.string(), v.isoTimestamp()),
+});
+/** A watch in a list. */
+export type WatchItem = v.InferOutput<typeof WatchItem>;
+
+/** `GET /watches`: a page of watches, the newest first. */
+export const WatchList = v.object({
+  watches: v.array(WatchItem),
+  next_cursor: v.nullable(v.string()),
+});
+
+const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+/** `GET /watches/stats`: `delivered`, `failed` and `timed_out` count since the store was created. */
+export const WatchStats = v.object({
+  open: Count,
+  due: Count,
+  oldest_due_s: Count,
+  delivered: Count,
+  failed: Count,
+  hosts: v.record(
+    v.string(),
+    v.object({ open: Count, delivered: Count, failed: Count, timed_out: Count }),
+  ),
+});
+
+/** `POST /watches/sweep`: the steps taken, and the watches that are still due. */
+export const WatchSweep = v.object({ polled: Count, delivered: Count, remaining: Count });
+
 /** Event of a watch: a Standard Webhooks event with the response of `/resolve` as its data. */
 export const WatchEvent = v.object({
   type: WatchBody.entries.event.wrapped.entries.type,

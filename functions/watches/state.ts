@@ -48,6 +48,8 @@ export interface Watch {
   readonly event?: WatchEnd;
   /** Number of deliveries. */
   readonly attempts: number;
+  /** The last request to deliver the event again, and the number of deliveries before it. */
+  readonly redelivery?: { readonly at: number; readonly attempts: number };
   /** Status of the last delivery; 0 without a response. */
   readonly lastStatus?: number;
 }
@@ -126,13 +128,15 @@ export function isWatch(value: unknown): value is Watch {
   if (!isRecord(value) || value.version !== STATE_VERSION || !STATES.includes(value.state)) {
     return false;
   }
-  const { ids, event, last, callbackUrl, consecutiveMisses } = value;
+  const { ids, event, last, redelivery, callbackUrl, consecutiveMisses } = value;
   return TEXTS.every((name) => typeof value[name] === "string") &&
     [...NUMBERS.map((name) => value[name]), consecutiveMisses].every(Number.isFinite) &&
     URL.canParse(String(callbackUrl)) &&
     isRecord(ids) &&
     [ids.organizationId, ids.workspaceId, ids.taskId].every((id) => typeof id === "string") &&
     (event === undefined || isRecord(event) && Number.isFinite(event.endedAt)) &&
+    (redelivery === undefined ||
+      isRecord(redelivery) && [redelivery.at, redelivery.attempts].every(Number.isFinite)) &&
     (last === undefined || isRecord(last) && isRecord(last.task) && isRecord(last.task.info));
 }
 
@@ -250,15 +254,23 @@ export function afterDelivery(
   { now, random }: StepInputs,
 ): Watch {
   const attempts = watch.attempts + 1;
+  const { redelivery, event } = watch;
   const tried: Watch = { ...watch, attempts, lastStatus: status, updatedAt: now };
   if (status >= 200 && status < 300) {
-    return { ...tried, state: watch.event?.type === "task.expired" ? "expired" : "delivered" };
+    return { ...tried, state: event?.type === "task.expired" ? "expired" : "delivered" };
   }
-  const end = (watch.event?.endedAt ?? now) + MAX_DELIVERY_MS;
+  const end = (redelivery?.at ?? event?.endedAt ?? now) + MAX_DELIVERY_MS;
   if (status === 410 || now >= end) return { ...tried, state: "failed" };
-  const backoff = Math.min(FIRST_RETRY_MS * 2 ** (attempts - 1), MAX_RETRY_MS);
+  const failures = attempts - (redelivery?.attempts ?? 0);
+  const backoff = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MAX_RETRY_MS);
   const asked = status === 429 || status === 503 ? retryAfter : 0;
   return { ...tried, dueAt: Math.min(now + Math.max(backoff * (1 + 0.1 * random), asked), end) };
+}
+
+/** Returns a watch that has ended, open again so that its event is delivered once more. */
+export function redelivered(watch: Watch, now: number): Watch {
+  const redelivery = { at: now, attempts: watch.attempts };
+  return { ...watch, state: "watching", redelivery, dueAt: now, updatedAt: now };
 }
 
 /** Returns the watch after its cancellation; unchanged if it has ended. */

@@ -5,7 +5,7 @@ import type { Config } from "../config.ts";
 import { writeLogEntry } from "../http/log.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { TaskIds } from "../http/task_ids.ts";
-import { statusPagePath, taskBody, upstreamProblem } from "../task/response.ts";
+import { statusPageUrl, taskBody, upstreamProblem } from "../task/response.ts";
 import { unloadedTask } from "../task/shared_poll.ts";
 import { deliver, isAllowedCallback } from "./callback.ts";
 import {
@@ -56,8 +56,8 @@ export interface StepResult {
   readonly timedOut: boolean;
 }
 
-/** Takes an open watch one step; never rejects because of a poll or a delivery. */
-export type Step = (watch: Watch) => Promise<StepResult>;
+/** Takes an open watch one step; never rejects. An abort ends a request, as without a response. */
+export type Step = (watch: Watch, signal?: AbortSignal) => Promise<StepResult>;
 
 /** Returns the maximum duration of a step, in ms. */
 export function maxStepMs({ timeout }: Config): number {
@@ -77,7 +77,8 @@ function isAllowed(
 export function createStep(config: Config, options: StepOptions = {}): Step {
   const { fetch, callbackFetch, now = Date.now, random = Math.random, log = writeLogEntry } =
     options;
-  const { timeout, basePath, callbackHosts = [], linkSecrets: secrets = [], linkTtl: ttl } = config;
+  const { timeout, publicUrl = config.basePath, callbackHosts = [] } = config;
+  const { linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
 
@@ -88,14 +89,15 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     return isAllowedCallback(new URL(callbackUrl), callbackHosts) ? undefined : "HOST_REMOVED";
   }
 
-  async function pollOnce(watch: Watch): Promise<PollOutcome> {
+  async function pollOnce(watch: Watch, signal?: AbortSignal): Promise<PollOutcome> {
     const task = unloadedTask(watch.ids, { credentials, fetch });
     try {
-      await task.load({ timeout, requestTimeout: timeout, retries: 0 });
+      await task.load({ timeout, requestTimeout: timeout, retries: 0, signal });
       return { answer: await taskBody(task, { now: now() }), retryAfter: task.retryAfter };
     } catch (error) {
       const problem = error instanceof HttpProblem ? error : upstreamProblem(error);
       const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter : undefined;
+      if (signal?.aborted) return { problem: "upstream-timeout" };
       return { problem: problem?.type ?? "internal-error", retryAfter };
     }
   }
@@ -108,7 +110,7 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     const task = unloadedTask(ids, { credentials, fetch });
     const data = last ?? { status: "unknown", task: task.toDict() };
     // sign the link now: links expire sooner than deliveries
-    const link = links && { status: await statusPagePath(task, links, basePath) };
+    const link = links && { status: await statusPageUrl(task, links, publicUrl) };
     return {
       type,
       timestamp: new Date(endedAt).toISOString(),
@@ -116,23 +118,24 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     };
   }
 
-  async function takeStep(watch: Watch): Promise<StepResult> {
+  async function takeStep(watch: Watch, signal?: AbortSignal): Promise<StepResult> {
     const reason = checkSettings(watch);
     if (reason) return { watch: ended(watch, reason, now()), timedOut: false };
     if (!watch.event) {
-      const outcome = await pollOnce(watch);
+      const outcome = await pollOnce(watch, signal);
       const inputs = { now: now(), random: random() };
       return { watch: afterPoll(watch, outcome, inputs), timedOut: false };
     }
     const { callbackUrl: url, eventId: id } = watch;
-    const delivery = { url, id, event: await toWatchEvent(watch, watch.event), now: now() };
+    const event = await toWatchEvent(watch, watch.event);
+    const delivery = { url, id, event, now: now(), signal };
     const outcome = await deliver(delivery, callbackHosts, callbackFetch);
     const inputs = { now: now(), random: random() };
     return { watch: afterDelivery(watch, outcome, inputs), timedOut: outcome.timedOut };
   }
 
-  return async (watch) => {
-    const result = await takeStep(watch);
+  return async (watch, signal) => {
+    const result = await takeStep(watch, signal);
     const { id, state, reason, event, polls, attempts, lastStatus, updatedAt } = result.watch;
     if (event || reason) {
       const time = new Date(updatedAt).toISOString();

@@ -30,6 +30,33 @@ export interface WatchEngine {
   ping?(): Promise<void>;
 }
 
+/** Steps that a sweep took. */
+export interface SweepResult {
+  /** Number of polls. */
+  readonly polled: number;
+  /** Number of events that a receiver accepted. */
+  readonly delivered: number;
+}
+
+/** An engine that works on a store. */
+export interface StoreEngine extends WatchEngine {
+  /** The store. */
+  readonly store: WatchStore;
+  /**
+   * Changes a watch, repeatedly while others change it too. Returns `undefined` if the id is unknown.
+   *
+   * @param change returns the new state, or the same object for no change; may throw
+   */
+  update(id: string, change: (watch: Watch) => Watch): Promise<Watch | undefined>;
+  /**
+   * Takes the steps that are due. After `limit` ms it starts no more and cuts off those in progress,
+   * which count as attempts without a response.
+   *
+   * @param limit maximum duration in ms. @default Infinity
+   */
+  sweep(limit?: number): Promise<SweepResult>;
+}
+
 /** A watch in a store. */
 export interface StoredWatch {
   readonly watch: Watch;

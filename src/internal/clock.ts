@@ -54,3 +54,14 @@ export function startAge(clock: Clock): (created: Date | null) => number {
     return clock.elapsed() - startedAt;
   };
 }
+
+/**
+ * Starts a clock in ms since 1970 that follows the wall clock forward, also while the system sleeps, but
+ * never back.
+ */
+export function startWallClock(): () => number {
+  const { elapsedWithSleep } = startClock();
+  const startedAt = Date.now();
+  let latest = startedAt;
+  return () => latest = Math.max(latest, Math.floor(startedAt + elapsedWithSleep()));
+}

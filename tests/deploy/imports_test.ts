@@ -140,7 +140,13 @@ const TABLE: Row[] = [
 
 /** Modules that the endpoint loads only by `import()`. */
 const ON_DEMAND = inFunctions(
-  ...["status_page/page.ts", "http/problem_docs.ts", "http/metrics.ts", "openapi.json"],
+  ...[
+    "status_page/page.ts",
+    "http/cors.ts",
+    "http/problem_docs.ts",
+    "http/metrics.ts",
+    "openapi.json",
+  ],
 );
 
 interface Import {

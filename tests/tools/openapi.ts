@@ -10,7 +10,14 @@ import { Health } from "../../functions/http/problem_schema.ts";
 import { ResolveRequest } from "../../functions/task/request_schema.ts";
 import { Finished, Running, TaskBody, TaskProblem } from "../../functions/task/response_schema.ts";
 import { WatchRequest } from "../../functions/watches/request_schema.ts";
-import { WatchBody, WatchEvent } from "../../functions/watches/response_schema.ts";
+import {
+  WatchBody,
+  WatchEvent,
+  WatchList,
+  WatchStats,
+  WatchSweep,
+} from "../../functions/watches/response_schema.ts";
+import { WATCH_STATES } from "../../functions/watches/state.ts";
 import { answers } from "./openapi_examples.ts";
 
 type Json = Record<string, unknown>;
@@ -31,6 +38,9 @@ const schemas = toJsonSchemaDefs(
       WatchRequest,
       WatchRequestEvent: webhookEventSchema(WatchRequest),
       WatchEvent,
+      WatchList,
+      WatchStats,
+      WatchSweep,
     },
   },
   { overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}` },
@@ -88,6 +98,19 @@ const watch = (description: string, headers?: Json) => ({
   description,
   ...(headers && { headers }),
   ...json(ref("Watch")),
+});
+
+/** Note on the routes that need an engine with a store. */
+const OPERATORS = "404 on Cloudflare, whose watches cannot be listed.";
+
+const sweep = (operationId: string) => ({
+  operationId,
+  summary: `Poll and deliver what is due, for at most RESOLVE_SWEEP_MS. ${OPERATORS}`,
+  security: [{ bearer: [] }],
+  responses: {
+    200: { description: "The steps taken.", ...json(ref("WatchSweep")) },
+    ...problems(401, 404, 405, 500, 503),
+  },
 });
 
 const SIGNED = { webhookId: [], webhookTimestamp: [], webhookSignature: [] };
@@ -202,6 +225,25 @@ const document = {
       },
     },
     "/watches": {
+      get: {
+        operationId: "listWatches",
+        summary: `List watches, the newest first. ${OPERATORS}`,
+        parameters: [
+          parameter("state", "query", { schema: { type: "string", enum: WATCH_STATES } }),
+          parameter("limit", "query", {
+            schema: { type: "integer", minimum: 1, maximum: 200, default: 50 },
+          }),
+          parameter("cursor", "query", {
+            description: "`next_cursor` of the page before.",
+            schema: { type: "string" },
+          }),
+        ],
+        security: [{ bearer: [] }],
+        responses: {
+          200: { description: "A page of watches.", ...json(ref("WatchList")) },
+          ...problems(400, 401, 404, 405, 500, 503),
+        },
+      },
       post: {
         operationId: "createWatch",
         summary:
@@ -231,6 +273,34 @@ const document = {
               },
             },
           },
+        },
+      },
+    },
+    "/watches/stats": {
+      get: {
+        operationId: "getWatchStats",
+        summary: `Get the figures of all watches and of each callback host. ${OPERATORS}`,
+        security: [{ bearer: [] }],
+        responses: {
+          200: { description: "Figures of the watches.", ...json(ref("WatchStats")) },
+          ...problems(401, 404, 405, 500, 503),
+        },
+      },
+    },
+    "/watches/sweep": {
+      get: sweep("sweepWatchesByGet"),
+      post: sweep("sweepWatches"),
+    },
+    "/watches/{id}/redeliver": {
+      post: {
+        operationId: "redeliverWatch",
+        summary:
+          `Deliver the event of a watch that has ended again, with the same webhook-id. ${OPERATORS}`,
+        parameters: [parameter("id", "path", { schema: { type: "string" } })],
+        security: [{ bearer: [] }],
+        responses: {
+          202: watch("The watch is open again."),
+          ...problems(401, 404, 405, 409, 500, 503),
         },
       },
     },

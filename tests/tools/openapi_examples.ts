@@ -2,13 +2,12 @@
 import { createApp } from "../../functions/app.ts";
 import { lazyHandler } from "../../functions/lazy_handler.ts";
 import { PROBLEMS, type ProblemType } from "../../functions/http/problem.ts";
-import { cancelled, newWatch, type Watch } from "../../functions/watches/state.ts";
-import { createStep } from "../../functions/watches/step.ts";
+import { WatchLoop } from "../../functions/watches/loop.ts";
 import { createWatches } from "../../functions/watches/routes.ts";
-import type { WatchEngine } from "../../functions/watches/store.ts";
 // loaded late by the app: while the clock stands still, a file would not come in time
 import "../../functions/http/problem_docs.ts";
 import "../../functions/status_page/page.ts";
+import "../../functions/watches/operator_routes.ts";
 import {
   captureConsole,
   type Endpoint,
@@ -20,6 +19,7 @@ import {
   TASK_PATH,
 } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
+import { MemoryStore } from "../helpers/memory_store.ts";
 import { configWith } from "../helpers/watches.ts";
 
 /** An answer to show. */
@@ -58,33 +58,28 @@ const look = (task: Record<string, unknown>) => async () => {
   hold(endpoint, task);
   return await endpoint.send(links.status, { headers: { ...headers, accept: "application/json" } });
 };
-/** A watch that is begun, and what is asked of it once it has been told. */
-const watching = (method?: "GET" | "DELETE", broken = false) => async ({ platform }: Endpoint) => {
+/** Response to `POST /watches`, or to a request about that watch after its steps. */
+const watching = (
+  request?: (location: string) => string,
+  { broken = false, sweeps = 1 } = {},
+) =>
+async ({ platform }: Endpoint) => {
   const config = configWith("hooks.example");
+  const store = new MemoryStore();
+  if (broken) store.start = () => Promise.reject(new Error());
   const callbackFetch = () => Promise.resolve(new Response(null, { status: 204 }));
-  const step = createStep(config, { fetch: platform.fetch, callbackFetch, log: () => {} });
-  let kept: Watch | undefined;
-  const engine: WatchEngine = {
-    async start({ key, ...order }) {
-      if (broken) throw new Error();
-      return await Promise.resolve(kept = newWatch({ id: `${key}-0`, ...order }, Date.now()));
-    },
-    async status() {
-      if (!kept) return undefined;
-      const { watch } = await step(kept);
-      return (await step(watch)).watch;
-    },
-    cancel: () => Promise.resolve(kept && cancelled(kept, Date.now())),
-  };
-  const app = createApp(config, { watches: createWatches(config, engine), log() {} });
+  const loop = new WatchLoop(store, config, { fetch: platform.fetch, callbackFetch, log() {} });
+  const app = createApp(config, { watches: createWatches(config, loop), log() {} });
   const authorized = { ...headers, authorization: `Bearer ${KEY}` };
   const order = { ...IDS, callback_url: "https://hooks.example/ended" };
-  const begun = await app.request("/watches", post(order, { headers: authorized }));
-  if (!method) return begun;
-  const { location } = await begun.json();
+  const created = await app.request("/watches", post(order, { headers: authorized }));
+  if (!request) return created;
+  const { location } = await created.json();
   const body = { id: IDS.task_id, name: "train churn model", created: Date.now(), ...SUCCESS };
   platform.inject(() => Response.json(body));
-  return await app.request(location, { method, headers: authorized });
+  for (let sweep = 0; sweep < sweeps; sweep++) await loop.sweep();
+  const [method = "", path = ""] = request(location).split(" ");
+  return await app.request(path, { method, headers: authorized });
 };
 const upstream = (answer: () => Response | Promise<Response>) => (endpoint: Endpoint) => {
   endpoint.platform.inject(answer);
@@ -118,8 +113,37 @@ const ANSWERS: Example[] = [
   { name: "status-page-success", operation: "getStatusPage", status: 200, ask: look(SUCCESS) },
   { name: "status-page-running", operation: "getStatusPage", status: 202, ask: look(RUNNING) },
   { name: "watch-created", operation: "createWatch", status: 202, ask: watching() },
-  { name: "watch", operation: "getWatch", status: 200, ask: watching("GET") },
-  { name: "watch-cancelled", operation: "cancelWatch", status: 200, ask: watching("DELETE") },
+  { name: "watch", operation: "getWatch", status: 200, ask: watching((path) => `GET ${path}`) },
+  {
+    name: "watch-cancelled",
+    operation: "cancelWatch",
+    status: 200,
+    ask: watching((path) => `DELETE ${path}`, { sweeps: 0 }),
+  },
+  {
+    name: "watch-redelivered",
+    operation: "redeliverWatch",
+    status: 202,
+    ask: watching((path) => `POST ${path}/redeliver`),
+  },
+  {
+    name: "watches",
+    operation: "listWatches",
+    status: 200,
+    ask: watching(() => "GET /watches?limit=1"),
+  },
+  {
+    name: "watch-stats",
+    operation: "getWatchStats",
+    status: 200,
+    ask: watching(() => "GET /watches/stats"),
+  },
+  ...["sweepWatches", "sweepWatchesByGet"].map((operation) => ({
+    name: "sweep",
+    operation,
+    status: 200,
+    ask: watching(() => "POST /watches/sweep", { sweeps: 0 }),
+  })),
   { name: "health", operation: "health", status: 200, ask: get("/health") },
   { name: "ready", operation: "ready", status: 200, ask: get("/ready") },
   {
@@ -139,6 +163,7 @@ const PROBLEM_ANSWERS: Record<ProblemType, Example["ask"]> = {
   "not-found": refused(404),
   "method-not-allowed": get("/resolve"),
   "request-timeout": ({ bearer }) => bearer("", { headers, body: new ReadableStream() }),
+  "conflict": watching((path) => `POST ${path}/redeliver`, { sweeps: 0 }),
   "content-too-large": ({ bearer }) => bearer(" ".repeat(20_001), { headers }),
   "unsupported-media-type": ({ bearer }) =>
     bearer("", { headers: { ...headers, "content-type": "text/plain" } }),
@@ -165,7 +190,7 @@ const PROBLEM_ANSWERS: Record<ProblemType, Example["ask"]> = {
     new Response(null, { status: 429, headers: { "retry-after": "5" } })
   ),
   "task-pending": resolve(RUNNING, { pending: "retry" }),
-  "watches-unavailable": watching(undefined, true),
+  "watches-unavailable": watching(undefined, { broken: true }),
   "upstream-timeout": upstream(() => new Promise<Response>(() => {})),
 };
 

@@ -337,15 +337,6 @@ Deno.test("run wakes when a single watch is due, not when its lease ends", async
   assertEquals(setup.problems, []);
 });
 
-Deno.test("a sweep starts no step after its end", async () => {
-  await using setup = await setUp();
-  await setup.begin({});
-  await setup.watches.sweep(setup.now);
-  assertEquals(setup.platform.count(), 0);
-  await setup.watches.sweep(setup.now + 1);
-  assertEquals(setup.platform.count(), 1);
-});
-
 Deno.test("index entries without a watch are removed", async () => {
   await using setup = await setUp();
   const { id } = await setup.begin({});

@@ -157,7 +157,7 @@ Deno.test("two sweeps and a running loop exceed no limit together", async () => 
   await Promise.all(Array.from({ length: 1_000 }, (_, n) => loop.start(order(n))));
   const stop = new AbortController();
   const running = loop.run(stop.signal);
-  const sweeps = [loop.sweep(clock.now + 3_000), loop.sweep(clock.now + 3_000)];
+  const sweeps = [loop.sweep(3_000), loop.sweep(3_000)];
   await clock.runUntil(Promise.all(sweeps));
   stop.abort();
   await clock.runUntil(running);
@@ -304,4 +304,46 @@ Deno.test("Retry-After of a receiver delays the next delivery", async () => {
   await loop.start(order(1));
   await runFor(clock, loop, 39_000);
   assertEquals(times.map((time) => Math.round(time / 1_000)), [0, 20]);
+});
+
+Deno.test("a sweep at its limit starts no step and cuts off those in progress", async () => {
+  using clock = new FakeClock();
+  const hang = (signal: AbortSignal | null | undefined) =>
+    new Promise<Response>((_resolve, reject) =>
+      signal?.addEventListener("abort", () => reject(signal.reason))
+    );
+  let polls = 0;
+  const loop = createLoop(new MemoryStore(), {
+    fetch: (url, init) =>
+      Number(url.split("-").at(-1)) > 100 ? tasks("success")(url) : (polls++, hang(init?.signal)),
+    callbackFetch: (_url, init) => hang(init?.signal),
+  });
+  const toPoll = await Promise.all(Array.from({ length: 70 }, (_, n) => loop.start(order(n))));
+  const start = clock.now;
+  const toDeliver = await loop.start(order(101));
+  const result = await clock.runUntil(loop.sweep(3_000));
+  assertEquals([clock.now - start, polls, result], [3_000, 64, { polled: 64, delivered: 0 }]);
+  const { due } = await loop.store.stats();
+  assertEquals(due, 7);
+  const polled = await Promise.all(toPoll.map(({ id }) => loop.status(id)));
+  assertEquals(polled.filter((watch) => watch?.polls === 1).length, 64);
+  assert(polled.every((watch) => watch?.consecutiveMisses === 0));
+  assertEquals((await loop.status(toDeliver.id))?.polls, 0);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a delivery that a sweep cuts off counts as an attempt without a response", async () => {
+  using clock = new FakeClock();
+  const loop = createLoop(new MemoryStore(), {
+    fetch: tasks("success"),
+    callbackFetch: (_url, init) =>
+      new Promise((_resolve, reject) => {
+        init?.signal?.addEventListener("abort", () => reject(new Error("aborted")));
+      }),
+  });
+  const { id } = await loop.start(order(1));
+  assertEquals(await clock.runUntil(loop.sweep(3_000)), { polled: 1, delivered: 0 });
+  const watch = await loop.status(id);
+  assertEquals([watch?.state, watch?.attempts, watch?.lastStatus], ["watching", 1, 0]);
+  assertEquals((await loop.store.stats()).hosts.get(HOST)?.timedOut, 0);
 });
