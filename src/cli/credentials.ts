@@ -1,15 +1,19 @@
 /** The token and the instance of the command line. Internal. */
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { Credentials, DeepintCredentialsError } from "../../mod.ts";
+import { Credentials, type CredentialsBuildOptions, DeepintCredentialsError } from "../../mod.ts";
 import { parseIni } from "../internal/ini.ts";
 
-/** Reads the credentials file, which the client reads under Deno only. */
-async function readCredentialsFile(): Promise<Record<string, string>> {
-  const { HOME, USERPROFILE } = process.env;
-  const home = HOME || USERPROFILE;
-  if (!home || "Deno" in globalThis) return {};
-  return await readFile(`${home}/.deepint.ini`, "utf8").then(parseIni, () => ({}));
+/** Finds what the client finds under Deno only: the values of the credentials file. */
+async function readNodeSettings(): Promise<CredentialsBuildOptions> {
+  if ("Deno" in globalThis) return {};
+  const { HOME, USERPROFILE, DEEPINT_TOKEN, DEEPINT_INSTANCE } = process.env;
+  const file = await readFile(`${HOME || USERPROFILE}/.deepint.ini`, "utf8")
+    .then(parseIni, () => ({} as Record<string, string>));
+  return {
+    token: DEEPINT_TOKEN || file.token,
+    instance: DEEPINT_INSTANCE || file.instance,
+  };
 }
 
 /**
@@ -21,13 +25,9 @@ async function readCredentialsFile(): Promise<Record<string, string>> {
 export async function findCredentials(
   { instance }: { instance?: string },
 ): Promise<Credentials> {
-  const file = await readCredentialsFile();
-  const { DEEPINT_TOKEN, DEEPINT_INSTANCE } = process.env;
+  const found = await readNodeSettings();
   try {
-    return await Credentials.build({
-      token: DEEPINT_TOKEN || file.token,
-      instance: instance ?? (DEEPINT_INSTANCE || file.instance),
-    });
+    return await Credentials.build({ token: found.token, instance: instance ?? found.instance });
   } catch (error) {
     if (!(error instanceof DeepintCredentialsError)) throw error;
     if (error.code !== "CREDENTIALS_NOT_FOUND") throw error;

@@ -1,6 +1,6 @@
 // The artifacts of the build work: from npm, as a browser module, as a Worker. Real servers, compilers and
 // package managers, on loopback; only TypeScript for Node comes from the registry, once.
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
