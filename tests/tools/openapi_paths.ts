@@ -175,7 +175,7 @@ const watchPaths = {
     },
     get: {
       operationId: "listWatches",
-      tags: ["Watch operation"],
+      tags: ["Operating watches"],
       summary: "List watches",
       description: `Lists watches, the newest first. ${OPERATORS}`,
       parameters: [
@@ -220,7 +220,7 @@ const watchPaths = {
 
 const sweep = (operationId: string, method: string) => ({
   operationId,
-  tags: ["Watch operation"],
+  tags: ["Operating watches"],
   summary: `Sweep due watches (${method})`,
   description:
     `Polls and delivers what is due, for at most \`RESOLVE_SWEEP_MS\`; for platforms with a cron. ${OPERATORS}`,
@@ -235,7 +235,7 @@ const operatorPaths = {
   "/watches/stats": {
     get: {
       operationId: "getWatchStats",
-      tags: ["Watch operation"],
+      tags: ["Operating watches"],
       summary: "Get watch figures",
       description: `Returns the figures of all watches and of each callback host. ${OPERATORS}`,
       security: KEY,
@@ -252,7 +252,7 @@ const operatorPaths = {
   "/watches/{id}/redeliver": {
     post: {
       operationId: "redeliverWatch",
-      tags: ["Watch operation"],
+      tags: ["Operating watches"],
       summary: "Redeliver an event",
       description:
         `Delivers the event of a watch that has ended again, with the same \`webhook-id\`. ${OPERATORS}`,
@@ -330,7 +330,7 @@ const servicePaths = {
 export const tags = [
   { name: "Tasks", description: "Polls of a task." },
   { name: "Watches", description: "Durable watches, which send an event when a task finishes." },
-  { name: "Watch operation", description: "Durable watches, for operators." },
+  { name: "Operating watches", description: "Durable watches, for operators." },
   { name: "Service", description: "Health, documentation and problem types." },
 ];
 
