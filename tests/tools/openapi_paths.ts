@@ -293,6 +293,23 @@ const servicePaths = {
       },
     },
   },
+  "/metrics": {
+    get: {
+      operationId: "metrics",
+      tags: ["Service"],
+      summary: "Get metrics",
+      description: "Returns counters and the figures of the watches in the Prometheus text format.",
+      security: KEY,
+      responses: {
+        200: {
+          description:
+            "Responses by route and status, polls by outcome, and figures of the watches.",
+          content: { "text/plain": { schema: { type: "string" } } },
+        },
+        ...problems(401, 405, 500, 503),
+      },
+    },
+  },
   "/openapi.json": {
     get: {
       operationId: "openapi",
