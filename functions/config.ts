@@ -10,6 +10,7 @@ import {
   normalizeSecret,
   splitSecrets,
 } from "../src/internal/webhook_secret.ts";
+import { isLoopback } from "../src/internal/loopback.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 
 /** Configuration of the endpoint. See the table of settings in the README. */
@@ -103,10 +104,6 @@ function doesNotThrow(check: () => boolean): boolean {
 // checked by the client itself, so that a server that starts can also poll
 const isCredentials = (token: string, instance?: string) =>
   doesNotThrow(() => !!new Credentials({ token, instance }));
-
-// by the same rule as http: instances
-const isLoopbackHost = (host: string) =>
-  isCredentials("-", `http://${host.includes(":") ? `[${host}]` : host}`);
 
 const isOrigin = (text: string) =>
   doesNotThrow(() => /^https?:/.test(text) && new URL(text).origin === text);
@@ -291,7 +288,7 @@ function checkTogether(settings: Settings): void {
       "set this or RESOLVE_WEBHOOK_SECRETS; otherwise no request can be authenticated",
     );
   }
-  if (isOpen && settings.HOST && !isLoopbackHost(settings.HOST)) {
+  if (isOpen && settings.HOST && !isLoopback(settings.HOST)) {
     throw new ConfigError("HOST", "must be a loopback address with RESOLVE_ALLOW_UNAUTHENTICATED");
   }
   if (settings.RESOLVE_DATABASE_URL && settings.RESOLVE_KV_PATH) {
