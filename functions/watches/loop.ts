@@ -5,9 +5,26 @@
 import type { Config } from "../config.ts";
 import { HttpProblem } from "../http/problem.ts";
 import { writeLogEntry } from "../http/log.ts";
+import { Alarm } from "./alarm.ts";
+import { ListPolls } from "./list_polls.ts";
 import { Pools } from "./pools.ts";
-import { cancelled, countChanges, isActive, newWatch, queueOf, type Watch } from "./state.ts";
-import { createStep, maxStepMs, type Step, type StepOptions, type WatchLogEntry } from "./step.ts";
+import {
+  cancelled,
+  countChanges,
+  isActive,
+  newWatch,
+  POLLS,
+  queueOf,
+  type Watch,
+} from "./state.ts";
+import {
+  createSettingsCheck,
+  createStep,
+  maxStepMs,
+  type Step,
+  type StepOptions,
+  type WatchLogEntry,
+} from "./step.ts";
 import type {
   NewWatch,
   StoredWatch,
@@ -39,6 +56,12 @@ interface Starter {
   delivered: number;
 }
 
+interface Claim {
+  readonly queue: string;
+  readonly slots: number;
+  readonly starter: Starter;
+}
+
 interface PassResult {
   /** Number of due entries found. */
   readonly found: number;
@@ -68,10 +91,8 @@ export class WatchLoop implements StoreEngine {
   #pass: Promise<PassResult> | undefined;
   /** `true` if due watches wait for a free slot. */
   #hasBacklog = false;
-  #wakeController = new AbortController();
-  /** Times on the monotonic clock. */
-  #sleepsUntil = -Infinity;
-  #wakeAt = Infinity;
+  readonly #alarm = new Alarm();
+  readonly #lists: ListPolls;
 
   constructor(store: WatchStore, config: Config, options: LoopOptions = {}) {
     const { log = writeLogEntry } = options;
@@ -80,11 +101,19 @@ export class WatchLoop implements StoreEngine {
     this.#step = createStep(config, { ...options, now: () => store.now() });
     this.#log = log;
     this.#pause = new StorePause(log);
+    const checkSettings = createSettingsCheck(config);
+    this.#lists = new ListPolls(config, {
+      ...options,
+      store,
+      isAllowed: (watch) => checkSettings(watch) === undefined,
+      onDue: (dueAt) => this.#wakeBy(dueAt),
+    });
     this.#leaseMs = 2 * maxStepMs(config) + 10_000; // a poll, and the delivery of its event
   }
 
   async start({ key, ...fields }: NewWatch): Promise<Watch> {
-    const create = (id: string) => newWatch({ id, ...fields }, this.store.now());
+    const dueAt = this.#lists.firstPollAt(fields);
+    const create = (id: string) => ({ ...newWatch({ id, ...fields }, this.store.now()), dueAt });
     const watch = await callStore(() => this.store.start(key, create));
     if (!watch) throw tooManyWatches(this.#config.maxWatches ?? 10_000);
     if (isActive(watch)) this.#wakeBy(watch.dueAt);
@@ -144,27 +173,17 @@ export class WatchLoop implements StoreEngine {
   async run(signal: AbortSignal): Promise<void> {
     const starter = { steps: new Set<Promise<void>>(), ...NO_STEPS };
     while (!signal.aborted) {
-      this.#wakeController = new AbortController();
-      this.#wakeAt = Infinity;
-      const pass = await this.#startDue(starter);
-      const now = performance.now();
-      const wait = Math.min(
-        Math.max(MIN_SLEEP_MS, Math.min(pass.wait, this.#wakeAt - now)),
-        MAX_SLEEP_MS,
-      );
-      this.#sleepsUntil = now + wait;
-      await sleep(wait, AbortSignal.any([signal, this.#wakeController.signal])).catch(() => {});
-      this.#sleepsUntil = -Infinity;
+      this.#alarm.reset();
+      const { wait } = await this.#startDue(starter);
+      this.#alarm.wakeIn(wait);
+      await this.#alarm.sleep({ min: MIN_SLEEP_MS, max: MAX_SLEEP_MS, signal });
     }
     await Promise.all(this.#running);
   }
 
   /** Makes `run` look for due watches at the given time, if it would sleep longer. */
   #wakeBy(dueAt: number): void {
-    const wait = Math.max(dueAt - this.store.now(), this.#pause.remaining);
-    const at = performance.now() + wait;
-    this.#wakeAt = Math.min(this.#wakeAt, at);
-    if (at < this.#sleepsUntil) this.#wakeController.abort();
+    this.#alarm.wakeIn(Math.max(dueAt - this.store.now(), this.#pause.remaining));
   }
 
   /** Starts the due steps for which there are slots. Concurrent callers share one pass. */
@@ -180,9 +199,10 @@ export class WatchLoop implements StoreEngine {
       this.#hasBacklog = false;
       for (const [queue, dueAt] of await callStore(() => this.store.nextDueAt())) {
         const dueIn = dueAt - this.store.now();
-        if (dueIn <= 0) found += await this.#claim(queue, starter);
+        if (dueIn <= 0) found += await this.#claimDue(queue, starter);
         else wait = Math.min(wait, dueIn);
       }
+      this.#startLists(starter);
       this.#pause.reset();
       return { found, wait: found > 0 ? 0 : wait };
     } catch (error) {
@@ -192,24 +212,50 @@ export class WatchLoop implements StoreEngine {
   }
 
   /** Claims due watches of a queue and starts their steps. Returns the number of entries found. */
-  async #claim(queue: string, starter: Starter): Promise<number> {
-    const slots = starter.cutOff?.aborted ? 0 : this.#pools.reserve(queue);
-    if (slots === 0) {
-      this.#hasBacklog = true;
-      return 0;
+  async #claimDue(queue: string, starter: Starter): Promise<number> {
+    let total = 0;
+    for (;;) {
+      const slots = starter.cutOff?.aborted ? 0 : this.#pools.reserve(queue);
+      if (slots === 0) {
+        this.#hasBacklog = true;
+        return total;
+      }
+      const { found, started } = await this.#claim({ queue, slots, starter });
+      total += found;
+      // those that a list polls use no slot: claim all of them before the list is read
+      if (found < slots || started === slots) return total;
     }
-    let unused = slots;
+  }
+
+  /** Claims watches for reserved slots, and releases the slots that it does not use. */
+  async #claim({ queue, slots, starter }: Claim): Promise<{ found: number; started: number }> {
+    let started = 0;
     try {
       const options = { queue, limit: slots, leaseMs: this.#leaseMs };
       const { claimed, found, unreadable } = await callStore(() => this.store.claim(options));
       for (const id of unreadable) this.#logUnreadable(id);
-      for (const stored of claimed) {
-        unused--;
+      for (const stored of queue === POLLS ? this.#lists.hold(claimed) : claimed) {
+        started++;
         this.#track(starter, this.#process(stored, starter));
       }
-      return found;
+      return { found, started };
     } finally {
-      this.#pools.release(queue, unused);
+      this.#pools.release(queue, slots - started);
+    }
+  }
+
+  /** Starts to read the lists of workspaces that have due watches. */
+  #startLists(starter: Starter): void {
+    for (const workspace of this.#lists.ready()) {
+      if (this.#pools.reserve(POLLS, 1) === 0) {
+        this.#hasBacklog = true;
+        return;
+      }
+      const work = this.#lists.poll(workspace, starter.cutOff)
+        .then((polls) => void (starter.polled += polls))
+        .catch((error) => this.#pause.handleFailure(error))
+        .finally(() => this.#release(POLLS));
+      this.#track(starter, work);
     }
   }
 
@@ -243,6 +289,7 @@ export class WatchLoop implements StoreEngine {
         const claimableAt = next === undefined ? watch.dueAt : claimed.claimableAt;
         try {
           stored = await this.#save(before, { watch, claimableAt, timedOut });
+          this.#lists.forget(watch);
         } finally {
           this.#release(slot);
           slot = next;

@@ -1,0 +1,386 @@
+/**
+ * Polls of watches by the list of their workspace. A page of the list costs one request and refreshes
+ * every open watch of its tasks, so that watches of one workspace become due together.
+ */
+import {
+  Credentials,
+  DeepintHTTPError,
+  DeepintTimeoutError,
+  type Fetch,
+  Task,
+  TaskInfo,
+} from "../../mod.ts";
+import type { Config } from "../config.ts";
+import { taskBody, upstreamProblem } from "../task/response.ts";
+import {
+  afterPoll,
+  isActive,
+  pollInterval,
+  type PollOutcome,
+  POLLS,
+  queueOf,
+  type Watch,
+} from "./state.ts";
+import type { StoredWatch, WatchStore } from "./store.ts";
+import { callStore } from "./store_calls.ts";
+import { WorkspaceTasks } from "./workspace_tasks.ts";
+import { clientInternals } from "../../src/internal/list_pages.ts";
+
+/** Failures in a row after which GETs replace a list that has worked. */
+const MAX_FAILURES = 5;
+/** A list that fails is tried again after at most this many rounds of GETs. */
+const MAX_FALLBACK_ROUNDS = 16;
+/** A list is not read more often for the first polls of new watches. */
+const MIN_READ_INTERVAL_MS = 2_000;
+const SCAN_SIZE = 500;
+
+/** Options of {@linkcode ListPolls}. */
+export interface ListPollsOptions {
+  store: WatchStore;
+  /** Sends requests. @default globalThis.fetch */
+  fetch?: Fetch | undefined;
+  /** Jitter. @default Math.random */
+  random?: (() => number) | undefined;
+  /** Returns `true` if the settings permit a watch. */
+  isAllowed: (watch: Watch) => boolean;
+  /** Receives the time at which a refreshed watch is due again. */
+  onDue: (dueAt: number) => void;
+}
+
+/** A task in a list, and the number of its page. */
+interface ListedTask {
+  readonly info: TaskInfo;
+  readonly page: number;
+}
+
+/** A read of a list: of one page, or of all. */
+interface Reading {
+  readonly page: number | undefined;
+  readonly tasks: Map<string, ListedTask>;
+  /** The jitter, one for all watches, so that they are due together again. */
+  readonly random: number;
+  retryAfter: number;
+  /** `true` if every page was read. */
+  isComplete: boolean;
+}
+
+function waitsForPoll(watch: Watch): boolean {
+  return isActive(watch) && queueOf(watch) === POLLS;
+}
+
+/** Returns `false` for a watch with another claimable time: it is leased to another process. */
+function isWaiting({ watch, claimableAt }: StoredWatch): boolean {
+  return claimableAt === watch.dueAt;
+}
+
+/** Returns `true` if half of the interval has passed. A page with young tasks is read often. */
+function isHalfway({ dueAt, updatedAt }: Watch, now: number): boolean {
+  return now - updatedAt >= dueAt - now;
+}
+
+function keyOf(
+  { instance, ids: { organizationId, workspaceId } }: Pick<Watch, "instance" | "ids">,
+): string {
+  return `${instance}/${organizationId}/${workspaceId}`;
+}
+
+/** Polls by the lists of workspaces. */
+export class ListPolls {
+  readonly #config: Config;
+  readonly #options: ListPollsOptions;
+  readonly #credentials: Credentials;
+  readonly #workspaces = new Map<string, WorkspaceTasks>();
+
+  constructor(config: Config, options: ListPollsOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.#credentials = new Credentials(config);
+  }
+
+  /** Holds the claimed watches that a list is to poll; returns the others, which are polled by GET. */
+  hold(claimed: readonly StoredWatch[]): StoredWatch[] {
+    const groups = new Map<WorkspaceTasks, StoredWatch[]>();
+    for (const stored of claimed) {
+      const workspace = this.#workspaceOf(stored.watch);
+      workspace.add(stored.watch);
+      const group = groups.get(workspace);
+      if (group) group.push(stored);
+      else groups.set(workspace, [stored]);
+    }
+    return [...groups].flatMap(([workspace, group]) => this.#hold(workspace, group));
+  }
+
+  /** Returns the workspaces whose list is to be read. */
+  ready(): WorkspaceTasks[] {
+    return [...this.#workspaces.values()].filter(({ held, isReading }) =>
+      held.size > 0 && !isReading
+    );
+  }
+
+  /** Returns the time of a new watch's first poll: soon after the last read of the list, or now. */
+  firstPollAt(fields: Pick<Watch, "instance" | "ids">): number {
+    const now = this.#options.store.now();
+    const workspace = this.#workspaces.get(keyOf(fields));
+    return workspace ? Math.max(now, workspace.readAt + MIN_READ_INTERVAL_MS) : now;
+  }
+
+  /** Forgets a watch unless it still waits for a poll. */
+  forget(watch: Watch): void {
+    if (waitsForPoll(watch)) return;
+    const workspace = this.#workspaceOf(watch);
+    workspace.remove(watch);
+    if (workspace.size === 0 && !workspace.isReading) this.#workspaces.delete(keyOf(watch));
+  }
+
+  /**
+   * Polls the held watches of a workspace by its list, and refreshes its other open watches on the pages
+   * that it reads. Returns the number of polls; rejects when the store fails.
+   */
+  async poll(workspace: WorkspaceTasks, signal: AbortSignal | undefined): Promise<number> {
+    let polls = 0;
+    workspace.isReading = true;
+    try {
+      while (workspace.held.size > 0) polls += await this.#pollOnce(workspace, signal);
+    } finally {
+      workspace.held.clear(); // after a failure of the store their leases end
+      workspace.isReading = false;
+    }
+    return polls;
+  }
+
+  #workspaceOf(watch: Watch): WorkspaceTasks {
+    const key = keyOf(watch);
+    let workspace = this.#workspaces.get(key);
+    if (!workspace) {
+      workspace = new WorkspaceTasks({ instance: watch.instance, ...watch.ids });
+      this.#workspaces.set(key, workspace);
+    }
+    return workspace;
+  }
+
+  #hold(workspace: WorkspaceTasks, group: StoredWatch[]): StoredWatch[] {
+    const { held, isReading, pages, size, toLoad } = workspace;
+    if (performance.now() < workspace.notBefore) return group;
+    const [listed, loads]: [StoredWatch[], StoredWatch[]] = [[], []];
+    for (const stored of group) {
+      const { taskId } = stored.watch.ids;
+      const mustLoad = toLoad.delete(taskId) || workspace.isUnlisted(taskId);
+      (mustLoad || !this.#options.isAllowed(stored.watch) ? loads : listed).push(stored);
+    }
+    // as many GETs as the list has pages would have paid for the list
+    const due = listed.length + (size > pages ? workspace.loads : 0);
+    workspace.mustReadAll ||= due > pages && size > 1;
+    for (const stored of listed) {
+      const isShared = workspace.countOn(workspace.pageOf(stored.watch.ids.taskId)) > 1;
+      if (workspace.mustReadAll || isReading || isShared) held.set(stored.watch.id, stored);
+      else loads.push(stored);
+    }
+    workspace.loads += loads.length;
+    return loads;
+  }
+
+  async #pollOnce(workspace: WorkspaceTasks, signal: AbortSignal | undefined): Promise<number> {
+    const { random = Math.random } = this.#options;
+    const readsAll = workspace.mustReadAll || workspace.held.size > workspace.pages;
+    const reading: Reading = {
+      page: readsAll ? undefined : workspace.busiestPage(),
+      tasks: new Map(),
+      random: random(),
+      retryAfter: 0,
+      isComplete: false,
+    };
+    workspace.mustReadAll = false;
+    workspace.loads = 0;
+    if (readsAll && !workspace.isComplete) {
+      await this.#scan(workspace, ({ watch }) => Promise.resolve(workspace.add(watch)));
+      workspace.isComplete = true;
+    }
+    let failure: { error: unknown } | undefined;
+    try {
+      await this.#read(workspace, reading, signal);
+      workspace.hasWorked = true;
+      workspace.failures = workspace.fallbackRounds = 0;
+    } catch (error) {
+      failure = { error };
+    }
+    const polls = await this.#refresh(workspace, reading);
+    if (failure) return polls + await this.#handleFailure(workspace, failure.error, signal);
+    await this.#handleMissing(workspace, reading);
+    return polls;
+  }
+
+  /** Reads a page, or all unless GETs for the missing tasks take no more requests. */
+  async #read(
+    workspace: WorkspaceTasks,
+    reading: Reading,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { listPages } = clientInternals;
+    if (!listPages) throw new TypeError("the client is not loaded");
+    const { timeout } = this.#config;
+    const { organizationId, workspaceId } = workspace.ids;
+    const connection = {
+      organizationId,
+      credentials: this.#credentials,
+      fetch: this.#options.fetch,
+    };
+    const bounds = { timeout, requestTimeout: timeout, retries: 0, signal };
+    const place = { firstPage: reading.page, pageSize: workspace.pageSize };
+    const created: number[] = [];
+    let isEmpty = true;
+    reading.isComplete = reading.page === undefined;
+    for await (const page of listPages(connection, workspaceId, { ...bounds, ...place })) {
+      isEmpty = false;
+      if (workspace.pageSize !== page.pageSize) workspace.forgetPages();
+      workspace.pageSize = page.pageSize;
+      workspace.pages = page.pages;
+      reading.retryAfter = Math.max(reading.retryAfter, page.retryAfter ?? 0);
+      const number = page.pages - page.pagesLeft - 1;
+      for (const info of page.items) {
+        reading.tasks.set(info.taskId, { info, page: number });
+        if (info.created) created.push(info.created.getTime());
+      }
+      if (workspace.isForNewTasks(number)) workspace.readAt = this.#options.store.now();
+      if (reading.page !== undefined) break;
+      if (page.pagesLeft > 0 && workspace.countMissing(reading.tasks) <= page.pagesLeft) {
+        reading.isComplete = false;
+        break;
+      }
+    }
+    const [first = 0, last = 0] = [created[0], created.at(-1)];
+    if (reading.page === undefined && first !== last) workspace.isAscending = last > first;
+    if (isEmpty) workspace.pages = 1; // the list has become shorter
+  }
+
+  /** Polls the watches of the tasks that were read. */
+  async #refresh(workspace: WorkspaceTasks, reading: Reading): Promise<number> {
+    let polls = 0;
+    const now = this.#options.store.now();
+    const apply = async (stored: StoredWatch): Promise<void> => {
+      if (await this.#apply(workspace, stored, reading)) polls++;
+    };
+    const { held } = workspace;
+    if (reading.page === undefined) {
+      await this.#scan(workspace, async (stored) => {
+        workspace.add(stored.watch);
+        if (isWaiting(stored) && !held.has(stored.watch.id)) await apply(stored);
+      });
+    } else {
+      const others = [...reading.tasks.keys()].flatMap((taskId) =>
+        [...workspace.watchIdsOf(taskId)].filter((id) => !held.has(id)).map(async (id) => {
+          const stored = await callStore(() => this.#options.store.get(id));
+          if (stored && isWaiting(stored) && isHalfway(stored.watch, now)) await apply(stored);
+          if (!stored || !waitsForPoll(stored.watch)) {
+            workspace.remove({ id, ids: { ...workspace.ids, taskId } });
+          }
+        })
+      );
+      await Promise.all(others);
+    }
+    await Promise.all([...held.values()].map(apply));
+    return polls;
+  }
+
+  /** Polls a watch by what was read. Returns `false` if it must be polled by GET, or has changed. */
+  async #apply(workspace: WorkspaceTasks, stored: StoredWatch, reading: Reading): Promise<boolean> {
+    const { watch } = stored;
+    const { taskId } = watch.ids;
+    const listed = reading.tasks.get(taskId);
+    if (!listed || !waitsForPoll(watch) || !this.#options.isAllowed(watch)) return false;
+    workspace.place(taskId, listed.page);
+    workspace.held.delete(watch.id);
+    const { info } = listed;
+    if (info.rawStatus === null || info.status !== "pending" && info.status !== "running") {
+      await this.#loadNow(workspace, stored);
+      return false;
+    }
+    // the list lacks some fields
+    const known = Object.entries(info.toDict()).filter(([, value]) => value !== null);
+    const dict = { ...watch.last?.task.info, ...Object.fromEntries(known) };
+    const task = new Task({
+      ...watch.ids,
+      info: TaskInfo.fromDict(dict),
+      credentials: this.#credentials,
+    });
+    const answer = await taskBody(task, { now: this.#options.store.now() });
+    return await this.#saveOutcome(
+      stored,
+      { answer, retryAfter: reading.retryAfter },
+      reading.random,
+    );
+  }
+
+  async #saveOutcome(stored: StoredWatch, outcome: PollOutcome, random: number): Promise<boolean> {
+    const { store, onDue } = this.#options;
+    const watch = afterPoll(stored.watch, outcome, { now: store.now(), random });
+    const update = { watch, claimableAt: watch.dueAt };
+    if (!await callStore(() => store.save(stored, update))) return false;
+    onDue(watch.dueAt);
+    return true;
+  }
+
+  /** Makes a watch due for a GET, now or after some milliseconds. */
+  async #loadNow(workspace: WorkspaceTasks, stored: StoredWatch, wait = 0): Promise<void> {
+    const { store, onDue } = this.#options;
+    const dueAt = store.now() + wait;
+    workspace.toLoad.add(stored.watch.ids.taskId);
+    workspace.held.delete(stored.watch.id);
+    const update = { watch: { ...stored.watch, dueAt }, claimableAt: dueAt };
+    if (await callStore(() => store.save(stored, update))) onDue(dueAt);
+  }
+
+  /** Reads the whole list if it has moved, otherwise polls the held tasks that were missing by GET. */
+  async #handleMissing(workspace: WorkspaceTasks, { page, isComplete }: Reading): Promise<void> {
+    const missing = [...workspace.held.values()].filter(({ watch }) =>
+      page === undefined || workspace.pageOf(watch.ids.taskId) === page
+    );
+    workspace.mustReadAll = page !== undefined && missing.length > workspace.pages;
+    if (workspace.mustReadAll) return;
+    await Promise.all(missing.map(async (stored) => {
+      const { taskId } = stored.watch.ids;
+      if (isComplete) workspace.setUnlisted(taskId);
+      else workspace.place(taskId, undefined);
+      await this.#loadNow(workspace, stored);
+    }));
+  }
+
+  /** Repeats a list that has worked like a failed poll; replaces another one by GETs for a while. */
+  async #handleFailure(
+    workspace: WorkspaceTasks,
+    error: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const { store, random = Math.random } = this.#options;
+    const held = [...workspace.held.values()];
+    workspace.held.clear();
+    const isKnown = error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError;
+    const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter ?? 0 : 0;
+    const isPassing = isKnown && error.retryable && workspace.hasWorked;
+    if (signal?.aborted || isPassing && ++workspace.failures < MAX_FAILURES) {
+      const problem = upstreamProblem(error)?.type ?? "upstream-timeout";
+      const saves = held.map((one) => this.#saveOutcome(one, { problem, retryAfter }, random()));
+      await Promise.all(saves);
+      return held.length;
+    }
+    workspace.fallbackRounds = Math.min(2 * workspace.fallbackRounds || 1, MAX_FALLBACK_ROUNDS);
+    const inputs = { now: store.now(), random: 0 };
+    const round = Math.min(...held.map(({ watch }) => pollInterval(watch, undefined, inputs)));
+    const pause = Math.max(workspace.fallbackRounds * round, retryAfter + 1);
+    workspace.notBefore = performance.now() + pause;
+    await Promise.all(held.map((stored) => this.#loadNow(workspace, stored, retryAfter)));
+    return 0;
+  }
+
+  async #scan(
+    { ids }: WorkspaceTasks,
+    handle: (stored: StoredWatch) => Promise<void>,
+  ): Promise<void> {
+    let after: string | undefined;
+    do {
+      const options = { after, limit: SCAN_SIZE };
+      const page = await callStore(() => this.#options.store.openWatches(ids, options));
+      await Promise.all(page.map(handle));
+      after = page.length < SCAN_SIZE ? undefined : page.at(-1)?.watch.id;
+    } while (after !== undefined);
+  }
+}
