@@ -2,29 +2,14 @@
  * Polls of watches by the list of their workspace. A page of the list costs one request and refreshes
  * every open watch of its tasks, so that watches of one workspace become due together.
  */
-import {
-  Credentials,
-  DeepintHTTPError,
-  DeepintTimeoutError,
-  type Fetch,
-  Task,
-  TaskInfo,
-} from "../../mod.ts";
+import { Credentials, DeepintHTTPError, DeepintTimeoutError, type Fetch } from "../../mod.ts";
 import type { Config } from "../config.ts";
-import { taskBody, upstreamProblem } from "../task/response.ts";
-import {
-  afterPoll,
-  isActive,
-  pollInterval,
-  type PollOutcome,
-  POLLS,
-  queueOf,
-  type Watch,
-} from "./state.ts";
+import { upstreamProblem } from "../task/response.ts";
+import { type Reading, readList, toAnswer } from "./list_reader.ts";
+import { afterPoll, pollInterval, type PollOutcome, waitsForPoll, type Watch } from "./state.ts";
 import type { StoredWatch, WatchStore } from "./store.ts";
 import { callStore } from "./store_calls.ts";
-import { WorkspaceTasks } from "./workspace_tasks.ts";
-import { clientInternals } from "../../src/internal/list_pages.ts";
+import { workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
 
 /** Failures in a row after which GETs replace a list that has worked. */
 const MAX_FAILURES = 5;
@@ -47,27 +32,6 @@ export interface ListPollsOptions {
   onDue: (dueAt: number) => void;
 }
 
-/** A task in a list, and the number of its page. */
-interface ListedTask {
-  readonly info: TaskInfo;
-  readonly page: number;
-}
-
-/** A read of a list: of one page, or of all. */
-interface Reading {
-  readonly page: number | undefined;
-  readonly tasks: Map<string, ListedTask>;
-  /** The jitter, one for all watches, so that they are due together again. */
-  readonly random: number;
-  retryAfter: number;
-  /** `true` if every page was read. */
-  isComplete: boolean;
-}
-
-function waitsForPoll(watch: Watch): boolean {
-  return isActive(watch) && queueOf(watch) === POLLS;
-}
-
 /** Returns `false` for a watch with another claimable time: it is leased to another process. */
 function isWaiting({ watch, claimableAt }: StoredWatch): boolean {
   return claimableAt === watch.dueAt;
@@ -78,21 +42,15 @@ function isHalfway({ dueAt, updatedAt }: Watch, now: number): boolean {
   return now - updatedAt >= dueAt - now;
 }
 
-function keyOf(
-  { instance, ids: { organizationId, workspaceId } }: Pick<Watch, "instance" | "ids">,
-): string {
-  return `${instance}/${organizationId}/${workspaceId}`;
-}
-
 /** Polls by the lists of workspaces. */
 export class ListPolls {
-  readonly #config: Config;
+  readonly #timeout: number;
   readonly #options: ListPollsOptions;
   readonly #credentials: Credentials;
   readonly #workspaces = new Map<string, WorkspaceTasks>();
 
   constructor(config: Config, options: ListPollsOptions) {
-    this.#config = config;
+    this.#timeout = config.timeout;
     this.#options = options;
     this.#credentials = new Credentials(config);
   }
@@ -120,7 +78,7 @@ export class ListPolls {
   /** Returns the time of a new watch's first poll: soon after the last read of the list, or now. */
   firstPollAt(fields: Pick<Watch, "instance" | "ids">): number {
     const now = this.#options.store.now();
-    const workspace = this.#workspaces.get(keyOf(fields));
+    const workspace = this.#workspaces.get(workspaceKey(fields));
     return workspace ? Math.max(now, workspace.readAt + MIN_READ_INTERVAL_MS) : now;
   }
 
@@ -129,7 +87,7 @@ export class ListPolls {
     if (waitsForPoll(watch)) return;
     const workspace = this.#workspaceOf(watch);
     workspace.remove(watch);
-    if (workspace.size === 0 && !workspace.isReading) this.#workspaces.delete(keyOf(watch));
+    if (workspace.size === 0 && !workspace.isReading) this.#workspaces.delete(workspaceKey(watch));
   }
 
   /**
@@ -149,18 +107,17 @@ export class ListPolls {
   }
 
   #workspaceOf(watch: Watch): WorkspaceTasks {
-    const key = keyOf(watch);
-    let workspace = this.#workspaces.get(key);
-    if (!workspace) {
-      workspace = new WorkspaceTasks({ instance: watch.instance, ...watch.ids });
-      this.#workspaces.set(key, workspace);
-    }
+    const workspace = this.#workspaces.get(workspaceKey(watch)) ?? new WorkspaceTasks(watch);
+    this.#workspaces.set(workspaceKey(watch), workspace);
     return workspace;
   }
 
   #hold(workspace: WorkspaceTasks, group: StoredWatch[]): StoredWatch[] {
     const { held, isReading, pages, size, toLoad } = workspace;
-    if (performance.now() < workspace.notBefore) return group;
+    if (this.#options.store.now() < workspace.notBefore) {
+      toLoad.clear();
+      return group;
+    }
     const [listed, loads]: [StoredWatch[], StoredWatch[]] = [[], []];
     for (const stored of group) {
       const { taskId } = stored.watch.ids;
@@ -197,59 +154,23 @@ export class ListPolls {
     }
     let failure: { error: unknown } | undefined;
     try {
-      await this.#read(workspace, reading, signal);
+      const { fetch } = this.#options;
+      await readList(workspace, reading, {
+        credentials: this.#credentials,
+        fetch,
+        timeout: this.#timeout,
+        signal,
+      });
       workspace.hasWorked = true;
       workspace.failures = workspace.fallbackRounds = 0;
     } catch (error) {
       failure = { error };
     }
     const polls = await this.#refresh(workspace, reading);
+    workspace.recordRead(reading.page, this.#options.store.now());
     if (failure) return polls + await this.#handleFailure(workspace, failure.error, signal);
     await this.#handleMissing(workspace, reading);
     return polls;
-  }
-
-  /** Reads a page, or all unless GETs for the missing tasks take no more requests. */
-  async #read(
-    workspace: WorkspaceTasks,
-    reading: Reading,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const { listPages } = clientInternals;
-    if (!listPages) throw new TypeError("the client is not loaded");
-    const { timeout } = this.#config;
-    const { organizationId, workspaceId } = workspace.ids;
-    const connection = {
-      organizationId,
-      credentials: this.#credentials,
-      fetch: this.#options.fetch,
-    };
-    const bounds = { timeout, requestTimeout: timeout, retries: 0, signal };
-    const place = { firstPage: reading.page, pageSize: workspace.pageSize };
-    const created: number[] = [];
-    let isEmpty = true;
-    reading.isComplete = reading.page === undefined;
-    for await (const page of listPages(connection, workspaceId, { ...bounds, ...place })) {
-      isEmpty = false;
-      if (workspace.pageSize !== page.pageSize) workspace.forgetPages();
-      workspace.pageSize = page.pageSize;
-      workspace.pages = page.pages;
-      reading.retryAfter = Math.max(reading.retryAfter, page.retryAfter ?? 0);
-      const number = page.pages - page.pagesLeft - 1;
-      for (const info of page.items) {
-        reading.tasks.set(info.taskId, { info, page: number });
-        if (info.created) created.push(info.created.getTime());
-      }
-      if (workspace.isForNewTasks(number)) workspace.readAt = this.#options.store.now();
-      if (reading.page !== undefined) break;
-      if (page.pagesLeft > 0 && workspace.countMissing(reading.tasks) <= page.pagesLeft) {
-        reading.isComplete = false;
-        break;
-      }
-    }
-    const [first = 0, last = 0] = [created[0], created.at(-1)];
-    if (reading.page === undefined && first !== last) workspace.isAscending = last > first;
-    if (isEmpty) workspace.pages = 1; // the list has become shorter
   }
 
   /** Polls the watches of the tasks that were read. */
@@ -294,15 +215,8 @@ export class ListPolls {
       await this.#loadNow(workspace, stored);
       return false;
     }
-    // the list lacks some fields
-    const known = Object.entries(info.toDict()).filter(([, value]) => value !== null);
-    const dict = { ...watch.last?.task.info, ...Object.fromEntries(known) };
-    const task = new Task({
-      ...watch.ids,
-      info: TaskInfo.fromDict(dict),
-      credentials: this.#credentials,
-    });
-    const answer = await taskBody(task, { now: this.#options.store.now() });
+    const now = this.#options.store.now();
+    const answer = await toAnswer(watch, info, { credentials: this.#credentials, now });
     return await this.#saveOutcome(
       stored,
       { answer, retryAfter: reading.retryAfter },
@@ -366,7 +280,7 @@ export class ListPolls {
     const inputs = { now: store.now(), random: 0 };
     const round = Math.min(...held.map(({ watch }) => pollInterval(watch, undefined, inputs)));
     const pause = Math.max(workspace.fallbackRounds * round, retryAfter + 1);
-    workspace.notBefore = performance.now() + pause;
+    workspace.notBefore = inputs.now + pause;
     await Promise.all(held.map((stored) => this.#loadNow(workspace, stored, retryAfter)));
     return 0;
   }

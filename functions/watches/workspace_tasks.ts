@@ -15,6 +15,13 @@ interface WatchedTask {
   page: number | undefined;
 }
 
+/** Returns a text that identifies the workspace of a watch. */
+export function workspaceKey(
+  { instance, ids: { organizationId, workspaceId } }: Pick<Watch, "instance" | "ids">,
+): string {
+  return `${instance}/${organizationId}/${workspaceId}`;
+}
+
 /** The watched tasks of a workspace, and the watches whose poll by the list is due. */
 export class WorkspaceTasks {
   readonly ids: WatchedWorkspace;
@@ -39,7 +46,7 @@ export class WorkspaceTasks {
   hasWorked = false;
   /** Rounds of GETs after the last failure. */
   fallbackRounds = 0;
-  /** Time on the monotonic clock before which the list is not read again. */
+  /** Time before which the list is not read again, in ms since 1970. */
   notBefore = 0;
   /** `true` once the store's open watches are known. */
   isComplete = false;
@@ -48,7 +55,7 @@ export class WorkspaceTasks {
   readonly #tasks = new Map<string, WatchedTask>();
   readonly #onPage = new Map<number, number>();
 
-  constructor({ instance, organizationId, workspaceId }: WatchedWorkspace) {
+  constructor({ instance, ids: { organizationId, workspaceId } }: Pick<Watch, "instance" | "ids">) {
     this.ids = { instance, organizationId, workspaceId };
   }
 
@@ -109,9 +116,10 @@ export class WorkspaceTasks {
     return this.#tasks.get(taskId)?.page ?? this.#newestPage;
   }
 
-  /** Returns `true` if new tasks are on the page, with many that are watched. */
-  isForNewTasks(page: number): boolean {
-    return page === this.#newestPage && this.countOn(page) >= MANY_TASKS;
+  /** Records the time of a read of a page, or of all. */
+  recordRead(page: number | undefined, now: number): void {
+    const newest = this.#newestPage;
+    if ((page ?? newest) === newest && this.countOn(newest) >= MANY_TASKS) this.readAt = now;
   }
 
   get #newestPage(): number {
