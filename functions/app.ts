@@ -3,56 +3,49 @@
  * `Retry-After` while it is running.
  *
  * ```ts
- * import { createApp } from "@deepint/task/endpoint";
+ * import { createApp, readConfig } from "@deepint/task/endpoint";
  *
- * const app = createApp({
- *   token: "a-token",
- *   instance: "app.deepint.net",
- *   apiKeys: ["a-key-of-16-characters-or-more"],
- *   webhookSecrets: [],
- *   allowedOrganizations: [],
- *   allowedWorkspaces: [],
- *   timeout: 8_000,
- *   basePath: "",
- *   corsOrigins: [],
- *   allowUnauthenticated: false,
- *   port: 8_000,
+ * const config = readConfig({
+ *   DEEPINT_TOKEN: "a-token",
+ *   RESOLVE_API_KEYS: "a-key-of-16-characters-or-more",
  * });
- * const answer = await app.request("/health");
- * console.log(await answer.json()); // { status: "ok" }
+ * const app = createApp(config);
+ * const response = await app.fetch(new Request("https://tasks.example.com/health"));
+ * console.log(await response.json()); // { status: "ok" }
  * ```
  *
  * @module
  */
-import type { Context } from "hono";
+import type { Context, Next } from "hono";
 import { Hono } from "hono/tiny";
-import { Credentials, type Fetch } from "../mod.ts";
+import { Credentials, type Fetch, taskUrl } from "../mod.ts";
 import { authenticate, type Authentication } from "./auth/authenticate.ts";
 import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
-import { lazyCors } from "./http/cors.ts";
+import type { Counters } from "./http/counters.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
-import {
-  HttpProblem,
-  PROBLEMS,
-  type ProblemType,
-  routeNotFound,
-  toProblemParts,
-} from "./http/problem.ts";
+import { HttpProblem, PROBLEMS, routeNotFound, toProblemParts } from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
-import { type Guard, route, type RouteHandler } from "./http/route.ts";
+import { route } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
+import { encodeBase64 } from "../src/internal/base64.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 import { upstreamProblem } from "./task/response.ts";
 import { taskRoutes } from "./task/routes.ts";
 import { createTaskPoller } from "./task/shared_poll.ts";
-import type { Watches, WatchOperator, WatchResponse } from "./watches/routes.ts";
+import type { Watches } from "./watches/routes.ts";
 
 export type { AuthKind, LogEntry } from "./http/log.ts";
 export { type Config, ConfigError, type Environment, readConfig, SETTING_NAMES } from "./config.ts";
 export type { CallbackHost, ReadConfigOptions } from "./config.ts";
-export type { Watches, WatchOperator, WatchResponse } from "./watches/routes.ts";
+export type {
+  Watches,
+  WatchOperator,
+  WatchResponse,
+  WatchRoute,
+  WatchRouteRequest,
+} from "./watches/routes.ts";
 
 /** Options of {@linkcode createApp}. */
 export interface AppOptions {
@@ -90,6 +83,7 @@ export interface Handler {
 }
 
 const TASK_PATH = "/organizations/:organization/workspaces/:workspace/tasks/:task";
+const STATUS_PATH = "/status/:token";
 
 const WATCHES_DISABLED = "durable watches are not enabled here: they need RESOLVE_CALLBACK_HOSTS";
 
@@ -106,48 +100,43 @@ function toProblem(error: Error, c: Context<AppEnv>): HttpProblem {
   return problem;
 }
 
-async function openapi(c: Context<AppEnv>, basePath: string): Promise<Response> {
+async function openapi(c: Context<AppEnv>, publicUrl: string): Promise<Response> {
   const { default: document } = await import("./openapi.json", { with: { type: "json" } });
-  const servers = [{ url: basePath || "/" }];
+  const servers = [{ url: publicUrl || "/" }];
   return sendResponse(c, { status: 200, body: { ...document, servers } });
 }
 
 async function problemDocs(c: Context<AppEnv>): Promise<Response> {
-  const name = c.req.param("name") ?? "";
-  if (!isProblemType(name)) throw routeNotFound("no such problem type");
-  const { PROBLEM_DOCS } = await import("./http/problem_docs.ts"); // few requests need it
-  const { status, title } = PROBLEMS[name];
-  const text = [`${title} (${status} ${name})`, ...PROBLEM_DOCS[name]];
-  const headers = { "content-type": "text/plain; charset=utf-8" };
-  return sendResponse(c, { status: 200, body: `${text.join("\n\n")}\n`, headers });
+  const { explainProblem } = await import("./http/problem_docs.ts"); // few requests need it
+  const body = explainProblem(c.req.param("name") ?? "", PROBLEMS);
+  if (body === undefined) throw routeNotFound("no such problem type");
+  return sendResponse(c, {
+    status: 200,
+    body,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  });
 }
 
-function isProblemType(name: string): name is ProblemType {
-  return Object.hasOwn(PROBLEMS, name);
+/** Refuses callers on other machines, on every route. */
+async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
+  const { isLocalRequest } = await import("./http/loopback.ts"); // for local trials only
+  if (isLocalRequest(c)) return await next();
+  const detail = "without authentication, only callers on this machine are served";
+  throw new HttpProblem("forbidden", detail, { code: "HOST_NOT_ALLOWED" });
 }
 
-function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authentication): void {
-  const id = (c: Context<AppEnv>) => c.req.param("id") ?? "";
-  const operate = (
-    act: (operator: WatchOperator, c: Context<AppEnv>) => Promise<WatchResponse>,
-  ): [Guard, RouteHandler] => [auth.bearer, async (c) => {
-    if (!watches.operator) throw routeNotFound("this engine cannot list its watches");
-    return sendResponse(c, await act(await watches.operator(), c));
-  }];
-  route(app, "/watches", {
-    GET: operate((operator, c) => operator.list(new URL(c.req.url).searchParams)),
-    POST: [auth.bearerOrWebhook, async (c) => sendResponse(c, await watches.create(c.get("json")))],
-  });
-  route(app, "/watches/stats", { GET: operate((operator) => operator.stats()) });
-  const sweep = operate((operator) => operator.sweep());
-  route(app, "/watches/sweep", { GET: sweep, POST: sweep });
-  route(app, "/watches/:id/redeliver", {
-    POST: operate((operator, c) => operator.redeliver(id(c))),
-  });
-  route(app, "/watches/:id", {
-    GET: [auth.bearer, async (c) => sendResponse(c, await watches.status(id(c)))],
-    DELETE: [auth.bearer, async (c) => sendResponse(c, await watches.cancel(id(c)))],
-  });
+function addWatchRoutes(app: Hono<AppEnv>, { routes }: Watches, auth: Authentication): void {
+  for (const [path, methods] of Object.entries(routes)) {
+    const handlers = Object.entries(methods).map(([method, { acceptsSignature, handle }]) => {
+      const handler = async (c: Context<AppEnv>) => {
+        const { searchParams: query } = new URL(c.req.url);
+        const request = { id: c.req.param("id") ?? "", query, body: c.get("json") };
+        return sendResponse(c, await handle(request));
+      };
+      return [method, [acceptsSignature ? auth.bearerOrWebhook : auth.bearer, handler]] as const;
+    });
+    route(app, path, Object.fromEntries(handlers));
+  }
 }
 
 /**
@@ -158,16 +147,18 @@ function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authenticatio
  */
 export function createApp(config: Config, options: AppOptions = {}): Handler {
   const { fetch, log = writeLogEntry, now = Date.now, watches } = options;
-  const { basePath, corsOrigins, linkSecrets: secrets = [], linkTtl: ttl, timeout } = config;
+  const { basePath, publicUrl = basePath, corsOrigins, timeout } = config;
+  const { linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
+  const counters: Counters = { requests: new Map(), polls: new Map() };
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
-  const poll = createTaskPoller({ credentials, timeout, fetch, now });
+  const poll = createTaskPoller({ credentials, timeout, fetch, now, polls: counters.polls });
   const tasks = taskRoutes({ config, credentials, links, poll, now });
   const auth = authenticate({ config, now });
 
   function sendProblem(c: Context<AppEnv>, problem: HttpProblem): Response {
     const { request_id: requestId, auth } = c.get("entry");
-    const parts = toProblemParts(problem, { requestId, basePath });
+    const parts = toProblemParts(problem, { requestId, publicUrl });
     // a sender would repeat a delivery that is refused for good
     const abort = auth === "webhook" && [400, 403, 404].includes(parts.status) &&
       { "webhook-delivery": "abort-message" };
@@ -175,7 +166,8 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 
   const root = new Hono<AppEnv>();
-  root.use(accessLog({ log, now }));
+  root.use(accessLog({ log, now, requests: counters.requests }));
+  if (config.allowUnauthenticated) root.use(loopbackOnly);
   const app = root.basePath(basePath);
   app.onError((error, c) => {
     if (!(error instanceof HttpProblem) && c.req.raw.signal.aborted) {
@@ -195,17 +187,34 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       return sendResponse(c, { status: 200, body: { status: "ok" } });
     },
   });
-  route(app, "/openapi.json", { GET: (c) => openapi(c, basePath) });
+  route(app, "/metrics", {
+    GET: [auth.bearer, async (c) => {
+      const { metricsParts } = await import("./http/metrics.ts");
+      const operator = await watches?.operator?.();
+      return sendResponse(c, metricsParts(counters, await operator?.metrics() ?? []));
+    }],
+  });
+  route(app, "/openapi.json", { GET: (c) => openapi(c, publicUrl) });
   route(app, "/problems/:name", { GET: problemDocs });
   route(app, "/resolve", { POST: [auth.bearerOrWebhook, tasks.resolve] });
   if (watches) addWatchRoutes(app, watches, auth);
   if (corsOrigins.length > 0) {
-    app.use(TASK_PATH, lazyCors({ origins: corsOrigins, route: TASK_PATH }));
+    for (const path of links ? [TASK_PATH, STATUS_PATH] : [TASK_PATH]) {
+      app.use(path, async (c, next) => {
+        const { handleCors } = await import("./http/cors.ts");
+        const preflight = await handleCors(c, next, { origins: corsOrigins, route: path });
+        if (preflight) return sendResponse(c, preflight);
+      });
+    }
   }
   route(app, TASK_PATH, { GET: [auth.bearer, tasks.get] });
   if (links) {
-    route(app, "/status/:token", {
-      GET: statusRoute({ links, tasks, toProblem, basePath, now }),
+    const { instance } = credentials;
+    route(app, STATUS_PATH, {
+      GET: statusRoute({
+        ...{ links, tasks, toProblem, basePath, publicUrl, encodeBase64, now },
+        taskUrl: (ids) => taskUrl({ instance, ...ids }),
+      }),
     });
   }
 

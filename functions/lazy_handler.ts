@@ -86,6 +86,6 @@ function misconfigured({ message, variable }: ConfigError): Handler["fetch"] {
       hint: message,
     });
     const problem = new HttpProblem("misconfigured", detail);
-    return createResponse(requestId, toProblemParts(problem, { requestId, basePath: "" }));
+    return createResponse(requestId, toProblemParts(problem, { requestId, publicUrl: "" }));
   };
 }

@@ -3,7 +3,6 @@ import type { Context } from "hono";
 import type { Config } from "../config.ts";
 import { checkContentType, parseJson, readBody } from "../http/body.ts";
 import type { AppEnv } from "../http/log.ts";
-import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { Guard } from "../http/route.ts";
 import { keyVerifier, parseBearer } from "./bearer.ts";
@@ -28,22 +27,6 @@ function unauthorized(detail: string, challenge = "Bearer"): HttpProblem {
   return new HttpProblem("unauthorized", detail, { headers: { "www-authenticate": challenge } });
 }
 
-/** Headers that a proxy adds. */
-const FORWARDED = /^(forwarded|x-forwarded-.*|via)$/;
-
-function checkLoopback(c: Context<AppEnv>): void {
-  const peer = c.env.info?.remoteAddr?.hostname;
-  const isLocal = isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer));
-  // a proxy on this machine connects from loopback for callers from anywhere
-  const isForwarded = [...c.req.raw.headers.keys()].some((name) => FORWARDED.test(name));
-  if (isLocal && !isForwarded) return;
-  throw new HttpProblem(
-    "forbidden",
-    "without authentication, only callers on this machine are served",
-    { code: "HOST_NOT_ALLOWED" },
-  );
-}
-
 /**
  * Creates the guards.
  *
@@ -66,7 +49,6 @@ export function authenticate({ config, now }: AuthenticateOptions): Authenticati
       throw unauthorized("the bearer key is not valid", 'Bearer error="invalid_token"');
     }
     if (!config.allowUnauthenticated) return false;
-    checkLoopback(c);
     entry.auth = "unauthenticated";
     return true;
   }

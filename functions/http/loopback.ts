@@ -1,4 +1,22 @@
+/** Loopback addresses, the only callers that are served without authentication. */
+import type { Context } from "hono";
+import type { AppEnv } from "./log.ts";
+
 /** Returns `true` for a loopback host in the form of `URL.hostname`. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
+}
+
+/** Headers that a proxy adds. */
+const FORWARDED = /^(forwarded|x-forwarded-.*|via)$/;
+
+/**
+ * Returns `true` for a request that comes from this machine and not through a proxy, which connects from
+ * loopback for callers from anywhere.
+ */
+export function isLocalRequest(c: Context<AppEnv>): boolean {
+  const peer = c.env.info?.remoteAddr?.hostname;
+  const isLocal = isLoopback(new URL(c.req.url).hostname) && (!peer || isLoopback(peer));
+  const isForwarded = [...c.req.raw.headers.keys()].some((name) => FORWARDED.test(name));
+  return isLocal && !isForwarded;
 }

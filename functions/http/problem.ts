@@ -87,21 +87,21 @@ export function invalidRequest(errors: { pointer: string; detail: string }[]): H
 export interface ProblemPartsOptions {
   /** Id of the request. */
   requestId: string;
-  /** Prefix of the path that explains the problem type. */
-  basePath: string;
+  /** URL or path in front of the path that explains the problem type. */
+  publicUrl: string;
 }
 
 /** Converts a problem to the parts of its response. */
 export function toProblemParts(
   problem: HttpProblem,
-  { requestId, basePath }: ProblemPartsOptions,
+  { requestId, publicUrl }: ProblemPartsOptions,
 ): ResponseParts & { body: ProblemBody } {
   const { status, title } = PROBLEMS[problem.type];
   const { code, errors, extra, headers } = problem.options;
   return {
     status,
     body: {
-      type: `${basePath}/problems/${problem.type}`,
+      type: `${publicUrl}/problems/${problem.type}`,
       title,
       status,
       detail: problem.message,

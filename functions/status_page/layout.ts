@@ -9,13 +9,15 @@ export type Html = ReturnType<typeof html>;
 /** Content of a page. */
 export interface PageContent {
   /** Status that selects the icon and the color. */
-  look: keyof typeof SHAPES;
+  icon: keyof typeof SHAPES;
   /** Text of the status. */
-  word: string;
+  statusText: string;
+  /** Progress in the title of the tab, in percent. @default none */
+  percent?: number | null;
   /** Name of the task, or summary of the problem. */
   heading: string;
   /** Text that a screen reader announces when it changes. */
-  say: string;
+  announcement: string;
   /** Markup below the heading. */
   body: Html;
 }
@@ -32,11 +34,12 @@ const SHAPES = {
 
 const UNREACHABLE_NOTE =
   "Deep Intelligence is unavailable. This is the last known state; the page retries automatically.";
-const OFFLINE = "You are offline. This is the last known state; the page retries automatically.";
+const OFFLINE_NOTE =
+  "You are offline. This is the last known state; the page retries automatically.";
 
 /** Renders a page; `refresh` is in seconds. */
 export function layout(
-  { look, word, heading, say, body }: PageContent,
+  { icon, statusText, percent = null, heading, announcement, body }: PageContent,
   refresh: number | undefined,
 ): Html {
   return html`
@@ -45,23 +48,24 @@ export function layout(
       <head>
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>${word} · ${heading}</title>
+        <title>${percent !== null && `${percent}% · `}${statusText} · ${heading}</title>
         ${raw(`<style>${STYLE}</style>`)}
       </head>
       <body>
         <header>Deep Intelligence</header>
-        <main data-look="${look}" data-say="${say}" data-refresh="${refresh ?? ""}">
+        <main data-icon="${icon}" data-announcement="${announcement}" data-refresh="${refresh ??
+          ""}">
               <p id="status">
                 <svg viewBox="0 0 16 16" aria-hidden="true"><g id="shape">${raw(
-                  SHAPES[look],
+                  SHAPES[icon],
                 )}</g></svg>
-                <span id="word">${word}</span>
+                <span id="status-text">${statusText}</span>
               </p>
               <h1 id="name" dir="auto">${heading}</h1>
               ${body}
             </main>
-        <p id="note" role="status" aria-live="polite" data-away="${UNREACHABLE_NOTE}" data-offline="${OFFLINE}"></p>
-        <p id="say" role="status" aria-live="polite"></p>
+        <p id="note" role="status" aria-live="polite" data-unreachable="${UNREACHABLE_NOTE}" data-offline="${OFFLINE_NOTE}"></p>
+        <p id="announcement" role="status" aria-live="polite"></p>
         <footer>This page updates automatically. You can close it; the task keeps running.</footer>
         ${raw(`<script>${SCRIPT}</script>`)}
       </body>

@@ -5,6 +5,7 @@ import type { AppEnv } from "../http/log.ts";
 import { type HttpProblem, routeNotFound, toProblemParts } from "../http/problem.ts";
 import { type ResponseParts, sendResponse } from "../http/response.ts";
 import type { RouteHandler } from "../http/route.ts";
+import type { TaskIds } from "../http/task_ids.ts";
 import type { TaskRoutes } from "../task/routes.ts";
 
 /** Options of {@linkcode statusRoute}. */
@@ -13,35 +14,48 @@ export interface StatusRouteOptions {
   tasks: Pick<TaskRoutes, "resolveLink">;
   /** Converts an error to a problem and adds it to the log. */
   toProblem: (error: Error, c: Context<AppEnv>) => HttpProblem;
-  /** Prefix of every path. */
+  /** Prefix of incoming paths. */
   basePath: string;
+  /** URL or path that callers see in place of `basePath`. */
+  publicUrl: string;
+  /** Returns the web URL of a task. */
+  taskUrl: (ids: TaskIds) => URL;
+  /** Passed on to the page, which shares no module with the start of the Worker. */
+  encodeBase64: (bytes: Uint8Array) => string;
   /** The clock, in ms since 1970. */
   now: () => number;
 }
 
 /** Creates the handler of the status page. */
 export function statusRoute(
-  { links, tasks, toProblem, basePath, now }: StatusRouteOptions,
+  { links, tasks, toProblem, basePath, publicUrl, taskUrl, encodeBase64, now }: StatusRouteOptions,
 ): RouteHandler {
   /** Resolves the task of the link. The body has no new link: otherwise access would never expire. */
-  async function taskFromLink(c: Context<AppEnv>): Promise<ResponseParts> {
-    const ids = await links.verifyToken(c.req.param("token") ?? "");
+  async function taskFromLink(c: Context<AppEnv>, ids?: TaskIds): Promise<ResponseParts> {
     if (!ids) throw routeNotFound(); // as for any other path
     c.get("entry").auth = "link";
-    const response = await tasks.resolveLink(c, ids, c.req.path);
-    const location = response.headers && { location: c.req.path }; // the task route needs a key
+    const link = publicUrl + c.req.path.slice(basePath.length);
+    const response = await tasks.resolveLink(c, ids, link);
+    const location = response.headers && { location: link }; // the task route needs a key
     return { ...response, headers: { ...response.headers, ...location } };
   }
 
   return async function statusPage(c) {
     const { request_id: requestId } = c.get("entry");
+    const ids = await links.verifyToken(c.req.param("token") ?? "");
     let problem: HttpProblem | undefined;
-    const parts = await taskFromLink(c).catch((error) => {
+    const parts = await taskFromLink(c, ids).catch((error) => {
       if (c.req.raw.signal.aborted) throw error;
       problem = toProblem(error, c);
-      return toProblemParts(problem, { requestId, basePath });
+      return toProblemParts(problem, { requestId, publicUrl });
     });
     const { negotiate } = await import("./page.ts"); // few requests need it
-    return sendResponse(c, await negotiate(c, parts, { now: now(), problem: problem?.type }));
+    const options = {
+      now: now(),
+      problem: problem?.type,
+      taskUrl: ids && taskUrl(ids),
+      encodeBase64,
+    };
+    return sendResponse(c, await negotiate(c, parts, options));
   };
 }

@@ -1,97 +1,101 @@
 /** Script of the status page. It updates the page in place; without scripts the browser reloads it. */
-import { formatDateTime, span } from "./format.ts";
+import { formatDuration } from "../../src/internal/duration.ts";
+import { formatDateTime } from "./format.ts";
 
 /**
  * It fetches its own URL and applies the changes in `<main>`, so that focus and scroll position are kept.
- * It pauses while the page is hidden, and stops when a response has no `data-refresh`. A new `data-say` is
- * announced through the live region.
+ * It pauses while the page is hidden, and stops when a response has no `data-refresh`. A new
+ * `data-announcement` is put into the live region.
  */
 export const SCRIPT = `(() => {
-const span = ${span};
-const moment = ${formatDateTime};
+const formatDuration = ${formatDuration};
+const formatDateTime = ${formatDateTime};
 const main = document.querySelector("main");
-const say = document.getElementById("say");
+const live = document.getElementById("announcement");
 const note = document.getElementById("note");
-const all = (root) => [...root.querySelectorAll("[id]")];
-const shape = (root) => all(root).map(({ id }) => id).join();
+const parts = (root) => [...root.querySelectorAll("[id]")];
+const outline = (root) => parts(root).map(({ id }) => id).join();
 let shown = main.cloneNode(true);
-let timer, asking, due, seconds, loaded;
+let timer, controller, dueAt, seconds, loadedAt;
 
-const show = (next) => {
-  if (shape(next) !== shape(shown)) {
+const render = (next) => {
+  if (outline(next) !== outline(shown)) {
     main.replaceChildren(...next.cloneNode(true).childNodes);
   } else {
-    for (const now of all(next)) {
-      const here = document.getElementById(now.id);
-      if (now.isEqualNode(all(shown).find(({ id }) => id === now.id))) continue;
-      for (const { name, value } of now.attributes) here.setAttribute(name, value);
-      here.replaceChildren(...now.cloneNode(true).childNodes);
+    for (const part of parts(next)) {
+      const current = document.getElementById(part.id);
+      if (part.isEqualNode(parts(shown).find(({ id }) => id === part.id))) continue;
+      for (const { name, value } of part.attributes) current.setAttribute(name, value);
+      current.replaceChildren(...part.cloneNode(true).childNodes);
     }
   }
-  if (next.dataset.say !== shown.dataset.say) say.textContent = next.dataset.say;
+  if (next.dataset.announcement !== shown.dataset.announcement) {
+    live.textContent = next.dataset.announcement;
+  }
   Object.assign(main.dataset, next.dataset);
   shown = next;
-  arrive();
+  localize();
 };
 
-const arrive = () => {
-  loaded = performance.now();
+// the server renders times in UTC
+const localize = () => {
+  loadedAt = performance.now();
   for (const time of main.querySelectorAll("time")) {
-    time.textContent = moment(new Date(time.dateTime));
+    time.textContent = formatDateTime(new Date(time.dateTime));
   }
 };
 
 const tick = () => {
   const clock = document.getElementById("clock");
   if (clock && seconds) {
-    clock.textContent = span(Number(clock.dataset.ms) + performance.now() - loaded);
+    clock.textContent = formatDuration(Number(clock.dataset.ms) + performance.now() - loadedAt);
   }
 };
 
-const plan = () => {
+const startTimer = () => {
   clearTimeout(timer);
-  const wait = Math.min(Math.max(due - performance.now(), 0), 86400000);
-  if (seconds && !asking && !document.hidden) timer = setTimeout(ask, wait);
+  const delay = Math.min(Math.max(dueAt - performance.now(), 0), 86400000);
+  if (seconds && !controller && !document.hidden) timer = setTimeout(refresh, delay);
 };
 
-const wait = (answer) => {
-  seconds = answer;
-  due = performance.now() + 1000 * seconds;
-  plan();
+const scheduleRefresh = (delay) => {
+  seconds = delay;
+  dueAt = performance.now() + 1000 * seconds;
+  startTimer();
 };
 
-const ask = async () => {
-  asking = new AbortController();
-  const late = setTimeout(() => asking.abort(), 70000);
-  let next, refresh;
+const refresh = async () => {
+  controller = new AbortController();
+  const deadline = setTimeout(() => controller.abort(), 70000);
+  let delay;
   try {
-    const { signal } = asking;
+    const { signal } = controller;
     const init = { headers: { accept: "text/html" }, cache: "no-store", signal };
     const response = await fetch(location.href, init);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    next = page.querySelector("main");
-    refresh = Number(next.dataset.refresh);
-    if (response.ok || !refresh) {
+    const next = page.querySelector("main");
+    delay = Number(next.dataset.refresh);
+    if (response.ok || !delay) {
       document.title = page.title;
       note.textContent = "";
-      show(next);
+      render(next);
     } else {
-      note.textContent = note.dataset.away;
+      note.textContent = note.dataset.unreachable;
     }
   } catch {
     note.textContent = note.dataset.offline;
-    refresh = Math.min(2 * seconds, 60);
+    delay = Math.min(2 * seconds, 60);
   }
-  clearTimeout(late);
-  asking = undefined;
-  wait(refresh);
+  clearTimeout(deadline);
+  controller = undefined;
+  scheduleRefresh(delay);
 };
 
-addEventListener("visibilitychange", plan);
-addEventListener("pagehide", () => asking?.abort());
+addEventListener("visibilitychange", startTimer);
+addEventListener("pagehide", () => controller?.abort());
 // cancel the reload by the Refresh header, which is for browsers without scripts
 addEventListener("load", () => setTimeout(() => stop()));
 setInterval(tick, 1000);
-arrive();
-wait(Number(main.dataset.refresh));
+localize();
+scheduleRefresh(Number(main.dataset.refresh));
 })();`;

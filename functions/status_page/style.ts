@@ -5,19 +5,19 @@ export const STYLE = `
   --paper: #f4f5f7; --card: #fff; --ink: #1c2430; --soft: #566173; --line: #dfe3e9; --link: #1a56c4;
   --tint: #eceff4; --tone: #475569;
 }
-[data-look=running] { --tint: #e4edfd; --tone: #1a56c4; }
-[data-look=success] { --tint: #dff3e6; --tone: #15693a; }
-[data-look=failed] { --tint: #fde7e6; --tone: #ad1f1f; }
-[data-look=unknown] { --tint: #fcefd6; --tone: #855006; }
+[data-icon=running] { --tint: #e4edfd; --tone: #1a56c4; }
+[data-icon=success] { --tint: #dff3e6; --tone: #15693a; }
+[data-icon=failed] { --tint: #fde7e6; --tone: #ad1f1f; }
+[data-icon=unknown] { --tint: #fcefd6; --tone: #855006; }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #10141b; --card: #1a202b; --ink: #edf0f5; --soft: #a4afc0; --line: #303948; --link: #8ab4ff;
     --tint: #2a3341; --tone: #c3ccda;
   }
-  [data-look=running] { --tint: #1d3157; --tone: #9cc0ff; }
-  [data-look=success] { --tint: #153b27; --tone: #83dca6; }
-  [data-look=failed] { --tint: #4a1f22; --tone: #ffb0aa; }
-  [data-look=unknown] { --tint: #45320f; --tone: #f3c872; }
+  [data-icon=running] { --tint: #1d3157; --tone: #9cc0ff; }
+  [data-icon=success] { --tint: #153b27; --tone: #83dca6; }
+  [data-icon=failed] { --tint: #4a1f22; --tone: #ffb0aa; }
+  [data-icon=unknown] { --tint: #45320f; --tone: #f3c872; }
 }
 * { box-sizing: border-box; margin: 0; }
 body {
@@ -68,13 +68,15 @@ a.button {
   text-decoration: none; background: var(--link); color: var(--card);
 }
 a.button:hover { text-decoration: underline; }
+.box details { margin-top: .5rem; }
+summary { cursor: pointer; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 3px; }
 #note:not(:empty) { padding: .75rem 1.125rem; border-radius: .75rem; border: 1px solid var(--line); background: var(--card); }
 #note:empty, [data-refresh=""] ~ footer { display: none; }
-#say { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+#announcement { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 26rem) { dl > div { grid-template-columns: 1fr; } }
 @media (prefers-reduced-motion: no-preference) {
-  [data-look=running] #shape { transform-origin: center; animation: turn 1.6s linear infinite; }
+  [data-icon=running] #shape { transform-origin: center; animation: turn 1.6s linear infinite; }
   progress:indeterminate { animation: slide 2s linear infinite; }
   @keyframes turn { to { transform: rotate(1turn); } }
   @keyframes slide { from { background-position: 200% 0; } to { background-position: 0 0; } }

@@ -1,7 +1,6 @@
 /**
- * Supabase Edge Functions: its bundle is `supabase/functions/resolve-task/index.ts`. Their guides now
- * have a default export with `fetch`, which Deno knows too, where they had `Deno.serve` before.
- * `config.toml` beside this is an example of what else it needs.
+ * The Supabase Edge Function; its bundle goes to `supabase/functions/resolve-task/index.ts`. `config.toml`
+ * in this folder has the settings that it needs.
  */
 import { lazyHandler } from "../lazy_handler.ts";
 

@@ -29,10 +29,8 @@ export interface RequestLimits
   readonly instance: string;
 }
 
-type TaskInput = Pick<
-  ResolveRequest,
-  "url" | "organization_id" | "workspace_id" | "task_id"
->;
+type Ids = Pick<ResolveRequest, (typeof ID_KEYS)[number] | "info">;
+type TaskInput = Ids & Pick<ResolveRequest, "url" | "task">;
 
 /**
  * Parses the body of `POST /resolve`, plain or wrapped as an event.
@@ -54,11 +52,31 @@ export function toTaskIds(
   { output, pointer }: ParsedBody<TaskInput>,
   limits: RequestLimits,
 ): TaskIds {
-  const { url, organization_id, workspace_id, task_id } = output;
-  const fields = { organization_id, workspace_id, task_id };
-  const ids = url === undefined
-    ? idsFromFields(fields, pointer, limits)
-    : idsFromUrl(url, { fields, pointer, limits });
+  const { url, task = {} } = output;
+  const named = [...namedIds(output, pointer), ...namedIds(task, `${pointer}/task`)];
+  const find = (key: IdKey) => named.find((it) => it.key === key);
+  const organization = find("organization_id")?.id ?? limits.organization;
+  if (url !== undefined) named.unshift(...idsFromUrl(url, { organization, pointer, limits }));
+  // the first form decides, the others must agree
+  const wrong = named.filter(({ key, id }) => id !== find(key)?.id);
+  if (wrong.length > 0) {
+    throw invalidRequest(wrong.map(({ key, pointer }) => ({
+      pointer,
+      detail: `differs from ${find(key)?.pointer}`,
+    })));
+  }
+  const organizationId = find("organization_id")?.id ?? organization;
+  const [workspaceId, taskId] = [find("workspace_id")?.id, find("task_id")?.id];
+  if (organizationId === undefined || workspaceId === undefined || taskId === undefined) {
+    const missing = ID_KEYS.filter((key) =>
+      !find(key) && !(key === "organization_id" && organization)
+    );
+    throw invalidRequest(missing.map((key) => ({
+      pointer: `${pointer}/${key}`,
+      detail: "is required, unless url names the task",
+    })));
+  }
+  const ids = { organizationId, workspaceId, taskId };
   checkAllowed(ids, limits);
   return ids;
 }
@@ -93,50 +111,44 @@ function checkAllowed(
   check("workspace", workspaceId, allowedWorkspaces);
 }
 
-type IdFields = { readonly [key in (typeof ID_KEYS)[number]]: string | undefined };
+type IdKey = (typeof ID_KEYS)[number];
 
-function idsFromFields(fields: IdFields, pointer: string, limits: RequestLimits): TaskIds {
-  const organization_id = fields.organization_id ?? limits.organization;
-  const { workspace_id, task_id } = fields;
-  if (organization_id !== undefined && workspace_id !== undefined && task_id !== undefined) {
-    return { organizationId: organization_id, workspaceId: workspace_id, taskId: task_id };
-  }
-  const all = { organization_id, workspace_id, task_id };
-  throw invalidRequest(
-    ID_KEYS.filter((key) => all[key] === undefined).map((key) => ({
-      pointer: `${pointer}/${key}`,
-      detail: "is required, unless url names the task",
-    })),
-  );
+/** An id in a body. */
+interface NamedId {
+  key: IdKey;
+  id: string;
+  pointer: string;
+}
+
+function namedIds(ids: Ids, pointer: string): NamedId[] {
+  const named = [
+    ...ID_KEYS.map((key) => ({ key, id: ids[key], pointer: `${pointer}/${key}` })),
+    { key: "task_id" as const, id: ids.info?.id, pointer: `${pointer}/info/id` },
+  ];
+  return named.filter((it): it is NamedId => it.id !== undefined);
 }
 
 interface UrlContext {
-  fields: IdFields;
+  /** Organization of an API URL, which does not name one. */
+  organization: string | undefined;
   pointer: string;
   limits: RequestLimits;
 }
 
-function idsFromUrl(url: string, context: UrlContext): TaskIds {
-  const { fields, pointer, limits } = context;
+function idsFromUrl(url: string, context: UrlContext): NamedId[] {
   const { instance, ...ids } = parseUrl(url, context);
-  if (instance !== limits.instance) {
+  if (instance !== context.limits.instance) {
     throw new HttpProblem("forbidden", "the URL names another instance than this endpoint serves", {
       code: "INSTANCE_NOT_ALLOWED",
     });
   }
-  const named = toWireIds(ids);
-  const wrong = ID_KEYS.filter((key) => fields[key] !== undefined && fields[key] !== named[key]);
-  if (wrong.length === 0) return ids;
-  throw invalidRequest(wrong.map((key) => ({
-    pointer: `${pointer}/${key}`,
-    detail: "differs from the one in url",
-  })));
+  const wire = toWireIds(ids);
+  return ID_KEYS.map((key) => ({ key, id: wire[key], pointer: `${context.pointer}/url` }));
 }
 
-function parseUrl(url: string, { fields, pointer, limits }: UrlContext): TaskLocation {
-  // an API URL does not name its organization
+function parseUrl(url: string, { organization, pointer }: UrlContext): TaskLocation {
   const isApi = URL.canParse(url) && new URL(url).pathname.startsWith("/api/");
-  const organizationId = isApi ? fields.organization_id ?? limits.organization : undefined;
+  const organizationId = isApi ? organization : undefined;
   try {
     return parseTaskUrl(url, { organizationId });
   } catch (error) {

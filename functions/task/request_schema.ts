@@ -17,20 +17,28 @@ export const ID_KEYS = ["organization_id", "workspace_id", "task_id"] as const;
 /** An id. */
 export const Id = v.pipe(v.string("must be text"), v.regex(ID_FORMAT, ID_ERROR));
 
-/** The members that name a task. */
-export const TaskFields = {
-  url: v.optional(v.string("must be text")),
+const OBJECT = "must be a JSON object";
+
+const Ids = {
   organization_id: v.optional(Id),
   workspace_id: v.optional(Id),
   task_id: v.optional(Id),
+  info: v.optional(v.object({ id: v.optional(Id) }, OBJECT)),
 };
 
-/** The body of `POST /resolve`: a task by its URL or its ids, and response options. */
+/** The members that name a task: its URL, its ids, a `Task.toDict()`, or one of those as `task`. */
+export const TaskFields = {
+  url: v.optional(v.string("must be text")),
+  ...Ids,
+  task: v.optional(v.object(Ids, OBJECT)),
+};
+
+/** The body of `POST /resolve`: a task, and response options. */
 export const ResolveRequest = v.object({
   ...TaskFields,
   raise_on_error: v.optional(v.boolean("must be true or false")),
   pending: v.optional(v.picklist(["accepted", "retry"], 'must be "accepted" or "retry"')),
-}, "must be a JSON object");
+}, OBJECT);
 /** The body of `POST /resolve`. */
 export type ResolveRequest = v.InferOutput<typeof ResolveRequest>;
 
@@ -40,10 +48,33 @@ export interface ParsedBody<Output> {
   pointer: string;
 }
 
+type JsonObject = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const hasValue = (member: unknown) => member !== undefined && member !== null && member !== "";
+
+/** Drops members without a value and converts texts to booleans: some tools send every field as text. */
+function normalize(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const { info, task, raise_on_error: raise } = value;
+  const isText = raise === "true" || raise === "false";
+  const members = Object.entries({
+    ...value,
+    info: normalize(info),
+    task: normalize(task),
+    raise_on_error: isText ? raise === "true" : raise,
+  });
+  return Object.fromEntries(members.filter(([, member]) => hasValue(member)));
+}
+
+/** Returns `true` for an event: it has a type and data, and names no task itself. */
 function isWebhookEvent(body: unknown): body is { data: unknown } {
-  if (typeof body !== "object" || body === null || "url" in body) return false;
-  return "type" in body && typeof body.type === "string" && "data" in body &&
-    !ID_KEYS.some((key) => key in body);
+  return isObject(body) && typeof body.type === "string" && "data" in body &&
+    !["url", ...ID_KEYS].some((key) => hasValue(body[key])) &&
+    !isObject(body.info) && !isObject(body.task);
 }
 
 /**
@@ -56,7 +87,7 @@ export function parseBody<Output>(
   body: unknown,
 ): ParsedBody<Output> {
   const isWrapped = isWebhookEvent(body);
-  const input = isWrapped ? body.data : body;
+  const input = normalize(isWrapped ? body.data : body);
   // valibot accepts an array as an object
   const parsed = v.safeParse(schema, Array.isArray(input) ? null : input);
   const pointer = isWrapped ? "#/data" : "#";

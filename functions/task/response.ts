@@ -25,7 +25,7 @@ export interface TaskResponse {
 export interface TaskBodyOptions {
   /** Current time in ms since 1970. */
   now: number;
-  /** Path of the status page. @default no link */
+  /** URL of the status page. @default no link */
   statusPage?: string | undefined;
 }
 
@@ -35,17 +35,17 @@ export interface TaskResponseOptions extends TaskBodyOptions {
   raiseOnError: boolean;
   /** Response while the task runs; `"retry"` throws `task-pending`. */
   pending: "accepted" | "retry";
-  /** Prefix of every path. */
-  basePath: string;
+  /** URL or path in front of every path that callers see. */
+  publicUrl: string;
 }
 
-/** Returns the path of a task's status page. */
-export async function statusPagePath(
+/** Returns the URL of a task's status page, or its path if `publicUrl` is one. */
+export async function statusPageUrl(
   task: TaskIds,
   links: LinkSigner,
-  basePath: string,
+  publicUrl: string,
 ): Promise<string> {
-  return `${basePath}/status/${await links.createToken(task)}`;
+  return `${publicUrl}/status/${await links.createToken(task)}`;
 }
 
 /**
@@ -87,7 +87,7 @@ export async function taskBody(
  */
 export async function toTaskResponse(
   task: Task,
-  { raiseOnError, pending, basePath, ...options }: TaskResponseOptions,
+  { raiseOnError, pending, publicUrl, ...options }: TaskResponseOptions,
 ): Promise<TaskResponse> {
   const { info } = task;
   if (info.status === "failed" && raiseOnError) {
@@ -109,7 +109,7 @@ export async function toTaskResponse(
       extra: { task: truncateTask(task) },
     });
   }
-  return { status: 202, body, headers: { ...retryAfter, "location": basePath + taskPath(task) } };
+  return { status: 202, body, headers: { ...retryAfter, "location": publicUrl + taskPath(task) } };
 }
 
 /** Maps the error of a poll to a problem without any text from upstream. */

@@ -27,7 +27,7 @@ export const TaskBody = v.object({
   }),
 });
 
-/** Links to the status page (an absolute path) and to the result in Deep Intelligence. */
+/** Links to the status page (under `RESOLVE_PUBLIC_URL`, otherwise an absolute path) and to the result in Deep Intelligence. */
 export const Links = v.optional(v.object({
   status: v.optional(v.string()),
   result: v.optional(v.pipe(v.string(), v.url())),

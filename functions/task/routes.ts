@@ -9,8 +9,9 @@ import type { RouteHandler } from "../http/route.ts";
 import type { TaskIds } from "../http/task_ids.ts";
 import { conditionalParts } from "./etag.ts";
 import { checkTaskIds, parseTaskRequest, type RequestLimits, type TaskRequest } from "./request.ts";
-import { statusPagePath, type TaskResponse, toTaskResponse } from "./response.ts";
+import { statusPageUrl, type TaskResponse, toTaskResponse } from "./response.ts";
 import type { TaskPoller } from "./shared_poll.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
 
 /** Options of {@linkcode taskRoutes}. */
 export interface TaskRoutesOptions {
@@ -29,14 +30,15 @@ export interface TaskRoutes {
   resolve: RouteHandler;
   /** `GET` of a task by the ids in its path. */
   get: RouteHandler;
-  /** Polls a task that a link names. `path` is the link's own path. */
-  resolveLink(c: Context<AppEnv>, ids: TaskIds, path: string): Promise<TaskResponse>;
+  /** Polls a task that a link names. `link` is the URL of that link. */
+  resolveLink(c: Context<AppEnv>, ids: TaskIds, link: string): Promise<TaskResponse>;
 }
 
 /** Creates the handlers of the task routes. */
 export function taskRoutes(
   { config, credentials, links, poll, now }: TaskRoutesOptions,
 ): TaskRoutes {
+  const publicUrl = config.publicUrl ?? config.basePath;
   const limits: RequestLimits = { ...config, instance: credentials.instance };
 
   /** Polls once, and adds the outcome to the log entry. */
@@ -44,22 +46,29 @@ export function taskRoutes(
     const entry = c.get("entry");
     const startedAt = now();
     let status: number | undefined;
+    let requestId: string | null | undefined;
     try {
-      const { task, source } = await poll(ids, {
+      const result = await poll(ids, {
         signal: c.req.raw.signal,
         waitUntil: c.env.waitUntil,
+        trace: c.get("trace"),
       });
-      entry.upstream = source;
+      const { task } = result;
+      entry.upstream = result.source;
       entry.task_status = task.info.status;
-      if (source !== "cached") status = 200;
+      requestId = result.requestId;
+      if (entry.upstream !== "cached") status = 200;
       return task;
     } catch (error) {
-      status = error instanceof DeepintHTTPError ? error.status : 0;
+      ({ status, requestId } = error instanceof DeepintHTTPError ? error : { status: 0 });
       throw error;
     } finally {
       if (status !== undefined) {
         entry.upstream_status = status;
         entry.upstream_ms = now() - startedAt;
+      }
+      if (requestId && !requestId.includes(config.token)) {
+        entry.upstream_request_id = sanitizeText(requestId);
       }
     }
   }
@@ -74,8 +83,8 @@ export function taskRoutes(
     return await toTaskResponse(task, {
       raiseOnError: raiseOnError ?? !isWebhook,
       pending: pending ?? config.pending ?? (isWebhook ? "retry" : "accepted"),
-      basePath: config.basePath,
-      statusPage: statusPage ?? (links && await statusPagePath(task, links, config.basePath)),
+      publicUrl,
+      statusPage: statusPage ?? (links && await statusPageUrl(task, links, publicUrl)),
       now: now(),
     });
   }
@@ -90,9 +99,9 @@ export function taskRoutes(
       const response = await respond(c, { ids: checkTaskIds(ids, limits) });
       return sendResponse(c, await conditionalParts(response, c.req.header("if-none-match")));
     },
-    async resolveLink(c, ids, path) {
+    async resolveLink(c, ids, link) {
       checkTaskIds(ids, limits);
-      return await respond(c, { ids, raiseOnError: false, pending: "accepted" }, path);
+      return await respond(c, { ids, raiseOnError: false, pending: "accepted" }, link);
     },
   };
 }

@@ -19,6 +19,8 @@ const MAX_UPDATE_TRIES = 100;
 const MAX_SLEEP_MS = 30_000;
 const MIN_SLEEP_MS = 5;
 const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Delay after which a queue is claimed again that another process was claiming. */
+const RECLAIM_MS = 100;
 
 /** Options of {@linkcode WatchLoop}. The store has the clock. */
 export type LoopOptions = Omit<StepOptions, "now">;
@@ -147,8 +149,10 @@ export class WatchLoop implements StoreEngine {
       this.#steps.hasBacklog = false;
       for (const [queue, dueAt] of await callStore(() => this.store.nextDueAt())) {
         const dueIn = dueAt - this.store.now();
-        if (dueIn <= 0) found += await this.#claimDue(queue, starter);
-        else wait = Math.min(wait, dueIn);
+        const claimed = dueIn <= 0 ? await this.#claimDue(queue, starter) : undefined;
+        found += claimed ?? 0;
+        if (dueIn > 0) wait = Math.min(wait, dueIn);
+        else if (claimed === 0) wait = Math.min(wait, RECLAIM_MS);
       }
       this.#steps.startLists(starter);
       this.#pause.reset();
@@ -159,15 +163,17 @@ export class WatchLoop implements StoreEngine {
     }
   }
 
-  /** Claims due watches of a queue and starts their steps. Returns the number of entries found. */
-  async #claimDue(queue: string, starter: Starter): Promise<number> {
-    let total = 0;
+  /**
+   * Claims due watches of a queue and starts their steps. Returns the number of entries found, or
+   * `undefined` if no slot is free.
+   */
+  async #claimDue(queue: string, starter: Starter): Promise<number | undefined> {
+    let total: number | undefined;
     for (;;) {
-      if (starter.cutOff?.aborted) return total;
-      const slots = this.#steps.reserve(queue);
+      const slots = starter.cutOff?.aborted ? 0 : this.#steps.reserve(queue);
       if (slots === 0) return total;
       const { found, started } = await this.#claim({ queue, slots, starter });
-      total += found;
+      total = (total ?? 0) + found;
       // those that a list polls use no slot: claim all of them before the list is read
       if (found < slots || started === slots) return total;
     }

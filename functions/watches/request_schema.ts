@@ -18,4 +18,4 @@ export const WatchRequest = v.object({
     v.minValue(1, DEADLINE),
     v.maxValue(MAX_DEADLINE, DEADLINE),
   )),
-}, "must be a JSON object");
+}, ({ path }) => path ? "is required" : "must be a JSON object");

@@ -5,7 +5,7 @@ import type { Config } from "../config.ts";
 import { writeLogEntry } from "../http/log.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { TaskIds } from "../http/task_ids.ts";
-import { statusPagePath, taskBody, upstreamProblem } from "../task/response.ts";
+import { statusPageUrl, taskBody, upstreamProblem } from "../task/response.ts";
 import { unloadedTask } from "../task/shared_poll.ts";
 import { deliver, isAllowedCallback } from "./callback.ts";
 import {
@@ -88,7 +88,8 @@ export function createSettingsCheck(config: Config): (watch: Watch) => EndReason
 export function createStep(config: Config, options: StepOptions = {}): Step {
   const { fetch, callbackFetch, now = Date.now, random = Math.random, log = writeLogEntry } =
     options;
-  const { timeout, basePath, callbackHosts = [], linkSecrets: secrets = [], linkTtl: ttl } = config;
+  const { timeout, publicUrl = config.basePath, callbackHosts = [] } = config;
+  const { linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
   const checkSettings = createSettingsCheck(config);
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
@@ -114,7 +115,7 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     const task = unloadedTask(ids, { credentials, fetch });
     const data = last ?? { status: "unknown", task: task.toDict() };
     // sign the link now: links expire sooner than deliveries
-    const link = links && { status: await statusPagePath(task, links, basePath) };
+    const link = links && { status: await statusPageUrl(task, links, publicUrl) };
     return {
       type,
       timestamp: new Date(endedAt).toISOString(),

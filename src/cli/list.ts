@@ -1,15 +1,10 @@
 /** The command `list`. Internal. */
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
-import type { Command } from "npm:commander@^15.1.0";
-import { Task, type TaskListOptions } from "../../mod.ts";
-import {
-  type ConnectionFlags,
-  findCredentials,
-  parseLimit,
-  parseStatuses,
-  parseWorkspace,
-} from "./arguments.ts";
+import { type Command, Option } from "npm:commander@^15.1.0";
+import { Task, type TaskListOptions, TaskStatus } from "../../mod.ts";
+import { type ConnectionFlags, parseLimit, parseStatuses, parseWorkspace } from "./arguments.ts";
+import { findCredentials } from "./credentials.ts";
 import {
   addCommand,
   type CommandContext,
@@ -74,10 +69,12 @@ export function addList(program: Command, { signal }: CommandContext): void {
     withOrganization(command),
     "deadline for each page of 500 tasks, for example 10s (default: 30s)",
   )
-    .option(
-      "--status <statuses>",
-      "only tasks with these statuses, for example running,failed",
-      parseStatuses,
+    .addOption(
+      new Option(
+        "--status <statuses>",
+        "only tasks with these statuses, for example running,failed",
+      )
+        .choices(TaskStatus.all()).argParser(parseStatuses),
     )
     .option("--name <text>", "only tasks whose name contains this text, ignoring case")
     .option("--limit <n>", "maximum number of tasks to list", parseLimit)

@@ -34,6 +34,7 @@ Deno.test("a usage error is one line with a remedy, exit code 2, without a reque
     [["list", PLACE, "--status=gone"], /one of pending, running/],
     [["list", PLACE, "--limit=0"], /whole number, 1 or more/],
     [["list", PLACE, "--\x1b[2J\u009b\u202e"], /unknown option/],
+    [["completion", "tcsh"], /Allowed choices are bash, zsh, fish; see/],
     [["frobnicate"], /unknown command 'frobnicate'; see "deepint-task help"\n/],
   ];
   await Promise.all(

@@ -30,7 +30,7 @@ const inFunctions = (...paths: string[]) => paths.map((path) => `functions/${pat
 const TABLE: Row[] = [
   { files: /^mod\.ts$/, imports: LAYERS },
   { files: /^src\/internal\//, imports: [INTERNAL], types: ["src/"] },
-  { files: /^src\/webhook\.ts$/, imports: [INTERNAL, "src/errors.ts"] },
+  { files: /^src\/webhook\.ts$/, imports: [INTERNAL, "src/errors.ts"], types: ["src/"] },
   {
     files: /^src\/cli(\.ts$|\/)/,
     imports: ["mod.ts", INTERNAL, "src/cli/", "deno.json", "node:", "npm:"],
@@ -140,7 +140,13 @@ const TABLE: Row[] = [
 
 /** Modules that the endpoint loads only by `import()`. */
 const ON_DEMAND = inFunctions(
-  ...["status_page/page.ts", "http/problem_docs.ts", "http/metrics.ts", "openapi.json"],
+  ...[
+    "status_page/page.ts",
+    "http/cors.ts",
+    "http/problem_docs.ts",
+    "http/metrics.ts",
+    "openapi.json",
+  ],
 );
 
 interface Import {

@@ -223,12 +223,15 @@ const BAD: [variable: string, wrong: Settings][] = [
   ["RESOLVE_TIMEOUT_MS", { RESOLVE_TIMEOUT_MS: "0" }],
   ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
   ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
+  ["RESOLVE_PUBLIC_URL", { RESOLVE_PUBLIC_URL: "http://canary@a.example" }],
   ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
   ["RESOLVE_LINK_SECRETS", { RESOLVE_LINK_SECRETS: "whsec_canary" }],
   ["RESOLVE_LINK_TTL_S", { RESOLVE_LINK_TTL_S: "59" }],
   ["RESOLVE_CALLBACK_HOSTS", { RESOLVE_CALLBACK_HOSTS: "hooks.example=whsec_canary" }],
   ["RESOLVE_CALLBACK_HOSTS", { RESOLVE_CALLBACK_HOSTS: `10.0.0.1=${SECRET}` }],
+  ["RESOLVE_DATABASE_URL", { RESOLVE_DATABASE_URL: "canary.example" }],
   ["RESOLVE_KV_PATH", { RESOLVE_KV_PATH: ":memory:" }],
+  ["RESOLVE_SWEEP_MS", { RESOLVE_SWEEP_MS: "1" }],
   ["RESOLVE_MAX_WATCHES", { RESOLVE_MAX_WATCHES: "0" }],
 ];
 assertEquals(

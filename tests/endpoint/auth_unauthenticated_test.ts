@@ -76,6 +76,24 @@ Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses forwarded requests", async () =
   }
 });
 
+Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED refuses forwarded requests on every route", async () => {
+  const { app, log } = setUp(OPEN, { allowUnauthenticated: true });
+  const paths = ["/health", "/ready", "/openapi.json", "/problems/forbidden", "/none", "/"];
+  for (const path of [...paths, TASK_PATH, "/resolve"]) {
+    for (const method of ["GET", "POST", "OPTIONS"]) {
+      const url = `http://localhost:8000${path}`;
+      const headers = { via: "1.1 proxy.example" };
+      const response = await app.fetch(new Request(url, { method, headers }));
+      assertEquals(await outcomeOf(response), [403, "forbidden"], `${method} ${path}`);
+    }
+  }
+  const logged = new Set(log.map(({ auth, problem }) => `${auth} ${problem}`));
+  assertEquals(logged, new Set(["none forbidden"]));
+  const foreign = await app.fetch(new Request("http://evil.example/health"));
+  assertEquals(await outcomeOf(foreign), [403, "forbidden"], "a Host that is not loopback");
+  assertEquals((await app.fetch(new Request("http://localhost:8000/health"))).status, 200);
+});
+
 Deno.test("RESOLVE_ALLOW_UNAUTHENTICATED is refused by entries that do not bind loopback", async () => {
   const environment = { ...OPEN, DEEPINT_TOKEN: TOKEN };
   const keyed = { ...environment, RESOLVE_API_KEYS: KEY };

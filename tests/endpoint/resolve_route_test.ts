@@ -250,6 +250,7 @@ Deno.test("Location leads to the same task", async () => {
 const WEB = "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=task&i=t-1";
 const API = "https://app.deepint.net/api/v1/workspace/workspace-1/task/t-1";
 const { organization_id, workspace_id, task_id } = IDS;
+const DICT = { organization_id, workspace_id, info: { ...INFO, id: task_id, result: null } };
 const event = (data: unknown) => ({ type: "task.check", timestamp: "2026-01-01T00:00:00Z", data });
 
 Deno.test("a task is named by web URL, API URL or ids, plain or in an event", async () => {
@@ -267,10 +268,24 @@ Deno.test("a task is named by web URL, API URL or ids, plain or in an event", as
     [IDS],
     [IDS, { DEEPINT_ORGANIZATION: "organization-2" }],
     [{ workspace_id, task_id }, fallback],
-    [{ ...IDS, info: { id: "t-2" }, retries: 5, data: { task_id: "t-3" }, type: "x", id: "t-4" }],
+    [{ ...IDS, retries: 5, data: { task_id: "t-3" }, type: "x", id: "t-4" }],
+    [DICT],
+    [{ task: DICT }],
+    [{ task: IDS }],
+    [{ task: { ...DICT, organization_id: null } }, fallback],
+    [{ url: WEB, ...IDS, info: DICT.info, task: DICT }],
+    [{ url: API, task: DICT }],
+    [{ ...IDS, url: null, info: null, task: "" }],
+    [{ ...DICT, url: "", task_id: "", task: { info: { id: "" } } }],
   ];
   for (const [body, settings] of cases) {
-    for (const sent of [body, event({ ...body, more: null }), { ...event(body), id: "e-1" }]) {
+    const events = [event({ ...body, more: null }), {
+      ...event(body),
+      id: "e-1",
+      url: "",
+      info: "x",
+    }];
+    for (const sent of [body, ...events]) {
       const { platform, bearer, webhook } = setUp(settings);
       platform.add({ id: "t-1", status: "running" });
       const said = JSON.stringify(sent);
@@ -292,6 +307,36 @@ Deno.test("raise_on_error and pending apply inside an event", async () => {
   assertEquals((await webhook(event({ ...IDS, raise_on_error: true }))).status, 424);
 });
 
+Deno.test("null and empty members count as absent, true and false as booleans", async () => {
+  const { platform, bearer } = setUp({ DEEPINT_ORGANIZATION: organization_id });
+  platform.add({ id: "t-1", ...FAILED });
+  const cases: [change: object, status: number][] = [
+    [{ pending: null }, 424],
+    [{ pending: "", raise_on_error: "" }, 424],
+    [{ raise_on_error: null }, 424],
+    [{ raise_on_error: "true" }, 424],
+    [{ raise_on_error: "false" }, 200],
+    [{ organization_id: "" }, 424],
+    [{ organization_id: null, url: null }, 424],
+  ];
+  for (const [change, status] of cases) {
+    for (const body of [{ ...IDS, ...change }, event({ ...IDS, ...change })]) {
+      assertEquals((await bearer(body)).status, status, JSON.stringify(body));
+    }
+  }
+});
+
+Deno.test("the task of a response can be posted back", async () => {
+  const { platform, bearer } = setUp();
+  platform.add({ id: "t-1", status: "running" });
+  const { task } = await objectOf(await bearer(IDS));
+  for (
+    const body of [task, { task }, event(task), event({ task }), { type: "x", data: null, task }]
+  ) {
+    assertEquals((await bearer(body)).status, 202, JSON.stringify(body));
+  }
+});
+
 Deno.test("an invalid request is 400 with a pointer to each mistake, without a poll", async () => {
   const url = (url: unknown): [object, string[]] => [{ url, organization_id }, ["#/url"]];
   const long = "x".repeat(129);
@@ -302,15 +347,33 @@ Deno.test("an invalid request is 400 with a pointer to each mistake, without a p
     [{ organization_id, task_id }, ["#/workspace_id"]],
     [{ workspace_id, task_id }, ["#/organization_id"]],
     [{ url: API }, ["#/organization_id"]],
-    ...["", "t-1", "ftp://app.deepint.net/x", `${WEB}&i=t-1`, `${API}/logs`].map(url),
+    ...["t-1", "ftp://app.deepint.net/x", `${WEB}&i=t-1`, `${API}/logs`].map(url),
     ...[WEB.replace("//", "//a@"), WEB.replace("=task", "=source"), `${API}%2F..`].map(url),
     ...[API.replace("t-1", ".."), API.replace("t-1", "%2e%2e"), API + "x".repeat(128)].map(url),
-    ...["/api/v1/workspace/workspace-1/task/t-1", 5, null, {}, [WEB]].map(url),
+    ...["/api/v1/workspace/workspace-1/task/t-1", 5, {}, [WEB]].map(url),
     ...["", "..", "a/b", "a%2Fb", "a b", "\u0000", "\u00e9", long, 5, null, ["t-1"]]
       .map((task_id): [object, string[]] => [{ ...IDS, task_id }, ["#/task_id"]]),
     [{ ...IDS, organization_id: "a?b" }, ["#/organization_id"]],
     [{ url: WEB, workspace_id: "a#b" }, ["#/workspace_id"]],
-    [{ ...IDS, raise_on_error: "false" }, ["#/raise_on_error"]],
+    [{ url: "" }, ["#/organization_id", "#/workspace_id", "#/task_id"]],
+    [{ url: null, ...IDS, task_id: null }, ["#/task_id"]],
+    ...["False", "1", "yes", " ", 1, 0, []].map((raise_on_error): [object, string[]] => [
+      { ...IDS, raise_on_error },
+      ["#/raise_on_error"],
+    ]),
+    [{ task: {} }, ["#/organization_id", "#/workspace_id", "#/task_id"]],
+    [{ organization_id, workspace_id, info: {} }, ["#/task_id"]],
+    ...["t-1", 5, true].map((task): [object, string[]] => [{ task }, ["#/task"]]),
+    [{ ...IDS, info: "x" }, ["#/info"]],
+    [{ ...IDS, info: { id: "a/b" } }, ["#/info/id"]],
+    [{ task: { ...DICT, info: { id: 5 } } }, ["#/task/info/id"]],
+    [{ task: { ...DICT, workspace_id: "a b" } }, ["#/task/workspace_id"]],
+    [{ ...IDS, info: { id: "t-2" } }, ["#/info/id"]],
+    [{ ...IDS, task: { ...DICT, info: { id: "t-2" } } }, ["#/task/info/id"]],
+    [{ ...DICT, task: { workspace_id: "w" } }, ["#/task/workspace_id"]],
+    [{ url: WEB, task: { organization_id: "o" } }, ["#/task/organization_id"]],
+    [{ url: WEB, info: { id: "t-2" } }, ["#/info/id"]],
+    [event({ ...DICT, task: { info: { id: "t-2" } } }), ["#/data/task/info/id"]],
     [{ ...IDS, pending: "later", task_id: long }, ["#/pending", "#/task_id"]],
     [event(null), ["#/data"]],
     [event([]), ["#/data"]],

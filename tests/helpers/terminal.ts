@@ -45,6 +45,10 @@ export function openTerminal(options: TerminalOptions) {
         stty -F "$(readlink "/proc/$child/fd/0")" cols ${cols}`;
       assertEquals((await start("bash", ["-c", script], {}).status).code, 0);
     },
+    /** Types keys. */
+    async type(keys: string) {
+      await writer.write(keys);
+    },
     /** Types the last keys and returns the exit code. */
     async end(keys = "") {
       if (keys) await writer.write(keys);

@@ -1,5 +1,5 @@
 /**
- * The parts of Playwright and axe-core that `page.ts` uses. A type check cannot reach their own types:
+ * The parts of Playwright and axe-core that the tests of the status page use. A type check cannot reach their own types:
  * the packages are installed in `dist/`.
  */
 
@@ -39,6 +39,7 @@ export interface Page {
   readonly clock: { install(): Promise<void>; runFor(ms: number): Promise<void> };
   readonly keyboard: { press(key: string): Promise<void> };
   addInitScript(script: string): Promise<unknown>;
+  click(selector: string): Promise<void>;
   context(): Context;
   emulateMedia(media: { colorScheme: "light" | "dark" }): Promise<void>;
   evaluate<T>(expression: string): Promise<T>;
@@ -52,6 +53,7 @@ export interface Page {
   setViewportSize(size: { width: number; height: number }): Promise<void>;
   textContent(selector: string): Promise<string | null>;
   title(): Promise<string>;
+  waitForEvent(event: "download"): Promise<{ url(): string; suggestedFilename(): string }>;
   waitForResponse(matches: (response: Answer) => boolean): Promise<Answer>;
   waitForSelector(selector: string, options?: { state: "attached" }): Promise<unknown>;
 }

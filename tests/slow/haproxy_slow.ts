@@ -2,30 +2,12 @@
 import { assertEquals } from "@std/assert";
 import { KEY, TASK_PATH } from "../helpers/endpoint.ts";
 import { start } from "../helpers/process.ts";
+import { findSystemCommand } from "../helpers/system_command.ts";
 import { root } from "../helpers/run_deno.ts";
 import { bundleEntries, SERVER_NAMES, startEndpointProcess } from "../helpers/servers.ts";
 
 const BUNDLES = new URL("dist/slow_haproxy/", root);
 const CHECK_TIMEOUT_MS = 20_000;
-
-/** Finds HAProxy. Installs its package in CI and for root. */
-async function findHaproxy(): Promise<string> {
-  const script = `
-    PATH="$PATH:/usr/sbin:/usr/local/sbin"
-    if ! command -v haproxy && { [ -n "$CI" ] || [ "$(id -u)" = 0 ]; }; then
-      as=; [ "$(id -u)" = 0 ] || as="sudo -n"
-      export DEBIAN_FRONTEND=noninteractive
-      { $as apt-get update -qq && $as apt-get install -y -qq --no-install-recommends haproxy; } >&2
-      command -v haproxy
-    fi
-  `;
-  const settings = { CI: Deno.env.get("CI") ?? "" };
-  await using found = start("sh", ["-c", script], settings, "", 120_000);
-  await found.status;
-  const command = /^\/.+/m.exec(found.output.stdout)?.[0];
-  if (command === undefined) throw new Error("haproxy is missing: apt-get install haproxy");
-  return command;
-}
 
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -46,7 +28,7 @@ async function checks(origin: string): Promise<string[]> {
 }
 
 Deno.test("HAProxy finds every server healthy and hands requests to each", async () => {
-  const command = await findHaproxy();
+  const command = await findSystemCommand("haproxy");
   await bundleEntries(BUNDLES, ["node", "bun"]);
   await using endpoints = new AsyncDisposableStack();
   const lines: string[] = [];

@@ -1,7 +1,10 @@
-// The page to look at: who sees it, what it says, and with which headers. What a browser makes of it is
-// in `runtime/page.ts`.
+// The status page: its links, content and headers. `tests/runtime/page.ts` tests it in a browser.
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { assertStringIncludes } from "@std/assert";
+import * as esbuild from "esbuild";
+import { fileURLToPath } from "node:url";
+import { sanitizeText as formatted } from "../../functions/status_page/format.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
 import { createLinkSigner } from "../../functions/auth/link_token.ts";
 import {
   type Endpoint,
@@ -12,6 +15,7 @@ import {
   problemOf,
   setUp,
 } from "../helpers/endpoint.ts";
+import { root } from "../helpers/run_deno.ts";
 import { retryAfterOf, RUNNING, SUCCESS, TASK_PATH, textOf, TOKEN } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import type { FakeTask } from "../helpers/fake_platform.ts";
@@ -127,10 +131,19 @@ Deno.test("the page of a running task shows name, progress, start and user, and 
     created: new Date(Date.now() - 100_500).toISOString(),
   });
   assertEquals(response.status, 200);
-  for (const part of ["Running", "Train the model", "fitting", "42 %", "1 min 40 s", "Analyst"]) {
+  for (
+    const part of [
+      "Running",
+      "Train the model",
+      "fitting",
+      "42%",
+      "Elapsed 1 min 40 s",
+      "Created by Analyst",
+    ]
+  ) {
     assertStringIncludes(text, part);
   }
-  assertMatch(page, /<title>Running · Train the model<\/title>/);
+  assertMatch(page, /<title>42% · Running · Train the model<\/title>/);
   assertMatch(page, /<progress [^>]*value="42"/);
   const refresh = response.headers.get("refresh") ?? "";
   // a tenth of its age, and up to a tenth more: the adaptive schedule
@@ -147,7 +160,7 @@ Deno.test("the page has a doctype, a language and live regions", async () => {
   const { page } = await pageOf({ status: "running", subtask: "fitting" });
   assertMatch(page, /^<!doctype html>\s+<html lang="en">\s+<head>\s+<meta charset="utf-8">/);
   const live = [...page.matchAll(/<p id="(\w+)" role="status" aria-live="polite"/g)];
-  assertEquals(live.map(([, id]) => id), ["note", "say"]);
+  assertEquals(live.map(([, id]) => id), ["note", "announcement"]);
 });
 
 Deno.test("progress is shown from 0 to 100, or as indeterminate", async () => {
@@ -168,10 +181,57 @@ Deno.test("the page of a finished task links to its result and does not refresh"
     duration: 3_723_000,
   });
   assertEquals([response.status, response.headers.get("refresh")], [200, null]);
-  for (const part of ["Finished", "model m-1", "Took 1 h 2 min"]) assertStringIncludes(text, part);
+  for (const part of ["Finished", "model m-1", "Duration 1 h 02 min"]) {
+    assertStringIncludes(text, part);
+  }
   const url = "https://app.deepint.net/o/organization-1/workspace?ws=workspace-1&s=model&i=m-1";
   assertStringIncludes(page, `href="${url.replaceAll("&", "&amp;")}"`);
   assertStringIncludes(page, 'data-refresh=""');
+});
+
+Deno.test("a pending task shows when it was created and the time of the last update", async () => {
+  const now = Date.parse("2026-03-01T12:00:30Z");
+  const { send, platform } = setUp(WITH_LINKS, { now: () => now });
+  platform.add({ id: "t-1", name: "Import", status: "pending", created: "2026-03-01T12:00:00Z" });
+  const page = await (await send(await linkWith(LINK_SECRET, now), HTML)).text();
+  const text = readable(page);
+  for (
+    const part of [
+      "Elapsed 30 s",
+      "Created by analyst",
+      "Created 1 Mar 2026, 12:00:00 UTC",
+      "Updated 1 Mar 2026, 12:00:30 UTC",
+    ]
+  ) assertStringIncludes(text, part);
+  assertStringIncludes(page, "<title>Waiting to start · Import</title>");
+  assert(!text.includes("Started"), text);
+});
+
+Deno.test("a file is a download link with its whole URL", async () => {
+  const file = `https://files.example.com/w-1.zip?signature=${"f".repeat(1_000)}`;
+  const { page, text } = await pageOf({ ...SUCCESS, result: file, result_type: "file" });
+  assertStringIncludes(page, `href="${file}" download`);
+  assertStringIncludes(text, file);
+  assertStringIncludes(text, "File files.example.com");
+  const loopback = "http://127.0.0.1:9000/w-1.zip";
+  const local = await pageOf({ ...SUCCESS, result: loopback, result_type: "file" });
+  assertStringIncludes(local.page, `href="${loopback}" download`);
+});
+
+Deno.test("the address of a file that is not https is text, and whole", async () => {
+  const rest = "x".repeat(1_000);
+  for (
+    const file of [
+      `http://files.example.com/${rest}`,
+      `javascript:alert(1)//${rest}`,
+      `data:text/html,${rest}`,
+      `w-1.zip${rest}`,
+    ]
+  ) {
+    const { page, text } = await pageOf({ ...SUCCESS, result: file, result_type: "file" });
+    assert(!page.includes("href="), file.slice(0, 30));
+    assertStringIncludes(text, file);
+  }
 });
 
 Deno.test("the page of a finished task without a result has no link", async () => {
@@ -196,6 +256,18 @@ Deno.test("the page of a failed task shows its code and description", async () =
   assertStringIncludes(failed.text, "QUOTA The quota is used up");
   const silent = await pageOf({ ...RUNNING, status: "failed" });
   assertStringIncludes(silent.text, "UNKNOWN Deep Intelligence gave no reason.");
+});
+
+Deno.test("failed tasks and unknown statuses show the task's id and link to its workspace", async () => {
+  for (const status of ["failed", "archived"]) {
+    const { page, text } = await pageOf({ ...RUNNING, status });
+    assertStringIncludes(
+      page,
+      'href="https://app.deepint.net/o/organization-1/workspace?ws=workspace-1"',
+    );
+    assertStringIncludes(text, "Task t-1");
+    assertStringIncludes(text, "Open the workspace in Deep Intelligence");
+  }
 });
 
 Deno.test("the page of a task with an unknown status shows it and does not refresh", async () => {
@@ -389,6 +461,21 @@ Deno.test("every text of a task is escaped on the page", async () => {
   }
 });
 
+Deno.test("the script survives a bundler that keeps the names of functions", async () => {
+  const { outputFiles: [output] } = await esbuild.build({
+    entryPoints: [fileURLToPath(new URL("functions/status_page/script.ts", root))],
+    bundle: true,
+    format: "esm",
+    keepNames: true, // the default of wrangler
+    write: false,
+  });
+  await esbuild.stop();
+  const { SCRIPT } = await import(`data:text/javascript,${encodeURIComponent(output?.text ?? "")}`);
+  assertStringIncludes(SCRIPT, "toLocaleString");
+  assert(!SCRIPT.includes("__name"), "no call of a helper outside the script");
+  new Function(SCRIPT); // it parses
+});
+
 Deno.test("long texts are truncated, and a task without a name shows its id", async () => {
   const { page } = await pageOf({
     ...RUNNING,
@@ -397,6 +484,7 @@ Deno.test("long texts are truncated, and a task without a name shows its id", as
     error_description: "d".repeat(100_000),
   });
   assert(page.length < 20_000, `${page.length}`);
+  assertStringIncludes(page, `${"n".repeat(199)}…</h1>`);
   for (const name of [null, "", " \u200f "]) {
     assertStringIncludes((await pageOf({ ...RUNNING, name })).text, "Task t-1");
   }
@@ -426,6 +514,11 @@ for (const [name, answer, status, refresh] of AWAY) {
     const page = await response.text();
     assert(!page.includes("secret words") && !page.includes(TOKEN));
     assertMatch(page, /<h1 [^>]*>(Deep Intelligence is unavailable|This task no longer exists)/);
+    assertEquals(
+      page.includes("workspace?ws=workspace-1"),
+      status === 404,
+      "link to the workspace",
+    );
     assertEquals(log.map(({ status }) => status), [status]);
     assertNotEquals(log[0]?.problem, undefined, "the log says what");
   });
@@ -496,4 +589,11 @@ Deno.test("concurrent readers of the page share one poll", async () => {
     await body?.cancel();
   }
   assertEquals(endpoint.platform.count(), 1);
+});
+
+Deno.test("the page sanitizes text as the rest of the product does", () => {
+  const texts = ["a\u202eb\u0007", "\u2028\u2029\ufeff", "x".repeat(300), "😀".repeat(120), "<b>"];
+  for (const text of texts) {
+    for (const max of [1, 199, 200]) assertEquals(formatted(text, max), sanitizeText(text, max));
+  }
 });

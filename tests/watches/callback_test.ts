@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ConfigError, readConfig } from "../../functions/app.ts";
 import { deliver, parseCallbackHosts } from "../../functions/watches/callback.ts";
-import { KEY, objectOf, outcomeOf, problemOf, SECRET } from "../helpers/endpoint.ts";
+import { IDS, KEY, objectOf, outcomeOf, problemOf, SECRET } from "../helpers/endpoint.ts";
 import { TOKEN } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { CALLBACK_SECRET, configWith } from "../helpers/watches.ts";
@@ -11,6 +11,7 @@ import { HOOK, ORDER, OTHER_SECRET, setUp } from "../helpers/watch_endpoint.ts";
 
 const INVALID: [pointer: string, change: Record<string, unknown>][] = [
   ["#/callback_url", { callback_url: undefined }],
+  ["#/callback_url", { callback_url: null }],
   ["#/callback_url", { callback_url: 5 }],
   ["#/callback_url", { callback_url: "" }],
   ["#/callback_url", { callback_url: "hooks.example/end" }],
@@ -32,6 +33,26 @@ const INVALID: [pointer: string, change: Record<string, unknown>][] = [
   ["#/task_id", { task_id: undefined }],
 ];
 
+Deno.test("a watch accepts empty members and a posted task, plain and as an event", async () => {
+  using setup = await setUp();
+  const { organization_id, workspace_id, task_id, callback_url } = ORDER;
+  const task = { organization_id, workspace_id, info: { id: task_id } };
+  const forms = [
+    { ...ORDER, deadline: null, url: "" },
+    { ...task, callback_url, deadline: "" },
+    { task, callback_url },
+  ];
+  const ids = new Set<unknown>();
+  for (const body of [...forms, ...forms.map((data) => ({ type: "task.started", data }))]) {
+    const answer = await setup.create(body);
+    assertEquals(answer.status, 202, JSON.stringify(body));
+    ids.add((await answer.json()).id);
+  }
+  assertEquals(ids.size, 1, "one watch");
+  const contrary = await setup.create({ ...ORDER, task: { ...task, info: { id: "t-9" } } });
+  assertEquals((await problemOf(contrary)).errors?.[0]?.pointer, "#/task/info/id");
+});
+
 Deno.test("an invalid watch is refused with 400 and a JSON pointer, without a request", async () => {
   using setup = await setUp();
   for (const [pointer, change] of INVALID) {
@@ -40,6 +61,9 @@ Deno.test("an invalid watch is refused with 400 and a JSON pointer, without a re
     assertEquals([status, errors?.map((error) => error.pointer)], [400, [pointer]], detail);
     assert(!detail.includes("canary"), detail);
   }
+  const missing = await problemOf(await setup.create(IDS));
+  assertEquals(missing.detail, "#/callback_url: is required");
+  assertEquals((await problemOf(await setup.create([]))).detail, "#: must be a JSON object");
   const wrapped = await setup.create({ type: "a", data: { ...ORDER, callback_url: "x" } });
   assertEquals((await problemOf(wrapped)).errors?.[0]?.pointer, "#/data/callback_url");
   await setup.watches.sweep();

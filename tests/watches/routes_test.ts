@@ -185,6 +185,23 @@ Deno.test("the watch routes refuse other methods with 405", async () => {
   assertEquals((await setup.ask("GET", `${location}/`)).status, 404);
 });
 
+Deno.test("the URLs of a watch start with RESOLVE_PUBLIC_URL", async () => {
+  const RESOLVE_PUBLIC_URL = "https://api.example.com/prod";
+  using setup = await setUp("hooks.example", {
+    RESOLVE_PUBLIC_URL,
+    RESOLVE_LINK_SECRETS: OTHER_SECRET,
+  });
+  const created = await setup.create(ORDER);
+  const { location, id } = await objectOf(created);
+  assertEquals(location, `${RESOLVE_PUBLIC_URL}/watches/${id}`);
+  assertEquals(created.headers.get("location"), location);
+
+  setup.platform.add({ id: "t-1", status: "success" });
+  await setup.watches.sweep();
+  const { links } = v.parse(WatchEvent, setup.receiver.received[0]?.event).data;
+  assertMatch(String(links?.status), /^https:\/\/api\.example\.com\/prod\/status\/v1\./);
+});
+
 Deno.test("the watch routes are 404 without an engine, which refuses the setting", async () => {
   const env = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY };
   const app = createApp(readConfig(env), { log() {} });

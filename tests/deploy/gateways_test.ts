@@ -1,0 +1,214 @@
+// Gateways in front of the functions: each test converts the URL that a caller sees to the event or request
+// that the platform passes on, and follows every URL in the responses through the gateway again.
+import { assert, assertEquals } from "@std/assert";
+import * as v from "valibot";
+import { handler as httpApi } from "../../functions/aws_lambda.ts?http-api";
+import { handler as restApi } from "../../functions/aws_lambda.ts?rest-api";
+import { createApp, readConfig } from "../../functions/app.ts";
+import supabase from "../../functions/supabase/index.ts?gateway";
+import { captureConsole, IDS, KEY, post, TASK_PATH, TOKEN } from "../helpers/endpoint.ts";
+import { withHeaders } from "../helpers/endpoint.ts";
+import { environment } from "../helpers/environment.ts";
+import { createFakePlatform } from "../helpers/fake_platform.ts";
+import { listen } from "../helpers/listen.ts";
+
+/** Sends a request to the URL that a caller sees. */
+type Send = (url: URL, init: RequestInit) => Promise<Response>;
+
+const PLATFORM = createFakePlatform({ token: TOKEN });
+const SETTINGS = {
+  DEEPINT_TOKEN: TOKEN,
+  RESOLVE_API_KEYS: KEY,
+  RESOLVE_LINK_SECRETS: `whsec_${btoa("a-link-secret-of-more-than-24-bytes")}`,
+};
+
+/** Headers that a gateway adds. None of them may show in a response. */
+const forwarded = {
+  "host": "internal.example",
+  "x-forwarded-for": "192.0.2.1",
+  "x-forwarded-host": "forged.example",
+  "x-forwarded-port": "443",
+  "x-forwarded-prefix": "/forged",
+  "x-forwarded-proto": "http",
+  "forwarded": "for=192.0.2.1;host=forged.example;proto=http",
+};
+
+/** Checks that every URL of the responses leads through the gateway. */
+async function checkUrls(publicUrl: string, send: Send): Promise<void> {
+  const call = async (url: string, init: RequestInit = {}) => {
+    assert(url.startsWith(`${publicUrl}/`), url);
+    const response = await send(new URL(url), withHeaders(init, forwarded));
+    const text = await response.text();
+    assert(!/forged|internal\.example/.test(text + JSON.stringify([...response.headers])), url);
+    return { status: response.status, headers: response.headers, text };
+  };
+  const authorization = `Bearer ${KEY}`;
+  PLATFORM.add({ id: "t-1", status: "running" });
+  const running = await call(`${publicUrl}/resolve`, withHeaders(post(IDS), { authorization }));
+  const location = running.headers.get("location") ?? "";
+  assertEquals([running.status, location], [202, publicUrl + TASK_PATH]);
+  assertEquals((await call(location, { headers: { authorization } })).status, 202);
+
+  const link: string = JSON.parse(running.text).links.status;
+  const followed = await call(link, { headers: { accept: "application/json" } });
+  assertEquals([followed.status, followed.headers.get("location")], [202, link]);
+  assertEquals(JSON.parse(followed.text).links.status, link);
+
+  const refused = await call(`${publicUrl}/resolve`, post(IDS));
+  const { type } = JSON.parse(refused.text);
+  assertEquals([refused.status, type], [401, `${publicUrl}/problems/unauthorized`]);
+  assertEquals((await call(type)).status, 200);
+  const { servers } = JSON.parse((await call(`${publicUrl}/openapi.json`)).text);
+  assertEquals(servers, [{ url: publicUrl }]);
+}
+
+/** The parts of a request that both event formats contain. */
+function partsOf({ hostname, pathname }: URL, init: RequestInit) {
+  const { method = "GET", body } = init;
+  const domain = { domainName: hostname, apiId: hostname.split(".", 1)[0] };
+  const identity = { sourceIp: "192.0.2.1", userAgent: "curl/8.5.0" };
+  const text = typeof body === "string" ? body : null;
+  return { pathname, method, domain, identity, text, headers: new Headers(init.headers) };
+}
+
+/** Passes an event on as JSON, as Lambda does, and converts the result. */
+async function invoke(handler: typeof restApi, event: object): Promise<Response> {
+  const result = await handler(JSON.parse(JSON.stringify(event)));
+  const { statusCode: status, body, headers = {}, multiValueHeaders = {} } = v.parse(
+    Result,
+    result,
+  );
+  const pairs = Object.entries(multiValueHeaders).flatMap(([name, values]) =>
+    values.map((value): [string, string] => [name, value])
+  );
+  return new Response(body, { status, headers: [...Object.entries(headers), ...pairs] });
+}
+
+const Result = v.object({
+  statusCode: v.number(),
+  body: v.string(),
+  headers: v.optional(v.record(v.string(), v.string())),
+  multiValueHeaders: v.optional(v.record(v.string(), v.array(v.string()))),
+});
+
+Deno.test("behind a stage of an API Gateway HTTP API, URLs have the stage", async () => {
+  const publicUrl = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod";
+  await using platform = listen(PLATFORM.fetch);
+  using _log = captureConsole();
+  using _set = environment({
+    ...SETTINGS,
+    DEEPINT_INSTANCE: platform.origin,
+    RESOLVE_BASE_PATH: "/prod",
+    RESOLVE_PUBLIC_URL: publicUrl,
+  });
+  await checkUrls(publicUrl, async (url, init) => {
+    const { pathname, method, domain, identity, text, headers } = partsOf(url, init);
+    return await invoke(httpApi, {
+      version: "2.0",
+      routeKey: "$default",
+      rawPath: pathname, // with the stage
+      rawQueryString: "",
+      headers: Object.fromEntries(headers),
+      requestContext: {
+        accountId: "123456789012",
+        authentication: null,
+        authorizer: {},
+        ...domain,
+        domainPrefix: domain.apiId,
+        http: { method, path: pathname, protocol: "HTTP/1.1", ...identity },
+        requestId: "JKJaXmPLvHcESHA=",
+        routeKey: "$default",
+        stage: "prod",
+        time: "01/Jan/2026:00:00:00 +0000",
+        timeEpoch: 1_767_225_600_000,
+      },
+      body: text,
+      isBase64Encoded: false,
+    });
+  });
+});
+
+Deno.test("behind a stage of an API Gateway REST API, URLs have the stage", async () => {
+  const publicUrl = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod";
+  await using platform = listen(PLATFORM.fetch);
+  using _log = captureConsole();
+  using _set = environment({
+    ...SETTINGS,
+    DEEPINT_INSTANCE: platform.origin,
+    RESOLVE_PUBLIC_URL: publicUrl,
+  });
+  await checkUrls(publicUrl, async (url, init) => {
+    const { pathname, method, domain, identity, text, headers } = partsOf(url, init);
+    const path = pathname.replace("/prod", ""); // without the stage
+    return await invoke(restApi, {
+      resource: "/{proxy+}",
+      path,
+      httpMethod: method,
+      headers: Object.fromEntries(headers),
+      multiValueHeaders: Object.fromEntries([...headers].map(([name, it]) => [name, [it]])),
+      queryStringParameters: null,
+      multiValueQueryStringParameters: null,
+      pathParameters: { proxy: path.slice(1) },
+      stageVariables: null,
+      requestContext: {
+        resourceId: "d4e5f6",
+        authorizer: {},
+        resourcePath: "/{proxy+}",
+        httpMethod: method,
+        extendedRequestId: "JJbxmplHYosFVYQ=",
+        requestTime: "01/Jan/2026:00:00:00 +0000",
+        path: pathname,
+        accountId: "123456789012",
+        protocol: "HTTP/1.1",
+        stage: "prod",
+        ...domain,
+        domainPrefix: domain.apiId,
+        requestTimeEpoch: 1_767_225_600_000,
+        requestId: "00000000-0000-0000-0000-000000000000",
+        identity,
+      },
+      body: text,
+      isBase64Encoded: false,
+    });
+  });
+});
+
+Deno.test("behind Supabase's gateway, URLs have /functions/v1 and the function's name", async () => {
+  const publicUrl = "https://abcdefghijklmnopqrst.supabase.co/functions/v1/resolve-task";
+  await using platform = listen(PLATFORM.fetch);
+  using _log = captureConsole();
+  using _set = environment({
+    ...SETTINGS,
+    DEEPINT_INSTANCE: platform.origin,
+    RESOLVE_BASE_PATH: "/resolve-task",
+    RESOLVE_PUBLIC_URL: publicUrl,
+  });
+  await checkUrls(publicUrl, async ({ host, pathname }, init) => {
+    const path = pathname.replace("/functions/v1", ""); // the function sees its name, over http
+    return await supabase.fetch(new Request(`http://${host}${path}`, init));
+  });
+});
+
+Deno.test("behind a proxy that strips a prefix, URLs have the prefix", async () => {
+  await using platform = listen(PLATFORM.fetch);
+  using _log = captureConsole();
+  // a real proxy in front of a real server, whose address only the proxy knows
+  const endpoint = Promise.withResolvers<string>();
+  await using proxy = listen(async (request) => {
+    const path = new URL(request.url).pathname.replace("/tasks", "");
+    const { method, headers } = request;
+    const body = method === "POST" ? await request.text() : null;
+    return await fetch(await endpoint.promise + path, {
+      method,
+      headers,
+      body,
+      redirect: "manual",
+    });
+  });
+  const publicUrl = `${proxy.origin}/tasks`;
+  const settings = { DEEPINT_INSTANCE: platform.origin, RESOLVE_PUBLIC_URL: `${publicUrl}/` };
+  const app = createApp(readConfig({ ...SETTINGS, ...settings }));
+  await using server = listen(app.fetch);
+  endpoint.resolve(server.origin);
+  await checkUrls(publicUrl, async (url, init) => await fetch(url, init));
+});
