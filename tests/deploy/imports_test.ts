@@ -40,7 +40,10 @@ const TABLE: Row[] = [
     imports: [INTERNAL, ...LAYERS.slice(0, i)],
     types: ["src/"],
   })),
-  { files: /^functions\/config\.ts$/, imports: ["mod.ts", INTERNAL, "npm:valibot"] },
+  {
+    files: /^functions\/(config|settings)\.ts$/,
+    imports: ["mod.ts", INTERNAL, "npm:valibot", ...inFunctions("settings.ts")],
+  },
   {
     files: /^functions\/http\/\w+_schema\.ts$/,
     imports: ["npm:valibot", ...inFunctions("http/")],
