@@ -26,6 +26,8 @@ const MAX_UPDATE_TRIES = 100;
 const MAX_SLEEP_MS = 30_000;
 const MIN_SLEEP_MS = 5;
 const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Delay after which a queue is claimed again that another process was claiming. */
+const RECLAIM_MS = 100;
 
 /** Options of {@linkcode WatchLoop}. The store has the clock. */
 export type LoopOptions = Omit<StepOptions, "now">;
@@ -180,8 +182,10 @@ export class WatchLoop implements StoreEngine {
       this.#hasBacklog = false;
       for (const [queue, dueAt] of await callStore(() => this.store.nextDueAt())) {
         const dueIn = dueAt - this.store.now();
-        if (dueIn <= 0) found += await this.#claim(queue, starter);
-        else wait = Math.min(wait, dueIn);
+        const claimed = dueIn <= 0 ? await this.#claim(queue, starter) : undefined;
+        found += claimed ?? 0;
+        if (dueIn > 0) wait = Math.min(wait, dueIn);
+        else if (claimed === 0) wait = Math.min(wait, RECLAIM_MS);
       }
       this.#pause.reset();
       return { found, wait: found > 0 ? 0 : wait };
@@ -191,12 +195,15 @@ export class WatchLoop implements StoreEngine {
     }
   }
 
-  /** Claims due watches of a queue and starts their steps. Returns the number of entries found. */
-  async #claim(queue: string, starter: Starter): Promise<number> {
+  /**
+   * Claims due watches of a queue and starts their steps. Returns the number of entries found, or
+   * `undefined` if no slot is free.
+   */
+  async #claim(queue: string, starter: Starter): Promise<number | undefined> {
     const slots = starter.cutOff?.aborted ? 0 : this.#pools.reserve(queue);
     if (slots === 0) {
       this.#hasBacklog = true;
-      return 0;
+      return undefined;
     }
     let unused = slots;
     try {
