@@ -119,7 +119,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   }
 
   return async function poll(ids, caller) {
-    const { signal, waitUntil } = caller;
+    const { signal } = caller;
     signal.throwIfAborted(); // the caller may have left while its body was read
     const key = `${ids.organizationId}/${ids.workspaceId}/${ids.taskId}`;
     const memory = cache.get(key);
