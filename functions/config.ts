@@ -12,7 +12,7 @@ import {
 } from "../src/internal/webhook_secret.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 
-/** Configuration of the endpoint. See the table of settings in the README. */
+/** Configuration of the endpoint. `.github/docs/settings.md` describes each setting. */
 export interface Config {
   /** `DEEPINT_TOKEN`: the endpoint's token for Deep Intelligence. */
   token: string;
