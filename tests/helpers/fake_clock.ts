@@ -26,7 +26,7 @@ interface Timer {
 /** Above the ids of any runtime, so that a real timer is never mistaken for a fake one. */
 const FIRST_ID = 1_000_000_000;
 
-/** Runtimes fire a timer with a longer delay immediately. The fake clock refuses it. */
+/** A longer delay counts as 1 ms, as in the runtimes. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
 /** Turns of the event loop after which pending work has settled. A body or a stream takes one or two. */
