@@ -1,6 +1,5 @@
 /** `Task`: a task of Deep Intelligence, and waiting for it. */
 import { Credentials } from "./credentials.ts";
-import type { DeepintHTTPError } from "./errors.ts";
 import {
   checkWatchOptions,
   hasChanged,
@@ -317,7 +316,7 @@ export class Task {
   }
 
   /**
-   * Stops the task if it is running. It remains on the platform and then reads `failed`.
+   * Stops the task if it is running. It remains on the platform, and its status becomes `failed`.
    *
    * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
