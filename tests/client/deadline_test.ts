@@ -1,8 +1,8 @@
 // The deadlines of one operation and of one attempt, and its abort. Those of a wait are in
 // abort_test.ts.
 import { assert, assertEquals, assertRejects, assertStrictEquals, fail } from "@std/assert";
-import { DeepintTimeoutError, Task } from "../../mod.ts";
-import { DELETE, GET, HANG, random, setUp, times, TOKEN } from "../helpers/client.ts";
+import { DeepintTimeoutError } from "../../mod.ts";
+import { DELETE, GET, HANG, random, taskWith, times, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import type { Responder } from "../helpers/fake_platform.ts";
 
@@ -13,7 +13,7 @@ const HANG_IN_BODY: Responder = () =>
 Deno.test("an attempt that takes longer than 10 s is repeated, the operation ends after 30 s", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   const start = clock.now;
   platform.inject(HANG, 9);
   const failed = clock.runUntil(GET(task, { retries: 9 }));
@@ -28,7 +28,7 @@ Deno.test("an attempt that takes longer than 10 s is repeated, the operation end
 Deno.test("requestTimeout bounds an attempt, timeout the whole operation", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   const start = clock.now;
   platform.inject(HANG, 9);
   const options = { requestTimeout: 1_000, timeout: 2_500, retries: 9 };
@@ -41,7 +41,7 @@ Deno.test("requestTimeout bounds an attempt, timeout the whole operation", async
 Deno.test("retries that are used up by attempts that take too long end as a timeout", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   platform.inject(HANG, 9);
   const failed = clock.runUntil(GET(task, { requestTimeout: 1_000 }));
   const error = await assertRejects(() => failed, DeepintTimeoutError);
@@ -52,7 +52,7 @@ Deno.test("requestTimeout covers the body, and so does timeout", async () => {
   const options = [{ requestTimeout: 1_000, retries: 0 }, { timeout: 1_000 }];
   for (const option of options) {
     using clock = new FakeClock();
-    const { platform, task } = setUp();
+    const { platform, task } = taskWith();
     const start = clock.now;
     platform.inject(HANG_IN_BODY);
     const failed = clock.runUntil(GET(task, option));
@@ -63,7 +63,7 @@ Deno.test("requestTimeout covers the body, and so does timeout", async () => {
 
 Deno.test("timeout covers the function that gives the token", async () => {
   using clock = new FakeClock();
-  const { platform, task } = setUp(() => new Promise<string>(() => {}));
+  const { platform, task } = taskWith({ token: () => new Promise<string>(() => {}) });
   const start = clock.now;
   const failed = clock.runUntil(GET(task, { timeout: 5_000 }));
   await assertRejects(() => failed, DeepintTimeoutError);
@@ -73,7 +73,7 @@ Deno.test("timeout covers the function that gives the token", async () => {
 Deno.test("the function that gives the token is called for each attempt", async () => {
   using clock = new FakeClock();
   let calls = 0;
-  const { platform, task } = setUp(() => ++calls < 3 ? `old-token-${calls}` : TOKEN);
+  const { platform, task } = taskWith({ token: () => ++calls < 3 ? `old-token-${calls}` : TOKEN });
   platform.inject(() => new Response("{}", { status: 503 }), 2);
   await clock.runUntil(GET(task));
   const sent = platform.requests.map(({ headers }) => headers["x-auth-token"]);
@@ -89,7 +89,7 @@ Deno.test("an abort at any point of a request rejects at once with the signal's 
   for (const [name, responder] of Object.entries(points)) {
     for (const send of [GET, DELETE]) {
       using clock = new FakeClock();
-      const { platform, task } = setUp();
+      const { platform, task } = taskWith();
       platform.inject(responder);
       const controller = new AbortController();
       const sent = send(task, { signal: controller.signal })
@@ -108,10 +108,9 @@ Deno.test("an abort at any point of a request rejects at once with the signal's 
 
 Deno.test("a fetch that ignores its signal still ends in time, and its late body is cancelled", async () => {
   using clock = new FakeClock();
-  const { task: { organizationId, workspaceId, credentials, info } } = setUp();
   const answer = Promise.withResolvers<Response>();
-  const fetch = () => answer.promise;
-  const task = new Task({ organizationId, workspaceId, credentials, info, fetch });
+  const { task } = taskWith({ fetch: () => answer.promise });
+  const { info } = task;
   const start = clock.now;
   const failed = clock.runUntil(GET(task, { requestTimeout: 1_000, retries: 0 }));
   await assertRejects(() => failed, DeepintTimeoutError);
@@ -129,14 +128,13 @@ Deno.test("a fetch that ignores its signal still ends in time, and its late body
 Deno.test("a body that goes on without end past the deadline or an abort is cancelled", async () => {
   for (const how of ["deadline", "abort"]) {
     using clock = new FakeClock();
-    const { task: { organizationId, workspaceId, credentials, info } } = setUp();
     let cancelled = false;
     const cancel = () => {
       cancelled = true;
     };
     // made by a custom fetch that does not tie the body to its signal
     const fetch = () => Promise.resolve(new Response(new ReadableStream({ cancel })));
-    const task = new Task({ organizationId, workspaceId, credentials, info, fetch });
+    const { task } = taskWith({ fetch });
     const controller = new AbortController();
     const options = { requestTimeout: 1_000, retries: 0, signal: controller.signal };
     const failed = assertRejects(() => GET(task, options));

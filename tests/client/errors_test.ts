@@ -16,33 +16,27 @@ import {
   type Fetch,
   type RequestOptions,
   Task,
-  TaskInfo,
 } from "../../mod.ts";
-import { allRenderings, assertNoSecrets as assertNone } from "../helpers/client.ts";
+import {
+  allRenderings,
+  assertNoSecrets as assertNone,
+  taskWith,
+  type TaskWithOptions,
+} from "../helpers/client.ts";
 
 /** A token that is also a valid error code, so that it would pass as one. */
 const CANARY = "CANARY_0123456789_TOKEN";
-const URL_OF_TASK = "https://app.deepint.net/api/v1/workspace/ws-1/task/task-1";
+const URL_OF_TASK = "https://app.deepint.net/api/v1/workspace/w-1/task/t-1";
 
 /** A task whose requests go to `fetch`, with a token that must not be seen again. */
-function taskWith(fetch: Fetch, { token = CANARY, info = {} }: {
-  token?: string | (() => string);
-  info?: Record<string, unknown>;
-} = {}): Task {
-  return new Task({
-    organizationId: "org-1",
-    workspaceId: "ws-1",
-    credentials: new Credentials({ token }),
-    info: TaskInfo.fromDict({ id: "task-1", ...info }),
-    fetch,
-  });
-}
+const taskBy = (fetch: Fetch, options: TaskWithOptions = {}) =>
+  taskWith({ fetch, token: CANARY, known: {}, ...options }).task;
 
 /** The list of a workspace whose requests go to `fetch`. */
 function list(fetch: Fetch, options: RequestOptions = {}): AsyncIterable<Task> {
   return Task.list({
-    organizationId: "org-1",
-    workspaceId: "ws-1",
+    organizationId: "o-1",
+    workspaceId: "w-1",
     credentials: new Credentials({ token: CANARY }),
     fetch,
     retries: 0,
@@ -65,7 +59,7 @@ function failing(reason: unknown): Fetch {
 
 /** Returns the rejection of one load with this `fetch`. */
 async function loadError(fetch: Fetch, token = CANARY): Promise<DeepintHTTPError> {
-  const load = () => taskWith(fetch, { token }).load({ retries: 0 });
+  const load = () => taskBy(fetch, { token }).load({ retries: 0 });
   return await assertRejects(load, DeepintHTTPError);
 }
 
@@ -78,16 +72,16 @@ async function errorOfEachClass() {
   const never = () => new Promise<never>(() => {});
   return {
     DeepintCredentialsError: await assertRejects(
-      () => taskWith(never, { token: () => "\n" }).load(),
+      () => taskBy(never, { token: () => "\n" }).load(),
       DeepintCredentialsError,
     ),
     DeepintHTTPError: await loadError(answering({ code: "E_1", message: "no" }, { status: 404 })),
     DeepintTaskError: await assertRejects(
-      () => taskWith(answering(failed)).resolve(),
+      () => taskBy(answering(failed)).resolve(),
       DeepintTaskError,
     ),
     DeepintTimeoutError: await assertRejects(
-      () => taskWith(never).load({ timeout: 0 }),
+      () => taskBy(never).load({ timeout: 0 }),
       DeepintTimeoutError,
     ),
   };
@@ -145,7 +139,7 @@ Deno.test("the message of a DeepintHTTPError is Error on HTTP <METHOD> <url>: <m
   assertEquals(error.message, `Error on HTTP GET ${URL_OF_TASK}: no such task`);
   assertEquals(String(error), `NOT_FOUND: Error on HTTP GET ${URL_OF_TASK}: no such task`);
   assertEquals([error.method, error.url, error.status], ["GET", URL_OF_TASK, 404]);
-  const removal = await assertRejects(() => taskWith(notFound).delete(), DeepintHTTPError);
+  const removal = await assertRejects(() => taskBy(notFound).delete(), DeepintHTTPError);
   assertEquals(removal.message, `Error on HTTP DELETE ${URL_OF_TASK}: no such task`);
   assertEquals(removal.method, "DELETE");
 });
@@ -153,7 +147,7 @@ Deno.test("the message of a DeepintHTTPError is Error on HTTP <METHOD> <url>: <m
 Deno.test("the url of a DeepintHTTPError is without its query, also in the message", async () => {
   const tasks = list(answering({}, { status: 403 }));
   const error = await assertRejects(() => Array.fromAsync(tasks), DeepintHTTPError);
-  const url = "https://app.deepint.net/api/v1/workspace/ws-1/tasks";
+  const url = "https://app.deepint.net/api/v1/workspace/w-1/tasks";
   assertEquals(error.url, url);
   assertMatch(error.message, /^Error on HTTP GET https:[^? ]+\/tasks: /);
 });
@@ -286,7 +280,7 @@ Deno.test("of a bad body no more than 200 printable characters reach a message",
 
 Deno.test("of the value of a field of the wrong kind nothing reaches a message", async () => {
   for (const key of ["id", "name", "status", "duration", "created", "error_description"]) {
-    const body = { id: "task-1", status: "running", [key]: { secret: "s3cr3t" } };
+    const body = { id: "t-1", status: "running", [key]: { secret: "s3cr3t" } };
     const error = await loadError(answering(body));
     assertEquals(error.code, "INVALID_RESPONSE");
     assert(error.message.includes(key), error.message);
@@ -296,16 +290,16 @@ Deno.test("of the value of a field of the wrong kind nothing reaches a message",
 
 /** The error of a task that failed so. */
 async function failure(info: Record<string, unknown>): Promise<DeepintTaskError> {
-  const task = taskWith(failing("no request is due"), { info: { status: "failed", ...info } });
+  const task = taskBy(failing("no request is due"), { known: { status: "failed", ...info } });
   return await assertRejects(() => task.resolve(), DeepintTaskError);
 }
 
 Deno.test("a failed task's error has its code and text, the task and its info", async () => {
   const info = { name: "Import", error_code: "E_1", error_description: "no such column" };
-  const task = taskWith(failing("no request is due"), { info: { status: "failed", ...info } });
+  const task = taskBy(failing("no request is due"), { known: { status: "failed", ...info } });
   const error = await assertRejects(() => task.resolve(), DeepintTaskError);
   assertEquals(error.code, "TASK_E_1");
-  assertEquals(error.message, "Task (task-1) Import failed with description: no such column");
+  assertEquals(error.message, "Task (t-1) Import failed with description: no such column");
   assertEquals(String(error), `TASK_E_1: ${error.message}`);
   assert(error.task === task && error.info === task.info);
 });
@@ -318,7 +312,7 @@ Deno.test("a failed task without error fields reads TASK_UNKNOWN and no descript
   for (const none of [{}, { error_code: null, error_description: null, name: null }]) {
     const error = await failure(none);
     assertEquals(error.code, "TASK_UNKNOWN");
-    assertMatch(error.message, /^Task \(task-1\) .*failed with description: no description$/);
+    assertMatch(error.message, /^Task \(t-1\) .*failed with description: no description$/);
     assert(!/null|undefined/.test(String(error)), String(error));
   }
 });
@@ -326,13 +320,13 @@ Deno.test("a failed task without error fields reads TASK_UNKNOWN and no descript
 Deno.test("an unknown status and a result before the end have codes of their own", async () => {
   const info = { status: "cancelled", name: null };
   const unknown = await assertRejects(
-    () => taskWith(answering({ status: "cancelled" }), { info }).resolve(),
+    () => taskBy(answering({ status: "cancelled" }), { known: info }).resolve(),
     DeepintTaskError,
   );
   assertEquals(unknown.code, "TASK_STATUS_UNKNOWN");
   for (const status of ["pending", "running", "cancelled"]) {
     const early = await assertRejects(
-      () => taskWith(answering({ status }), { info: { status } }).fetchResult(),
+      () => taskBy(answering({ status }), { known: { status } }).fetchResult(),
       DeepintTaskError,
     );
     assertEquals(early.code, "TASK_NOT_FINISHED");
@@ -342,7 +336,7 @@ Deno.test("an unknown status and a result before the end have codes of their own
 });
 
 Deno.test("a timeout carries the info as last seen and the elapsed milliseconds", async () => {
-  const task = taskWith(() => new Promise(() => {}), { info: { status: "running" } });
+  const task = taskBy(() => new Promise(() => {}), { known: { status: "running" } });
   for (const wait of [() => task.resolve({ timeout: 0 }), () => task.load({ timeout: 0 })]) {
     const error = await assertRejects(wait, DeepintTimeoutError);
     assertEquals(error.code, "TIMEOUT");
@@ -369,8 +363,8 @@ Deno.test("the token is in no error of a server that echoes it", async () => {
     answering([CANARY] as object),
     answering({ [CANARY]: CANARY }),
     answering({ id: CANARY, status: "running" }),
-    answering({ id: "task-1", name: [CANARY] }),
-    answering({ id: "task-1", status: { [CANARY]: CANARY } }),
+    answering({ id: "t-1", name: [CANARY] }),
+    answering({ id: "t-1", status: { [CANARY]: CANARY } }),
     answering("", { status: 307, headers: { location: `https://evil.example/?t=${CANARY}` } }),
     answering({}, { status: 404, statusText: CANARY, headers: { "x-auth-token": CANARY } }),
     answering({}, { status: 429, headers: { "retry-after": CANARY } }),
@@ -388,7 +382,7 @@ Deno.test("the token is in no error of a list or a delete that echoes it", async
     answering(`<html>${CANARY}</html>`, { status: 503 }),
   ];
   for (const fetch of answers) {
-    const remove = () => taskWith(fetch).delete({ retries: 0 });
+    const remove = () => taskBy(fetch).delete({ retries: 0 });
     assertSilent(await assertRejects(remove, DeepintHTTPError));
     assertSilent(await assertRejects(() => Array.fromAsync(list(fetch)), DeepintHTTPError));
   }
@@ -404,14 +398,14 @@ Deno.test("the token is in no error of a task whose fields echo it", async () =>
     user_name: CANARY,
   };
   for (const status of ["failed", CANARY]) {
-    const task = taskWith(answering({ id: "task-1", ...fields, status }));
+    const task = taskBy(answering({ id: "t-1", ...fields, status }));
     assertSilent(await assertRejects(() => task.resolve(), DeepintTaskError));
     assertSilent(await assertRejects(() => task.resolve(), DeepintTaskError));
     assertSilent(task);
   }
-  const answer = answering({ id: "task-1", ...fields, status: "running" });
+  const answer = answering({ id: "t-1", ...fields, status: "running" });
   let requests = 0;
-  const running = taskWith((url, init) =>
+  const running = taskBy((url, init) =>
     ++requests === 1 ? answer(url, init) : new Promise(() => {})
   );
   await running.load();
@@ -436,7 +430,7 @@ Deno.test("the token is in no error of a server that echoes it in JSON's escapes
     const refused = answering(`{"code":"X","message":"no ${echo}"}`, { status: 401 });
     assertSilent(await loadError(refused, token), token);
     const fields = `"error_code":"X","error_description":"no ${echo}","name":"${echo}"`;
-    const failed = taskWith(answering(`{"status":"failed",${fields}}`), { token });
+    const failed = taskBy(answering(`{"status":"failed",${fields}}`), { token });
     assertSilent(await assertRejects(() => failed.resolve(), DeepintTaskError), token);
   }
 });
@@ -572,7 +566,7 @@ Deno.test("whatever a fetch throws, the error is NETWORK_ERROR", async () => {
   };
   const codes: Record<string, unknown> = {};
   for (const [name, reason] of Object.entries(odd)) {
-    const error = await assertRejects(() => taskWith(failing(reason)).load({ retries: 0 }));
+    const error = await assertRejects(() => taskBy(failing(reason)).load({ retries: 0 }));
     codes[name] = error instanceof DeepintHTTPError ? error.code : error;
   }
   assertEquals(codes, Object.fromEntries(Object.keys(odd).map((name) => [name, "NETWORK_ERROR"])));
@@ -581,11 +575,11 @@ Deno.test("whatever a fetch throws, the error is NETWORK_ERROR", async () => {
 Deno.test("the token is in no error of each class, whatever the credentials are made of", async () => {
   const echo = { code: CANARY, message: CANARY };
   for (const token of [CANARY, () => CANARY]) {
-    const http = () => taskWith(answering(echo, { status: 401 }), { token }).load();
+    const http = () => taskBy(answering(echo, { status: 401 }), { token }).load();
     const failed = { status: "failed", error_code: CANARY, error_description: CANARY };
-    const task = () => taskWith(answering(failed), { token }).resolve();
-    const timeout = () => taskWith(() => new Promise(() => {}), { token }).load({ timeout: 0 });
-    const bad = () => taskWith(answering(echo), { token: () => `${CANARY}\n` }).load();
+    const task = () => taskBy(answering(failed), { token }).resolve();
+    const timeout = () => taskBy(() => new Promise(() => {}), { token }).load({ timeout: 0 });
+    const bad = () => taskBy(answering(echo), { token: () => `${CANARY}\n` }).load();
     for (
       const [run, Class] of [
         [http, DeepintHTTPError],

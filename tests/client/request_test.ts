@@ -17,21 +17,13 @@ import {
   DeepintHTTPError,
   type Fetch,
   Task,
-  TaskInfo,
+  type Token,
 } from "../../mod.ts";
+import { taskWith, TOKEN } from "../helpers/client.ts";
 
-const TOKEN = "canary-token-0123456789";
 const URL_OF_TASK = "https://app.deepint.net/api/v1/workspace/w-1/task/t-1";
 
-function taskAt(fetch: Fetch | undefined, token: string | (() => string) = TOKEN): Task {
-  return new Task({
-    organizationId: "o-1",
-    workspaceId: "w-1",
-    credentials: new Credentials({ token }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch,
-  });
-}
+const taskAt = (fetch: Fetch, token: Token = TOKEN) => taskWith({ fetch, token }).task;
 
 /** The error that one GET ends with when it is answered so, and never repeated. */
 function errorOf(answer: () => Response | Promise<Response>): Promise<DeepintHTTPError> {
@@ -98,7 +90,8 @@ Deno.test("a custom fetch is called unbound", async () => {
 
 Deno.test("the global fetch is looked up at each request and called unbound", async () => {
   const receivers: unknown[] = [];
-  const task = taskAt(undefined);
+  const { task: { credentials }, task: known } = taskWith();
+  const task = Task.fromDict(known.toDict(), { credentials });
   const original = globalThis.fetch;
   globalThis.fetch = function (this: unknown) {
     receivers.push(this);

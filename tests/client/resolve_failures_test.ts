@@ -6,34 +6,16 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
-import {
-  Credentials,
-  DeepintBaseError,
-  DeepintHTTPError,
-  DeepintTimeoutError,
-  Task,
-  TaskInfo,
-} from "../../mod.ts";
-import { times } from "../helpers/client.ts";
+import { DeepintBaseError, DeepintHTTPError, DeepintTimeoutError } from "../../mod.ts";
+import { HANG, taskWith, times } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createFakePlatform, type Responder } from "../helpers/fake_platform.ts";
+import type { Responder } from "../helpers/fake_platform.ts";
 
-const TOKEN = "canary-token-0123456789";
-const HANG: Responder = () => new Promise(() => {});
 const DAY = 86_400;
 
-/** A running task that the next GET after those injected shows as ended; its info is stale. */
+/** A running task that the next GET after those injected shows as ended. */
 function setUp() {
-  const platform = createFakePlatform({ token: TOKEN });
-  platform.add({ id: "t-1", status: "success", result: "s-1", result_type: "source" });
-  const task = new Task({
-    organizationId: "organization-1",
-    workspaceId: "workspace-1",
-    credentials: new Credentials({ token: TOKEN }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: platform.fetch,
-  });
-  return { platform, task };
+  return taskWith({ steps: [{ status: "success", result: "s-1", result_type: "source" }] });
 }
 
 function running(headers: Record<string, string> = {}): Response {

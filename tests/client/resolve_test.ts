@@ -9,22 +9,16 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { Credentials, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
-import { random, times, TOKEN } from "../helpers/client.ts";
+import { random, taskWith, times, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { createFakePlatform, type Step } from "../helpers/fake_platform.ts";
 
 const credentials = new Credentials({ token: TOKEN });
 const RUNNING: Step = { status: "running", polls: 1_000 };
 
-/** A task that moves through the steps, made without a request: what is known of it is stale. */
-function setUp(steps: Step[], known: Record<string, unknown> = { status: "running" }) {
-  const platform = createFakePlatform({ token: TOKEN });
-  const { id, organization, workspace } = platform.add({ id: "t-1", name: "import", steps });
-  const ids = { organizationId: organization, workspaceId: workspace };
-  const info = TaskInfo.fromDict({ id, progress: 0, ...known });
-  const task = new Task({ ...ids, credentials, info, fetch: platform.fetch });
-  return { platform, task };
-}
+/** A task that moves through the steps. */
+const setUp = (steps: Step[], known: Record<string, unknown> = { status: "running" }) =>
+  taskWith({ steps, known: { progress: 0, ...known } });
 
 Deno.test("resolve() of a task that has ended costs no request, however old its info is", async () => {
   const { platform, task } = setUp([RUNNING], { status: "success", result: "s-1" });
