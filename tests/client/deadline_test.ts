@@ -2,7 +2,7 @@
 // abort_test.ts.
 import { assert, assertEquals, assertRejects, assertStrictEquals, fail } from "@std/assert";
 import { DeepintTimeoutError } from "../../mod.ts";
-import { DELETE, GET, HANG, random, taskWith, times, TOKEN } from "../helpers/client.ts";
+import { DELETE, GET, HANG, random, taskWith, times } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import type { Responder } from "../helpers/fake_platform.ts";
 
@@ -68,16 +68,6 @@ Deno.test("timeout covers the function that gives the token", async () => {
   const failed = clock.runUntil(GET(task, { timeout: 5_000 }));
   await assertRejects(() => failed, DeepintTimeoutError);
   assertEquals([clock.now - start, clock.pending, platform.count()], [5_000, 0, 0]);
-});
-
-Deno.test("the function that gives the token is called for each attempt", async () => {
-  using clock = new FakeClock();
-  let calls = 0;
-  const { platform, task } = taskWith({ token: () => ++calls < 3 ? `old-token-${calls}` : TOKEN });
-  platform.inject(() => new Response("{}", { status: 503 }), 2);
-  await clock.runUntil(GET(task));
-  const sent = platform.requests.map(({ headers }) => headers["x-auth-token"]);
-  assertEquals(sent, ["old-token-1", "old-token-2", TOKEN]);
 });
 
 Deno.test("an abort at any point of a request rejects at once with the signal's reason", async () => {

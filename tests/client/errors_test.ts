@@ -308,15 +308,6 @@ Deno.test("a failed task's number for a code is its code", async () => {
   assertEquals((await failure({ error_code: 7 })).code, "TASK_7");
 });
 
-Deno.test("a failed task without error fields reads TASK_UNKNOWN and no description", async () => {
-  for (const none of [{}, { error_code: null, error_description: null, name: null }]) {
-    const error = await failure(none);
-    assertEquals(error.code, "TASK_UNKNOWN");
-    assertMatch(error.message, /^Task \(t-1\) .*failed with description: no description$/);
-    assert(!/null|undefined/.test(String(error)), String(error));
-  }
-});
-
 Deno.test("an unknown status and a result before the end have codes of their own", async () => {
   const info = { status: "cancelled", name: null };
   const unknown = await assertRejects(

@@ -13,7 +13,6 @@ import {
 import {
   Credentials,
   DeepintBaseError,
-  DeepintCredentialsError,
   DeepintHTTPError,
   type Fetch,
   Task,
@@ -157,21 +156,6 @@ Deno.test("a task whose result has the id error is a task", async () => {
   assertEquals(await task.fetchResult(), { source: "error" });
 });
 
-Deno.test("an error says whether the same request may succeed later", async () => {
-  const later = [408, 425, 429, 500, 502, 503, 504, 520, 524, 599];
-  for (const status of Object.keys(CODES).map(Number)) {
-    const error = await errorOf(json(status, {}));
-    assertEquals(error.retryable, later.includes(status), `${status}`);
-  }
-  for (const status of [400, 403, 422, 429, 500]) {
-    const error = await errorOf(json(status, { code: "LIMIT" }));
-    assertEquals([error.code, error.retryable], ["LIMIT", true], `${status}`);
-  }
-  assertEquals((await errorOf(json(200, { result: "error", code: "LIMIT" }))).retryable, true);
-  assertEquals((await errorOf(() => Promise.reject(new Error("reset")))).retryable, true);
-  assertEquals((await errorOf(json(200, {}))).retryable, false);
-});
-
 Deno.test("an error carries the server's Retry-After in milliseconds, and nothing without one", async () => {
   const headers = { "retry-after": "120" };
   const error = await errorOf(() => new Response("{}", { status: 429, headers }));
@@ -291,22 +275,6 @@ Deno.test("the URL of an error has no query", async () => {
   const error = await assertRejects(() => listed, DeepintHTTPError);
   assertEquals(error.url, "https://app.deepint.net/api/v1/workspace/w-1/tasks");
   assert(!error.message.includes("?"));
-});
-
-Deno.test("a function that gives no usable token rejects without a request, echoing nothing", async () => {
-  const bad = `${TOKEN}\r\nx-evil: 1`;
-  let requests = 0;
-  const fetch = () => Promise.resolve(Response.json({ id: "t-1", n: ++requests }));
-  const notText: unknown = undefined;
-  const givers = [() => bad, () => "", () => notText as string, () => {
-    throw new Error("the vault is closed");
-  }];
-  for (const token of givers) {
-    const error = await assertRejects(() => taskAt(fetch, token).load(), DeepintCredentialsError);
-    const printed = Deno.inspect(error, { depth: Infinity, showHidden: true });
-    assert(!printed.includes(TOKEN), printed);
-  }
-  assertEquals(requests, 0);
 });
 
 Deno.test("options out of range are a RangeError with the value, and no request", async () => {

@@ -11,7 +11,7 @@ import {
 import { Credentials, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
 import { random, taskWith, times, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createFakePlatform, type Step } from "../helpers/fake_platform.ts";
+import { type Step } from "../helpers/fake_platform.ts";
 
 const credentials = new Credentials({ token: TOKEN });
 const RUNNING: Step = { status: "running", polls: 1_000 };
@@ -296,22 +296,4 @@ Deno.test("waits side by side each call their onProgress once for a change", asy
   await clock.runUntil(Promise.all([wait("a", 1_000), wait("b", 1_700)]));
   const expected = ["a running 50", "a success 50", "b running 50", "b success 50"];
   assertEquals(calls.toSorted(), expected);
-});
-
-Deno.test("a function that gives the token is called for each attempt", async () => {
-  using clock = new FakeClock();
-  const tokens = ["token-1", "token-2", "token-3"];
-  const platform = createFakePlatform({ token: tokens });
-  platform.add({ id: "t-1", steps: [{ status: "running", polls: 2 }, { status: "success" }] });
-  let calls = 0;
-  const task = new Task({
-    organizationId: "organization-1",
-    workspaceId: "workspace-1",
-    credentials: new Credentials({ token: () => Promise.resolve(tokens[calls++] ?? "none") }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: platform.fetch,
-  });
-  await clock.runUntil(task.resolve());
-  assertEquals(platform.requests.map(({ headers }) => headers["x-auth-token"]), tokens);
-  assertEquals(calls, 3);
 });
