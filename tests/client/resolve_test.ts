@@ -8,10 +8,10 @@ import {
   assertStrictEquals,
   assertStringIncludes,
 } from "@std/assert";
-import { Credentials, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
+import { Credentials, DeepintTaskError, Task, type TaskInfo } from "../../mod.ts";
 import { random, taskWith, times, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { type Step } from "../helpers/fake_platform.ts";
+import type { Step } from "../helpers/fake_platform.ts";
 
 const credentials = new Credentials({ token: TOKEN });
 const RUNNING: Step = { status: "running", polls: 1_000 };
