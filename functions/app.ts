@@ -127,14 +127,17 @@ async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
 
 function addWatchRoutes(app: Hono<AppEnv>, { routes }: Watches, auth: Authentication): void {
   for (const [path, methods] of Object.entries(routes)) {
-    const handlers = Object.entries(methods).map(([method, { acceptsSignature, handle }]) => {
-      const handler = async (c: Context<AppEnv>) => {
-        const { searchParams: query } = new URL(c.req.url);
-        const request = { id: c.req.param("id") ?? "", query, body: c.get("json") };
-        return sendResponse(c, await handle(request));
-      };
-      return [method, [acceptsSignature ? auth.bearerOrWebhook : auth.bearer, handler]] as const;
-    });
+    const handlers = Object.entries(methods).map(([method, { guard, handle }]) =>
+      [method, [auth[guard], async (c: Context<AppEnv>) =>
+        sendResponse(
+          c,
+          await handle({
+            id: c.req.param("id") ?? "",
+            query: new URL(c.req.url).searchParams,
+            body: c.get("json"),
+          }),
+        )]] as const
+    );
     route(app, path, Object.fromEntries(handlers));
   }
 }

@@ -1,6 +1,5 @@
 /** `Task`: a task of Deep Intelligence, and waiting for it. */
 import { Credentials } from "./credentials.ts";
-import type { DeepintHTTPError } from "./errors.ts";
 import {
   checkWatchOptions,
   hasChanged,
