@@ -6,6 +6,7 @@ import process from "node:process";
 import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 import { type Config, ConfigError, createApp, readConfig } from "./app.ts";
 import { createErrorLog, logListening } from "./http/log.ts";
+import { createUndiciFetch } from "./http/undici_fetch.ts";
 
 /** Longer than the 60 s for which common load balancers keep idle connections. */
 const KEEP_ALIVE_MS = 65_000;
@@ -53,7 +54,7 @@ function limitUnread({ incoming, outgoing }: HttpBindings | Http2Bindings): void
 }
 
 function createServer(config: Config): Server {
-  const { fetch } = createApp(config);
+  const { fetch } = createApp(config, { fetch: createUndiciFetch() });
   const server = createAdaptorServer({
     hostname: "localhost", // used for HTTP/1.0 requests without a Host header
     fetch(request, bindings) {

@@ -74,7 +74,7 @@ async function readResponseText(
   response: Response,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { body, headers } = response;
+  const { headers } = response;
   const length = headers.get("content-length");
   if (Number(length) > MAX_RESPONSE_BYTES) {
     cancelBody(response);
@@ -87,7 +87,9 @@ async function readResponseText(
   const isFromWire = type === "basic" || type === "default" && url !== "";
   const isLengthKnown = isFromWire && length !== null && /^\d+$/.test(length) &&
     !headers.has("content-encoding") && !headers.has("transfer-encoding");
-  if (isLengthKnown || typeof body?.getReader !== "function") {
+  // read late: some implementations create the stream on access
+  const body = isLengthKnown ? undefined : response.body;
+  if (typeof body?.getReader !== "function") {
     const text = await response.text();
     const isTooLarge = text.length > MAX_RESPONSE_BYTES / 3 &&
       new TextEncoder().encode(text).length > MAX_RESPONSE_BYTES;

@@ -49,6 +49,11 @@ const TABLE: Row[] = [
     imports: ["npm:valibot", ...inFunctions("http/")],
   },
   {
+    files: /^functions\/http\/undici_fetch\.ts$/, // for Node only
+    imports: ["node:stream", "npm:undici"],
+    types: ["mod.ts"],
+  },
+  {
     files: /^functions\/http\//,
     imports: ["mod.ts", INTERNAL, ...inFunctions("http/")],
     types: [HONO, ...inFunctions("config.ts")],
@@ -119,6 +124,7 @@ const TABLE: Row[] = [
     imports: [
       ...["node:", "npm:@hono/node-server", "npm:hono/aws-lambda", "npm:hono/tiny"],
       ...inFunctions("app.ts", "lazy_handler.ts", "config.ts", "http/log.ts", "main.ts"),
+      ...inFunctions("http/undici_fetch.ts"),
     ],
     types: inFunctions("watches/"),
     onDemand: inFunctions("watches/"),
