@@ -108,21 +108,16 @@ async function openapi(c: Context<AppEnv>, publicUrl: string): Promise<Response>
 
 async function problemDocs(c: Context<AppEnv>): Promise<Response> {
   const { explainProblem } = await import("./http/problem_docs.ts"); // few requests need it
-  const body = explainProblem(c.req.param("name") ?? "", PROBLEMS);
-  if (body === undefined) throw routeNotFound("no such problem type");
-  return sendResponse(c, {
-    status: 200,
-    body,
-    headers: { "content-type": "text/plain; charset=utf-8" },
-  });
+  const parts = explainProblem(c.req.param("name") ?? "", PROBLEMS);
+  if (!parts) throw routeNotFound("no such problem type");
+  return sendResponse(c, parts);
 }
 
 /** Refuses callers on other machines, on every route. */
 async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
-  const { isLocalRequest } = await import("./http/loopback.ts"); // for local trials only
+  const { isLocalRequest, LOCAL_ONLY } = await import("./http/loopback.ts"); // for local trials only
   if (isLocalRequest(c)) return await next();
-  const detail = "without authentication, only callers on this machine are served";
-  throw new HttpProblem("forbidden", detail, { code: "HOST_NOT_ALLOWED" });
+  throw new HttpProblem("forbidden", LOCAL_ONLY, { code: "HOST_NOT_ALLOWED" });
 }
 
 function addWatchRoutes(app: Hono<AppEnv>, { routes }: Watches, auth: Authentication): void {
@@ -193,8 +188,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   route(app, "/metrics", {
     GET: [auth.bearer, async (c) => {
       const { metricsParts } = await import("./http/metrics.ts");
-      const operator = await watches?.operator?.();
-      return sendResponse(c, metricsParts(counters, await operator?.metrics() ?? []));
+      return sendResponse(c, await metricsParts(counters, watches));
     }],
   });
   route(app, "/openapi.json", { GET: (c) => openapi(c, publicUrl) });
