@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { isLoopbackHost, type Settings, settingsSchema } from "./settings.ts";
 
-/** Configuration of the endpoint. See the table of settings in the README. */
+/** Configuration of the endpoint. `.github/docs/settings.md` describes each setting. */
 export interface Config {
   /** `DEEPINT_TOKEN`: the endpoint's token for Deep Intelligence. */
   token: string;

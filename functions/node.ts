@@ -37,11 +37,11 @@ function maxConnections(): number | undefined {
 
 /**
  * Closes the connection of a caller that sends more than {@linkcode MAX_UNREAD_BYTES} after a response.
- * Closing it at once would keep some clients from reading the response, and Node receives without a
- * limit, with 34 MB of memory.
+ * Closing the connection immediately would keep some clients from reading the response. Without a limit,
+ * Node receives the whole body, with 34 MB of memory.
  */
 function limitUnread({ incoming, outgoing }: HttpBindings | Http2Bindings): void {
-  // before Node's own listener, which drops the rest of the body unless somebody has read of it
+  // before Node's own listener, which discards the rest of a body that nothing has read
   outgoing.prependOnceListener("finish", () => {
     if (incoming.complete) return;
     let unread = 0;
