@@ -3,13 +3,16 @@
  * exits if a setting is wrong.
  */
 import process from "node:process";
-import { createAdaptorServer } from "@hono/node-server";
+import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 import { type Config, ConfigError, createApp, readConfig } from "./app.ts";
 import { createErrorLog, logListening } from "./http/log.ts";
 
 /** Longer than the 60 s for which common load balancers keep idle connections. */
 const KEEP_ALIVE_MS = 65_000;
 const HEADERS_TIMEOUT_MS = 66_000;
+
+/** Limit of the unread part of a body that is received after the response. */
+const MAX_UNREAD_BYTES = 1_048_576;
 
 type Server = ReturnType<typeof createAdaptorServer>;
 
@@ -31,12 +34,33 @@ function maxConnections(): number | undefined {
   return limit > 0 ? Math.max(1, Math.floor(limit / 2)) : undefined;
 }
 
+/**
+ * Closes the connection of a caller that sends more than {@linkcode MAX_UNREAD_BYTES} after a response.
+ * Closing it at once would keep some clients from reading the response, and Node receives without a
+ * limit, with 34 MB of memory.
+ */
+function limitUnread({ incoming, outgoing }: HttpBindings | Http2Bindings): void {
+  // before Node's own listener, which drops the rest of the body unless somebody has read of it
+  outgoing.prependOnceListener("finish", () => {
+    if (incoming.complete) return;
+    let unread = 0;
+    incoming.on("data", ({ length }: Uint8Array) => {
+      unread += length;
+      if (unread > MAX_UNREAD_BYTES) incoming.socket.destroySoon();
+    });
+    incoming.read(0);
+  });
+}
+
 function createServer(config: Config): Server {
   const { fetch } = createApp(config);
   const server = createAdaptorServer({
     hostname: "localhost", // used for HTTP/1.0 requests without a Host header
-    fetch: (request, { incoming }) =>
-      fetch(request, { remoteAddr: { hostname: incoming.socket.remoteAddress } }),
+    fetch(request, bindings) {
+      limitUnread(bindings);
+      const { remoteAddress: hostname } = bindings.incoming.socket;
+      return fetch(request, { remoteAddr: { hostname } });
+    },
     serverOptions: { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_TIMEOUT_MS },
   });
   const limit = maxConnections();

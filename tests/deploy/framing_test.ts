@@ -1,6 +1,6 @@
 // Each server entry as a process, sent the bytes that no HTTP client would send.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { IDS, KEY, TASK_PATH } from "../helpers/endpoint.ts";
+import { IDS, KEY, SUCCESS, TASK_PATH } from "../helpers/endpoint.ts";
 import { root } from "../helpers/run_deno.ts";
 import {
   bundleEntries,
@@ -106,6 +106,31 @@ for (const name of SERVER_NAMES) {
       const request = `${HEAD.replace("1.1\r\nhost: a\r\n", `1.0\r\n${host}`)}`;
       const polled = await sendRaw(port, `${request}${lengthOf(BODY)}\r\n${BODY}`);
       assertEquals(polled.statuses, [202], polled.text);
+    }
+  });
+
+  Deno.test(`${name}: HEAD announces the length of GET and has no body`, async () => {
+    await using endpoint = await startEndpoint(name);
+    const { port } = endpoint.server;
+    endpoint.platform.add(SUCCESS); // without a retry_after, which changes
+    const ask = async (method: string, path: string, headers = "") => {
+      const request = `${method} ${path} HTTP/1.1\r\nhost: a\r\n${AUTHORIZED}${headers}`;
+      const { text, statuses } = await sendRaw(port, `${request}connection: close\r\n\r\n`);
+      const [head = "", ...body] = text.split("\r\n\r\n");
+      const [, length] = /^content-length: (\d+)\r?$/im.exec(head) ?? [];
+      const [, etag] = /^etag: (.+?)\r?$/im.exec(head) ?? [];
+      return { status: statuses.join(), length, etag, body: body.join("\r\n\r\n") };
+    };
+    for (const path of ["/health", "/openapi.json", "/problems/forbidden", "/none", TASK_PATH]) {
+      const [get, head] = [await ask("GET", path), await ask("HEAD", path)];
+      assertEquals(get.length, String(new TextEncoder().encode(get.body).length), path);
+      assertEquals(head, { ...get, body: "" }, path);
+    }
+    const { etag } = await ask("GET", TASK_PATH);
+    for (const method of ["GET", "HEAD"]) {
+      const unchanged = await ask(method, TASK_PATH, `if-none-match: ${etag}\r\n`);
+      assertEquals([unchanged.status, unchanged.body], ["304", ""]);
+      assert(!(Number(unchanged.length) === 0), `content-length: ${unchanged.length} of ${method}`);
     }
   });
 

@@ -78,7 +78,10 @@ Deno.test("/openapi.json is OpenAPI 3.1 and describes the existing routes", asyn
     "/resolve",
     "/status/{token}",
     "/watches",
+    "/watches/stats",
+    "/watches/sweep",
     "/watches/{id}",
+    "/watches/{id}/redeliver",
   ]);
 });
 
