@@ -130,16 +130,18 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
   readonly #start = batched(MAX_BATCH, (them: readonly StartRequest[]) => this.#startAll(them));
   readonly #get = batched(MAX_BATCH, (ids: readonly string[]) => this.#getAll(ids));
   readonly #save = batched(MAX_BATCH, (rows: readonly Row[]) => this.#saveAll(rows));
-  #client: ReturnType<typeof connect> | undefined;
+  #client: ReturnType<typeof connect>;
   /** Names of clients that were closed although the database had not responded. */
   readonly #abandoned: string[] = [];
   #created: Promise<unknown> | undefined;
   #clockOffset = -Infinity;
   #deleteAt = 0;
 
+  /** Throws if the URL is not usable; connects later. */
   constructor(url: string, { maxWatches = 10_000 }: PostgresStoreOptions = {}) {
     this.#url = url;
     this.#maxWatches = maxWatches;
+    this.#client = connect(url);
   }
 
   now(): number {
@@ -209,7 +211,7 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#client?.client.end({ timeout: 1 });
+    await this.#client.client.end({ timeout: 1 });
   }
 
   async #startAll(requests: readonly StartRequest[]): Promise<readonly (Watch | undefined)[]> {
@@ -281,12 +283,12 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
     values: readonly (string | number | null)[] = [],
     isRepeated = false,
   ): Promise<T[]> {
-    const connected = this.#client ??= connect(this.#url);
+    const connected = this.#client;
     const { client, name } = connected;
     const query = client.unsafe<(T & { now?: number })[]>(text, [...values]);
     const onTimeout = () => {
       if (this.#client === connected) {
-        this.#client = undefined;
+        this.#client = connect(this.#url);
         this.#abandoned.push(name);
       }
       client.end({ timeout: 0 }).catch(() => {});
