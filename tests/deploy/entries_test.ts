@@ -21,7 +21,8 @@ import {
 import { environment } from "../helpers/environment.ts";
 import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
-import { bunCommand, bundleEntries, commandOf, runBundle } from "../helpers/servers.ts";
+import { CALLBACK_SECRET } from "../helpers/watches.ts";
+import { bunCommand, bundleEntries } from "../helpers/servers.ts";
 import { createFakePlatform, type FakePlatform } from "../helpers/fake_platform.ts";
 
 /** An answer, as far as the tests look at it. */
@@ -34,6 +35,11 @@ interface Answer {
 type Send = (path: string, init: RequestInit) => Promise<Answer>;
 
 const OUT = new URL("dist/entries/", root);
+const WITHOUT_DATABASE = {
+  DEEPINT_TOKEN: TOKEN,
+  RESOLVE_WEBHOOK_SECRETS: SECRET,
+  RESOLVE_CALLBACK_HOSTS: `hooks.example=${CALLBACK_SECRET}`,
+};
 const PORTLESS = { PORT: "an odd one" };
 
 /** A fake platform that listens, and the settings of an entry that uses it. */
@@ -275,6 +281,34 @@ Deno.test("the functions read no setting at import time", async () => {
   assertEquals([code, child.output], [0, { stdout: "", stderr: "" }]);
 });
 
+Deno.test("functions refuse watches without a database, and Netlify always", async () => {
+  const script = `
+    import { handler } from "./functions/aws_lambda.ts";
+    import netlify from "./functions/netlify.ts";
+    import supabase from "./functions/supabase/index.ts";
+    import vercel from "./functions/vercel.ts";
+    globalThis.Netlify = { env: Deno.env };
+    const lambda = async () => {
+      const { statusCode, body } = await handler(${JSON.stringify(gatewayEvent("/health", {}))});
+      return new Response(body, { status: statusCode });
+    };
+    const request = new Request("https://endpoint.example/health");
+    for (const call of [lambda, vercel.fetch, supabase.fetch, netlify]) {
+      console.log((await call(request)).status);
+    }
+  `;
+  const args = ["run", "--frozen", "--no-prompt", "--allow-env", "-"];
+  await using child = start(Deno.execPath(), args, WITHOUT_DATABASE, script);
+  const { code } = await child.status;
+  assertEquals([code, child.output.stderr], [0, ""]);
+  const lines = child.output.stdout.trim().split("\n");
+  const hints = lines.flatMap((line) => line.startsWith("{") ? [JSON.parse(line).hint] : []);
+  const needed = "RESOLVE_CALLBACK_HOSTS: needs RESOLVE_DATABASE_URL on this platform";
+  const refused = "RESOLVE_CALLBACK_HOSTS: this platform does not support durable watches";
+  assertEquals(hints, [needed, needed, needed, refused]);
+  assertEquals(lines.filter((line) => !line.startsWith("{")), ["503", "503", "503", "503"]);
+});
+
 Deno.test("the Deno and Cloudflare functions answer 503 without settings", async () => {
   const script = `
     import cloudflare from "./functions/cloudflare.ts";
@@ -308,37 +342,6 @@ for (const [file, call] of [["vercel", "default.fetch"], ["aws_lambda", "handler
     assertMatch(String(body.detail), /RESOLVE_API_KEYS/);
   });
 }
-
-Deno.test("vercel.ts bundled runs in the edge runtime and answers 503 without settings", async () => {
-  await using upstream = serve();
-  await Deno.mkdir(OUT, { recursive: true });
-  const [wrapper, script] = ["edge.ts", "edge.js"].map((name) => new URL(name, OUT));
-  assert(wrapper && script);
-  await Deno.writeTextFile(wrapper, EDGE);
-  await runBundle("--format=iife", "-o", script.pathname, wrapper.pathname);
-  const code = await Deno.readTextFile(script);
-  const command = await commandOf("edge-runtime", "4.0.1");
-
-  const serving = async (name: string, prefix: string) => {
-    const file = new URL(name, OUT);
-    await Deno.writeTextFile(file, prefix + code);
-    return start(command, ["--listen", "--port=0", file.pathname], {});
-  };
-  const address = /(http:\/\/[\w.]+:\d+)/;
-  const env = JSON.stringify({ ...upstream.settings, ...PORTLESS });
-  await using server = await serving("edge_ready.js", `globalThis.process = { env: ${env} };\n`);
-  await deliver(over(await server.waitForOutput(address)), upstream.platform);
-
-  await using bare = await serving("edge_bare.js", "");
-  const { status, body } = await over(await bare.waitForOutput(address))("/health", {});
-  assertEquals([status, body.type], [503, "/problems/misconfigured"]);
-});
-
-// that runtime takes a script, and Vercel wraps a function into one
-const EDGE = `
-  import vercel from "../../functions/vercel.ts";
-  addEventListener("fetch", (event) => event.respondWith(vercel.fetch(event.request)));
-`;
 
 async function listens(port: number): Promise<boolean> {
   try {
@@ -396,6 +399,16 @@ Deno.test("node.ts bundled does not start with a wrong setting", async () => {
         "RESOLVE_ALLOW_UNAUTHENTICATED",
       ],
       [{ DEEPINT_TOKEN: TOKEN, RESOLVE_WEBHOOK_SECRETS: SECRET, ...PORTLESS }, "PORT"],
+      [
+        {
+          DEEPINT_TOKEN: TOKEN,
+          RESOLVE_WEBHOOK_SECRETS: SECRET,
+          RESOLVE_CALLBACK_HOSTS: "a.example",
+        },
+        "RESOLVE_CALLBACK_HOSTS",
+      ],
+      [WITHOUT_DATABASE, "RESOLVE_CALLBACK_HOSTS"],
+      [{ ...WITHOUT_DATABASE, RESOLVE_DATABASE_URL: "postgres:canary" }, "RESOLVE_DATABASE_URL"],
     ] as const
   ) {
     await using refused = start("node", args, settings);

@@ -243,6 +243,24 @@ Deno.test("every module imports only what the table of the architecture allows",
   assertEquals(forbidden.map(({ from, to, kind }) => `${from} -> ${to} (${kind})`), []);
 });
 
+/** Returns the modules that a module imports, at once or on demand. */
+function reachedFrom(module: string): Set<string> {
+  const reached = new Set([module]);
+  for (const module of reached) {
+    for (const { from, to, kind } of imports) {
+      if (from === module && kind !== "types") reached.add(to);
+    }
+  }
+  return reached;
+}
+
+Deno.test("the Worker and the Netlify function contain no PostgreSQL, the other entries do", () => {
+  const isIn = (name: string) => reachedFrom(`functions/${name}.ts`).has("npm:postgres");
+  assertEquals(["cloudflare", "netlify", "app"].filter(isIn), []);
+  const others = ["main", "node", "bun", "supabase/index", "vercel", "aws_lambda"];
+  assertEquals(others.filter(isIn), others);
+});
+
 Deno.test("the imports have no cycle", () => {
   assertEquals(findCycle(imports), undefined);
 });
