@@ -31,27 +31,29 @@ import { authenticate, type Authentication } from "./auth/authenticate.ts";
 import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
+import type { Counters } from "./http/counters.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
-import {
-  HttpProblem,
-  PROBLEMS,
-  type ProblemType,
-  routeNotFound,
-  toProblemParts,
-} from "./http/problem.ts";
+import { HttpProblem, PROBLEMS, routeNotFound, toProblemParts } from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
-import { type Guard, route, type RouteHandler } from "./http/route.ts";
+import { route } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
+import { encodeBase64 } from "../src/internal/base64.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 import { upstreamProblem } from "./task/response.ts";
 import { taskRoutes } from "./task/routes.ts";
 import { createTaskPoller } from "./task/shared_poll.ts";
-import type { Watches, WatchOperator, WatchResponse } from "./watches/routes.ts";
+import type { Watches } from "./watches/routes.ts";
 
 export type { AuthKind, LogEntry } from "./http/log.ts";
 export { type Config, ConfigError, type Environment, readConfig, SETTING_NAMES } from "./config.ts";
 export type { CallbackHost, ReadConfigOptions } from "./config.ts";
-export type { Watches, WatchOperator, WatchResponse } from "./watches/routes.ts";
+export type {
+  Watches,
+  WatchOperator,
+  WatchResponse,
+  WatchRoute,
+  WatchRouteRequest,
+} from "./watches/routes.ts";
 
 /** Options of {@linkcode createApp}. */
 export interface AppOptions {
@@ -113,13 +115,14 @@ async function openapi(c: Context<AppEnv>, publicUrl: string): Promise<Response>
 }
 
 async function problemDocs(c: Context<AppEnv>): Promise<Response> {
-  const name = c.req.param("name") ?? "";
-  if (!isProblemType(name)) throw routeNotFound("no such problem type");
-  const { PROBLEM_DOCS } = await import("./http/problem_docs.ts"); // few requests need it
-  const { status, title } = PROBLEMS[name];
-  const text = [`${title} (${status} ${name})`, ...PROBLEM_DOCS[name]];
-  const headers = { "content-type": "text/plain; charset=utf-8" };
-  return sendResponse(c, { status: 200, body: `${text.join("\n\n")}\n`, headers });
+  const { explainProblem } = await import("./http/problem_docs.ts"); // few requests need it
+  const body = explainProblem(c.req.param("name") ?? "", PROBLEMS);
+  if (body === undefined) throw routeNotFound("no such problem type");
+  return sendResponse(c, {
+    status: 200,
+    body,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  });
 }
 
 /** Refuses callers on other machines, on every route. */
@@ -130,32 +133,18 @@ async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
   throw new HttpProblem("forbidden", detail, { code: "HOST_NOT_ALLOWED" });
 }
 
-function isProblemType(name: string): name is ProblemType {
-  return Object.hasOwn(PROBLEMS, name);
-}
-
-function addWatchRoutes(app: Hono<AppEnv>, watches: Watches, auth: Authentication): void {
-  const id = (c: Context<AppEnv>) => c.req.param("id") ?? "";
-  const operate = (
-    act: (operator: WatchOperator, c: Context<AppEnv>) => Promise<WatchResponse>,
-  ): [Guard, RouteHandler] => [auth.bearer, async (c) => {
-    if (!watches.operator) throw routeNotFound("this engine cannot list its watches");
-    return sendResponse(c, await act(await watches.operator(), c));
-  }];
-  route(app, "/watches", {
-    GET: operate((operator, c) => operator.list(new URL(c.req.url).searchParams)),
-    POST: [auth.bearerOrWebhook, async (c) => sendResponse(c, await watches.create(c.get("json")))],
-  });
-  route(app, "/watches/stats", { GET: operate((operator) => operator.stats()) });
-  const sweep = operate((operator) => operator.sweep());
-  route(app, "/watches/sweep", { GET: sweep, POST: sweep });
-  route(app, "/watches/:id/redeliver", {
-    POST: operate((operator, c) => operator.redeliver(id(c))),
-  });
-  route(app, "/watches/:id", {
-    GET: [auth.bearer, async (c) => sendResponse(c, await watches.status(id(c)))],
-    DELETE: [auth.bearer, async (c) => sendResponse(c, await watches.cancel(id(c)))],
-  });
+function addWatchRoutes(app: Hono<AppEnv>, { routes }: Watches, auth: Authentication): void {
+  for (const [path, methods] of Object.entries(routes)) {
+    const handlers = Object.entries(methods).map(([method, { acceptsSignature, handle }]) => {
+      const handler = async (c: Context<AppEnv>) => {
+        const { searchParams: query } = new URL(c.req.url);
+        const request = { id: c.req.param("id") ?? "", query, body: c.get("json") };
+        return sendResponse(c, await handle(request));
+      };
+      return [method, [acceptsSignature ? auth.bearerOrWebhook : auth.bearer, handler]] as const;
+    });
+    route(app, path, Object.fromEntries(handlers));
+  }
 }
 
 /**
@@ -169,8 +158,9 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   const { basePath, publicUrl = basePath, corsOrigins, timeout } = config;
   const { linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
+  const counters: Counters = { requests: new Map(), polls: new Map() };
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
-  const poll = createTaskPoller({ credentials, timeout, fetch, now });
+  const poll = createTaskPoller({ credentials, timeout, fetch, now, polls: counters.polls });
   const tasks = taskRoutes({ config, credentials, links, poll, now });
   const auth = authenticate({ config, now });
 
@@ -184,7 +174,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   }
 
   const root = new Hono<AppEnv>();
-  root.use(accessLog({ log, now }));
+  root.use(accessLog({ log, now, requests: counters.requests }));
   if (config.allowUnauthenticated) root.use(loopbackOnly);
   const app = root.basePath(basePath);
   app.onError((error, c) => {
@@ -205,6 +195,13 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
       return sendResponse(c, { status: 200, body: { status: "ok" } });
     },
   });
+  route(app, "/metrics", {
+    GET: [auth.bearer, async (c) => {
+      const { metricsParts } = await import("./http/metrics.ts");
+      const operator = await watches?.operator?.();
+      return sendResponse(c, metricsParts(counters, await operator?.metrics() ?? []));
+    }],
+  });
   route(app, "/openapi.json", { GET: (c) => openapi(c, publicUrl) });
   route(app, "/problems/:name", { GET: problemDocs });
   route(app, "/resolve", { POST: [auth.bearerOrWebhook, tasks.resolve] });
@@ -223,7 +220,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const { instance } = credentials;
     route(app, STATUS_PATH, {
       GET: statusRoute({
-        ...{ links, tasks, toProblem, basePath, publicUrl, now },
+        ...{ links, tasks, toProblem, basePath, publicUrl, encodeBase64, now },
         taskUrl: (ids) => taskUrl({ instance, ...ids }),
       }),
     });

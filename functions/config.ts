@@ -151,30 +151,53 @@ const optionalInteger = (min: number, max: number, unset: number) =>
     v.transform((text) => text === "" ? unset : Number(text)),
   );
 
-type EntryCheck = v.CheckAction<string, v.ErrorMessage<v.CheckIssue<string>>>;
+/** Returns what is wrong with an entry of a list. */
+type FindProblem = (entry: string) => string | undefined;
 
 const splitEntries = (text: string) => text.split(",").map((entry) => entry.trim());
 
-// An empty entry is refused: `$A,$B` with both unset must not mean "any".
-const listOf = (split: (text: string) => string[], ...checks: EntryCheck[]) =>
+// Not v.array: +65 B. An empty entry is refused: `$A,$B` with both unset must not mean "any".
+const listOf = (split: (text: string) => string[], findProblem: FindProblem) =>
   v.pipe(
     emptyAsUnset,
     v.transform((text) => text === "" ? [] : split(text)),
-    v.array(v.pipe(v.string(), ...checks)),
+    v.check(
+      (entries) => !entries.some(findProblem),
+      ({ input }) => input.map(findProblem).find(Boolean) ?? "",
+    ),
   );
 
-const commaSeparated = (...checks: EntryCheck[]) => listOf(splitEntries, ...checks);
+const listOfIds = listOf(
+  splitEntries,
+  (entry) => isId(entry) ? undefined : `must be ${ID}${quoted(entry)}`,
+);
 
-const checkSecret = (secretOf: (entry: string) => string) =>
-  v.check(
-    (entry: string) => !findSecretProblem(secretOf(entry)),
-    ({ input }) => `each secret ${findSecretProblem(secretOf(input))}`,
-  );
+function findKeyProblem(key: string): string | undefined {
+  if (key.length < 16) return "each key must have at least 16 characters";
+  return /^[!-~]+$/.test(key) ? undefined : "each key must be printable ASCII without spaces";
+}
+
+function findOriginProblem(origin: string): string | undefined {
+  if (origin.includes("*")) return "* is refused; list each origin";
+  if (isOrigin(origin)) return undefined;
+  return `must be an exact origin such as https://app.example.com${quoted(origin)}`;
+}
+
+function findEntryProblem(secret: string): string | undefined {
+  const problem = findSecretProblem(secret);
+  return problem && `each secret ${problem}`;
+}
 
 const secrets = v.pipe(
-  listOf(splitSecrets, checkSecret((entry) => entry)),
+  listOf(splitSecrets, findEntryProblem),
   v.transform((entries) => entries.map(normalizeSecret)),
 );
+
+function findCallbackHostProblem(entry: string): string | undefined {
+  return /^[^=]+=[^]/.test(entry)
+    ? findEntryProblem(entry.replace(/^[^=]+=[ \t]*/, ""))
+    : "each entry must be host[:port][/path]=whsec_ and the base64 of 24 to 64 bytes";
+}
 
 /** Schema of the settings, in the order in which they are checked. */
 const settingsSchema = (allowOpen: boolean) =>
@@ -192,13 +215,10 @@ const settingsSchema = (allowOpen: boolean) =>
       "host[:port] or an origin (http for loopback only)",
     ),
     DEEPINT_ORGANIZATION: optionalText(isId, ID),
-    RESOLVE_API_KEYS: commaSeparated(
-      v.check((key) => key.length >= 16, "each key must have at least 16 characters"),
-      v.check((key) => /^[!-~]+$/.test(key), "each key must be printable ASCII without spaces"),
-    ),
+    RESOLVE_API_KEYS: listOf(splitEntries, findKeyProblem),
     RESOLVE_WEBHOOK_SECRETS: secrets,
-    RESOLVE_ALLOWED_ORGANIZATIONS: commaSeparated(checkFormat(isId, ID)),
-    RESOLVE_ALLOWED_WORKSPACES: commaSeparated(checkFormat(isId, ID)),
+    RESOLVE_ALLOWED_ORGANIZATIONS: listOfIds,
+    RESOLVE_ALLOWED_WORKSPACES: listOfIds,
     RESOLVE_TIMEOUT_MS: optionalInteger(100, 60_000, 8000),
     RESOLVE_PENDING: v.pipe(
       optionalText(isPending, '"accepted" or "retry"'),
@@ -219,13 +239,7 @@ const settingsSchema = (allowOpen: boolean) =>
       ),
       v.transform(parsePublicUrl),
     ),
-    RESOLVE_CORS_ORIGINS: commaSeparated(
-      v.check(
-        (origin) => !origin.includes("*"),
-        "* is refused; list each origin",
-      ),
-      checkFormat(isOrigin, "an exact origin such as https://app.example.com"),
-    ),
+    RESOLVE_CORS_ORIGINS: listOf(splitEntries, findOriginProblem),
     RESOLVE_LINK_SECRETS: secrets,
     RESOLVE_LINK_TTL_S: optionalInteger(60, 2_592_000, 86_400),
     RESOLVE_ALLOW_UNAUTHENTICATED: v.pipe(
@@ -235,14 +249,7 @@ const settingsSchema = (allowOpen: boolean) =>
         "only functions/main.ts and deno task start accept it",
       ),
     ),
-    RESOLVE_CALLBACK_HOSTS: listOf(
-      splitSecrets,
-      v.check(
-        (entry) => /^[^=]+=[^]/.test(entry),
-        "each entry must be host[:port][/path]=whsec_ and the base64 of 24 to 64 bytes",
-      ),
-      checkSecret((entry) => entry.replace(/^[^=]+=[ \t]*/, "")),
-    ),
+    RESOLVE_CALLBACK_HOSTS: listOf(splitSecrets, findCallbackHostProblem),
     RESOLVE_DATABASE_URL: v.pipe(
       emptyAsUnset, // not quoted: it contains a password
       v.check(

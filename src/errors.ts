@@ -47,8 +47,9 @@ export type DeepintErrorCode =
  * ```
  */
 export class DeepintBaseError extends Error {
-  static {
-    this.prototype.name = "DeepintBaseError";
+  /** `"DeepintBaseError"`. */
+  override get name(): string {
+    return "DeepintBaseError";
   }
   /** The code, for programs to branch on. */
   declare readonly code: DeepintErrorCode;
@@ -66,14 +67,15 @@ export class DeepintBaseError extends Error {
 
   /** Returns the message and the other fields, without cause and stack, for `JSON.stringify`. */
   toJSON(): Record<string, unknown> {
-    return { message: this.message, ...Object.fromEntries(Object.entries(this)) };
+    return { message: this.message, ...(this as object) };
   }
 }
 
 /** Thrown when no token is found (`CREDENTIALS_NOT_FOUND`) or it is invalid (`CREDENTIALS_INVALID`). */
 export class DeepintCredentialsError extends DeepintBaseError {
-  static {
-    this.prototype.name = "DeepintCredentialsError";
+  /** `"DeepintCredentialsError"`. */
+  override get name(): string {
+    return "DeepintCredentialsError";
   }
 }
 
@@ -95,8 +97,9 @@ export interface HTTPErrorOptions extends ErrorOptions {
 
 /** Thrown when a request gets no response, or one that is not a usable success. */
 export class DeepintHTTPError extends DeepintBaseError {
-  static {
-    this.prototype.name = "DeepintHTTPError";
+  /** `"DeepintHTTPError"`. */
+  override get name(): string {
+    return "DeepintHTTPError";
   }
   /** The request's method. */
   declare readonly method: string;
@@ -142,8 +145,9 @@ export interface TimeoutErrorOptions {
 
 /** Thrown when a deadline passes (code `TIMEOUT`). The task is still running. */
 export class DeepintTimeoutError extends DeepintBaseError {
-  static {
-    this.prototype.name = "DeepintTimeoutError";
+  /** `"DeepintTimeoutError"`. */
+  override get name(): string {
+    return "DeepintTimeoutError";
   }
   /** Duration of the operation, in milliseconds. */
   declare readonly elapsed: number;
@@ -166,8 +170,9 @@ export class DeepintTimeoutError extends DeepintBaseError {
 
 /** Thrown when a task failed, its status ends the wait, or it has not finished. */
 export class DeepintTaskError extends DeepintBaseError {
-  static {
-    this.prototype.name = "DeepintTaskError";
+  /** `"DeepintTaskError"`. */
+  override get name(): string {
+    return "DeepintTaskError";
   }
   /** The task. */
   readonly task: Task;

@@ -1,4 +1,5 @@
 /** The log: one JSON line per request. */
+import type { Trace } from "./trace.ts";
 
 /** Longer methods are cut in the log. */
 export const MAX_METHOD_LENGTH = 20;
@@ -22,12 +23,16 @@ export interface LogEntry {
   ms: number;
   /** Kind of authentication. */
   auth: AuthKind;
+  /** Id of the caller's trace, from a valid `traceparent`. */
+  trace_id?: string;
   /** Origin of the task's information. */
   upstream?: "fetched" | "shared" | "cached";
   /** Time of the upstream request in ms. */
   upstream_ms?: number;
   /** Status of the upstream response; 0 without a response. */
   upstream_status?: number;
+  /** `X-Request-Id` of the upstream response, cut to 200 printable characters. */
+  upstream_request_id?: string;
   /** Status of the task. */
   task_status?: string;
   /** Type of the problem in the response. */
@@ -50,6 +55,8 @@ export interface AppEnv {
   Variables: {
     /** Log entry of the request. */
     entry: LogEntry;
+    /** Headers of the caller's trace for upstream requests. */
+    trace: Trace | undefined;
     /** Parsed JSON body of an authenticated request. */
     json: unknown;
   };

@@ -1,8 +1,8 @@
 /** Explanations of the problem types, for `/problems/{name}`. Loaded on demand. */
-import type { ProblemType } from "./problem.ts";
+import type { ProblemKind, ProblemType } from "./problem.ts";
 
 /** Cause and remedy of each problem type. */
-export const PROBLEM_DOCS: Record<ProblemType, [cause: string, remedy: string]> = {
+const PROBLEM_DOCS: Record<ProblemType, [cause: string, remedy: string]> = {
   "invalid-request": [
     "The body is not JSON, or a member is missing or malformed. `errors` lists each mistake.",
     "Correct the request and send it again.",
@@ -80,3 +80,17 @@ export const PROBLEM_DOCS: Record<ProblemType, [cause: string, remedy: string]> 
     "Try again later.",
   ],
 };
+
+function isProblemType(name: string): name is ProblemType {
+  return Object.hasOwn(PROBLEM_DOCS, name);
+}
+
+/** Returns the explanation of a problem type as text, or `undefined` for another name. */
+export function explainProblem(
+  name: string,
+  kinds: Readonly<Record<ProblemType, ProblemKind>>,
+): string | undefined {
+  if (!isProblemType(name)) return undefined;
+  const { status, title } = kinds[name];
+  return `${[`${title} (${status} ${name})`, ...PROBLEM_DOCS[name]].join("\n\n")}\n`;
+}

@@ -1,5 +1,5 @@
 /** Script of the status page. It updates the page in place; without scripts the browser reloads it. */
-import { formatDuration } from "../../src/internal/text.ts";
+import { formatDuration } from "../../src/internal/duration.ts";
 import { formatDateTime } from "./format.ts";
 
 /**

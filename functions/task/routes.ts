@@ -11,6 +11,7 @@ import { conditionalParts } from "./etag.ts";
 import { checkTaskIds, parseTaskRequest, type RequestLimits, type TaskRequest } from "./request.ts";
 import { statusPageUrl, type TaskResponse, toTaskResponse } from "./response.ts";
 import type { TaskPoller } from "./shared_poll.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
 
 /** Options of {@linkcode taskRoutes}. */
 export interface TaskRoutesOptions {
@@ -45,22 +46,29 @@ export function taskRoutes(
     const entry = c.get("entry");
     const startedAt = now();
     let status: number | undefined;
+    let requestId: string | null | undefined;
     try {
-      const { task, source } = await poll(ids, {
+      const result = await poll(ids, {
         signal: c.req.raw.signal,
         waitUntil: c.env.waitUntil,
+        trace: c.get("trace"),
       });
-      entry.upstream = source;
+      const { task } = result;
+      entry.upstream = result.source;
       entry.task_status = task.info.status;
-      if (source !== "cached") status = 200;
+      requestId = result.requestId;
+      if (entry.upstream !== "cached") status = 200;
       return task;
     } catch (error) {
-      status = error instanceof DeepintHTTPError ? error.status : 0;
+      ({ status, requestId } = error instanceof DeepintHTTPError ? error : { status: 0 });
       throw error;
     } finally {
       if (status !== undefined) {
         entry.upstream_status = status;
         entry.upstream_ms = now() - startedAt;
+      }
+      if (requestId && !requestId.includes(config.token)) {
+        entry.upstream_request_id = sanitizeText(requestId);
       }
     }
   }

@@ -7,7 +7,9 @@ import {
   TaskInfo,
   TaskStatus,
 } from "../../mod.ts";
+import { type Counter, increment } from "../http/counters.ts";
 import type { TaskIds } from "../http/task_ids.ts";
+import type { Trace } from "../http/trace.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 
 /** The caller of a poll. */
@@ -19,6 +21,8 @@ export interface PollCaller {
    * the I/O of another, so only the poll's own deadline ends a shared poll there.
    */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+  /** Headers of the caller's trace; a shared poll sends those of the caller that started it. */
+  trace?: Trace | undefined;
 }
 
 /** A loaded task and where its information came from. */
@@ -26,6 +30,8 @@ export interface PollResult {
   task: Task;
   /** Origin of the information: the caller's own request, a shared poll or the cache. */
   source: "fetched" | "shared" | "cached";
+  /** `X-Request-Id` of the upstream response. */
+  requestId?: string | null | undefined;
 }
 
 /** Polls a task once; throws what `Task.load` throws, or the reason of the caller's signal. */
@@ -41,12 +47,16 @@ export interface TaskPollerOptions {
   fetch?: Fetch | undefined;
   /** The clock, in ms since 1970. */
   now: () => number;
+  /** Counts polls by outcome, `ok` or `failed`. */
+  polls: Counter;
 }
 
 interface InFlightPoll {
   readonly startedAt: number;
   readonly controller: AbortController;
   readonly loaded: Promise<Task>;
+  /** `X-Request-Id` of the response. */
+  requestId?: string | null;
   callers: number;
 }
 
@@ -65,23 +75,30 @@ export function unloadedTask(
  * Creates a poller. Only terminal tasks are cached, never an error or a running task.
  */
 export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
-  const { timeout, now } = options;
+  const { timeout, now, polls } = options;
   const inFlight = new Map<string, InFlightPoll>();
   const cache = new Map<string, { task: Task; at: number }>();
 
-  function start(key: string, ids: TaskIds, waitUntil: PollCaller["waitUntil"]): InFlightPoll {
+  function start(key: string, ids: TaskIds, { waitUntil, trace }: PollCaller): InFlightPoll {
     const controller = new AbortController();
-    const task = unloadedTask(ids, options);
+    async function fetch(url: string, init: RequestInit): Promise<Response> {
+      const send = options.fetch ?? globalThis.fetch;
+      const response = await send(url, { ...init, headers: { ...init.headers, ...trace } });
+      flight.requestId = response.headers.get("x-request-id");
+      return response;
+    }
+    const task = unloadedTask(ids, { ...options, fetch });
     // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
     // own deadline ends it
     const bound = waitUntil ? timeout : 2 * timeout;
     const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
     const loaded = task.load({ ...bounds, signal: controller.signal });
-    const flight = { startedAt: now(), controller, loaded, callers: 0 };
+    const flight: InFlightPoll = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);
-    const settled = loaded.then(() => cacheResult(key, task), () => {}).then(() =>
-      removeInFlight(key, flight)
-    );
+    const settled = loaded.then(() => {
+      increment(polls, "ok");
+      cacheResult(key, task);
+    }, () => increment(polls, "failed")).then(() => removeInFlight(key, flight));
     waitUntil?.(settled);
     return flight;
   }
@@ -100,7 +117,8 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     }
   }
 
-  return async function poll(ids, { signal, waitUntil }) {
+  return async function poll(ids, caller) {
+    const { signal, waitUntil } = caller;
     signal.throwIfAborted(); // the caller may have left while its body was read
     const key = `${ids.organizationId}/${ids.workspaceId}/${ids.taskId}`;
     const memory = cache.get(key);
@@ -113,7 +131,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     let flight = inFlight.get(key);
     // don't join a poll older than half the timeout: it may be hanging
     const isShared = flight !== undefined && began - flight.startedAt < timeout / 2;
-    if (!flight || !isShared) flight = start(key, ids, waitUntil);
+    if (!flight || !isShared) flight = start(key, ids, caller);
     const { loaded, controller } = flight;
     flight.callers++;
     const onTimeout = () => {
@@ -121,7 +139,8 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     };
     try {
       const task = await withTimeout(() => loaded, { ms: timeout, signal, onTimeout });
-      return { task, source: isShared ? "shared" : "fetched" };
+      const { requestId } = flight;
+      return { task, source: isShared ? "shared" : "fetched", requestId };
     } catch (error) {
       // only on failure: aborting a settled request would construct an AbortError for nothing
       if (flight.callers === 1 && !waitUntil) {

@@ -2,6 +2,7 @@
 import { Credentials } from "../../mod.ts";
 import { checkCallbackUrl } from "./callback.ts";
 import type { Config } from "../config.ts";
+import { routeNotFound } from "../http/problem.ts";
 import { toWireIds } from "../http/task_ids.ts";
 import { toTaskIds } from "../task/request.ts";
 import { parseBody } from "../task/request_schema.ts";
@@ -16,14 +17,28 @@ export type { WatchResponse } from "./response.ts";
 
 const READY_TIMEOUT_MS = 5_000;
 
-/** Handlers of the watch routes. Each throws a problem on failure. */
+/** A request to a watch route, after authentication. */
+export interface WatchRouteRequest {
+  /** Id of the watch in the path; empty without one. */
+  readonly id: string;
+  /** Query of the URL. */
+  readonly query: URLSearchParams;
+  /** Parsed body of a route that accepts signed requests. */
+  readonly body: unknown;
+}
+
+/** A method of a watch route. */
+export interface WatchRoute {
+  /** Accepts signed requests, and reads their body. @default a key is required */
+  readonly acceptsSignature?: boolean;
+  /** Handles a request; throws a problem on failure. */
+  handle(request: WatchRouteRequest): Promise<WatchResponse>;
+}
+
+/** Durable watches of an endpoint. */
 export interface Watches {
-  /** Creates a watch from the body of `POST /watches`. */
-  create(body: unknown): Promise<WatchResponse>;
-  /** Returns the state of a watch. */
-  status(id: string): Promise<WatchResponse>;
-  /** Cancels a watch; the task keeps running. */
-  cancel(id: string): Promise<WatchResponse>;
+  /** Routes by path and method. They are here because an endpoint without watches does not load them. */
+  readonly routes: Readonly<Record<string, Readonly<Record<string, WatchRoute>>>>;
   /** Loads the handlers of the operator routes. @default the engine cannot list its watches */
   operator?: (() => Promise<WatchOperator>) | undefined;
   /** Checks that watches can be kept. Concurrent callers share one check. */
@@ -40,27 +55,18 @@ function hasStore(engine: WatchEngine): engine is StoreEngine {
   return "store" in engine;
 }
 
-/** Creates the handlers of the watch routes over an engine. */
-export function createWatches(config: Config, engine: WatchEngine): Watches {
+/** Creates the routes of an engine without those of operators. */
+function ownRoutes(config: Config, engine: WatchEngine) {
   const { instance } = new Credentials(config);
-
-  async function getOrCancel(act: "status" | "cancel", id: string): Promise<WatchResponse> {
-    const watch = await callWithId(id, (id) => engine[act](id));
-    return { status: 200, body: toWatchBody(watch, config) };
-  }
-
-  let checking: Promise<void> | undefined;
-
-  async function ping(): Promise<void> {
-    const onTimeout = () => {
-      throw new Error("the store does not respond");
-    };
-    const work = async () => await engine.ping?.();
-    await callEngine(() => withTimeout(work, { ms: READY_TIMEOUT_MS, onTimeout }));
-  }
-
-  return {
-    async create(body) {
+  const getOrCancel = (act: "status" | "cancel"): WatchRoute => ({
+    async handle({ id }) {
+      const watch = await callWithId(id, (id) => engine[act](id));
+      return { status: 200, body: toWatchBody(watch, config) };
+    },
+  });
+  const create: WatchRoute = {
+    acceptsSignature: true,
+    async handle({ body }) {
       const parsed = parseBody(WatchRequest, body);
       const { output, pointer } = parsed;
       const ids = toTaskIds(parsed, { ...config, instance });
@@ -79,11 +85,45 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
       const { id, state, task = toWireIds(ids), location } = toWatchBody(report, config);
       return { status: 202, body: { id, state, task, location }, headers: { location } };
     },
-    status: (id) => getOrCancel("status", id),
-    cancel: (id) => getOrCancel("cancel", id),
-    operator: hasStore(engine)
-      ? async () => (await import("./operator_routes.ts")).createOperator(config, engine)
-      : undefined,
+  };
+  return { create, status: getOrCancel("status"), cancel: getOrCancel("cancel") };
+}
+
+/** Creates the watches of an engine. */
+export function createWatches(config: Config, engine: WatchEngine): Watches {
+  const { create, status, cancel } = ownRoutes(config, engine);
+  const operator = hasStore(engine)
+    ? async () => (await import("./operator_routes.ts")).createOperator(config, engine)
+    : undefined;
+  const operate = (
+    act: (operator: WatchOperator, request: WatchRouteRequest) => Promise<WatchResponse>,
+  ): WatchRoute => ({
+    async handle(request) {
+      if (!operator) throw routeNotFound("this engine cannot list its watches");
+      return await act(await operator(), request);
+    },
+  });
+  const sweep = operate((operator) => operator.sweep());
+
+  let checking: Promise<void> | undefined;
+
+  async function ping(): Promise<void> {
+    const onTimeout = () => {
+      throw new Error("the store does not respond");
+    };
+    const work = async () => await engine.ping?.();
+    await callEngine(() => withTimeout(work, { ms: READY_TIMEOUT_MS, onTimeout }));
+  }
+
+  return {
+    routes: {
+      "/watches": { GET: operate((operator, { query }) => operator.list(query)), POST: create },
+      "/watches/stats": { GET: operate((operator) => operator.stats()) },
+      "/watches/sweep": { GET: sweep, POST: sweep },
+      "/watches/:id/redeliver": { POST: operate((operator, { id }) => operator.redeliver(id)) },
+      "/watches/:id": { GET: status, DELETE: cancel },
+    },
+    operator,
     async ready() {
       if (!engine.ping) return; // on Workers, requests cannot wait for each other's promises
       await (checking ??= ping().finally(() => checking = undefined));

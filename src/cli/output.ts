@@ -5,7 +5,8 @@ import { styleText } from "node:util";
 import sliceAnsi from "npm:slice-ansi@^9.0.1";
 import stringWidth from "npm:string-width@^8.3.0";
 import type { Task, TaskDict, TaskStatus } from "../../mod.ts";
-import { formatDuration, sanitizeText } from "../internal/text.ts";
+import { formatDuration } from "../internal/duration.ts";
+import { sanitizeText } from "../internal/text.ts";
 
 /** Standard output or standard error. */
 export type Output = typeof process.stdout | typeof process.stderr;

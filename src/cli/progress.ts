@@ -14,7 +14,7 @@ import {
 } from "./output.ts";
 import { createScreen } from "./screen.ts";
 import { elapsedTime } from "../internal/clock.ts";
-import { formatDuration } from "../internal/text.ts";
+import { formatDuration } from "../internal/duration.ts";
 
 /** Shows the progress of tasks. */
 export interface Progress {

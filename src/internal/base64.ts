@@ -9,11 +9,12 @@ export function encodeBase64(bytes: Uint8Array): string {
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     const binary = atob(text);
-    if (btoa(binary) !== text) return undefined; // atob also accepts white space and missing padding
-    return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+    // atob also accepts white space and missing padding
+    if (btoa(binary) === text) return Uint8Array.from(binary, (char) => char.charCodeAt(0));
   } catch {
-    return undefined;
+    // not base64
   }
+  return undefined;
 }
 
 /** Adds the padding that base64 of this length has. */

@@ -56,37 +56,28 @@ export function parseSignatureHeaders(
 ): SignatureHeaders | SignatureProblem {
   const read = (prefix: string) =>
     ["id", "timestamp", "signature"].map((name) => headers.get(`${prefix}-${name}`));
-  const isPresent = (value: string | null) => value !== null;
-  const webhook = read("webhook");
-  const svix = read("svix");
-  const isSvix = !webhook.some(isPresent) && svix.some(isPresent);
-  const [id, timestamp, signature] = isSvix ? svix : webhook;
-  const prefix = isSvix ? "svix" : "webhook";
-  const refuse = (code: SignatureProblem["code"], problem: string) => ({ code, problem });
+  const prefix = ["webhook", "svix"].find((it) => read(it).some((value) => value !== null)) ??
+    "webhook";
+  const refuse = (code: SignatureProblem["code"], problem: string) => (
+    { code, problem: `${prefix}-${problem}` }
+  );
+  const [id, timestamp, signature] = read(prefix);
   if (!id || !timestamp || !signature) {
-    return refuse(
-      "MISSING_HEADERS",
-      `${prefix}-id, ${prefix}-timestamp and ${prefix}-signature are all required`,
-    );
+    const problem = `id, ${prefix}-timestamp and ${prefix}-signature are all required`;
+    return refuse("MISSING_HEADERS", problem);
   }
   if (id.length > MAX_ID_LENGTH) {
-    return refuse("MISSING_HEADERS", `${prefix}-id must have at most ${MAX_ID_LENGTH} characters`);
+    return refuse("MISSING_HEADERS", `id must have at most ${MAX_ID_LENGTH} characters`);
   }
-  if (!/^(0|[1-9]\d*)$/.test(timestamp)) {
-    return refuse("TIMESTAMP_OUT_OF_RANGE", `${prefix}-timestamp must be seconds since 1970`);
-  }
-  if (!(Math.abs(Math.floor(now / 1_000) - Number(timestamp)) <= tolerance)) {
-    return refuse(
-      "TIMESTAMP_OUT_OF_RANGE",
-      `${prefix}-timestamp differs from the clock by more than ${tolerance} s`,
-    );
+  const seconds = /^(0|[1-9]\d*)$/.test(timestamp) ? Number(timestamp) : NaN;
+  if (!(Math.abs(Math.floor(now / 1_000) - seconds) <= tolerance)) {
+    const problem =
+      `timestamp must be seconds since 1970, not more than ${tolerance} s from the clock`;
+    return refuse("TIMESTAMP_OUT_OF_RANGE", problem);
   }
   const signatures = parseSignatures(signature);
   if (signatures.length === 0) {
-    return refuse(
-      "SIGNATURE_MISMATCH",
-      `${prefix}-signature must contain v1, and the base64 of 32 bytes`,
-    );
+    return refuse("SIGNATURE_MISMATCH", "signature must contain v1, and the base64 of 32 bytes");
   }
   return { id, timestamp, signatures };
 }
@@ -95,8 +86,8 @@ function parseSignatures(header: string): string[] {
   const signatures: string[] = [];
   for (const entry of header.split(" ")) {
     const [version, text = ""] = entry.split(",");
-    const isValid = version === "v1" && decodeBase64(text)?.length === 32;
-    if (isValid && signatures.push(text) === MAX_SIGNATURES) break;
+    if (version === "v1" && decodeBase64(text)?.length === 32) signatures.push(text);
+    if (signatures.length === MAX_SIGNATURES) break;
   }
   return signatures;
 }

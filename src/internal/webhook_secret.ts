@@ -16,13 +16,13 @@ export function splitSecrets(text: string): string[] {
 function readSecret(secret: string): Uint8Array<ArrayBuffer> | string {
   if (/["'`]/.test(secret)) return "must not contain quotes";
   if (/[\r\n]/.test(secret)) return "must not contain new lines";
-  if (!secret.startsWith(PREFIX)) return `must begin with ${PREFIX}`;
+  if (!secret.startsWith(PREFIX)) return "must begin with whsec_";
   const base64 = secret.slice(PREFIX.length);
   const key = decodeBase64(padBase64(base64));
   if (key && key.length >= 24 && key.length <= 64) return key;
   return /[-_]/.test(base64)
-    ? "must be base64 with + and /, not base64url with - and _"
-    : `must be ${PREFIX} and the base64 of 24 to 64 bytes`;
+    ? "must be base64, not base64url"
+    : "must be whsec_ and the base64 of 24 to 64 bytes";
 }
 
 /** Returns the problem of a secret, or `undefined` for a well-formed one. */

@@ -1,7 +1,7 @@
 // Arguments of the command line: tasks, organizations and durations.
 import { assertEquals, assertMatch } from "@std/assert";
 import { parseDuration } from "../../src/cli/arguments.ts";
-import { formatDuration } from "../../src/internal/text.ts";
+import { formatDuration } from "../../src/internal/duration.ts";
 import { Credentials, Task } from "../../mod.ts";
 import { TOKEN } from "../helpers/client.ts";
 import { documents, ended, PLACE, platformWith, RESULT } from "../helpers/cli.ts";

@@ -30,7 +30,7 @@ const inFunctions = (...paths: string[]) => paths.map((path) => `functions/${pat
 const TABLE: Row[] = [
   { files: /^mod\.ts$/, imports: LAYERS },
   { files: /^src\/internal\//, imports: [INTERNAL], types: ["src/"] },
-  { files: /^src\/webhook\.ts$/, imports: [INTERNAL, "src/errors.ts"] },
+  { files: /^src\/webhook\.ts$/, imports: [INTERNAL, "src/errors.ts"], types: ["src/"] },
   {
     files: /^src\/cli(\.ts$|\/)/,
     imports: ["mod.ts", INTERNAL, "src/cli/", "deno.json", "node:", "npm:"],

@@ -11,15 +11,16 @@ import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
 import { createFakePlatform } from "../helpers/fake_platform.ts";
 
+/** A page of servers, which receiving_events_test.ts runs. */
+const RECEIVERS = ".github/docs/receiving_events.md";
 const names = ["README.md", ...markdown(".github/"), ...markdown(".github/docs/")];
 const pages = new Map(
   await Promise.all(
     names.map(async (name) => [name, await Deno.readTextFile(new URL(name, root))] as const),
   ),
 );
-const blocks = [...pages.values()].flatMap((
-  page,
-) => [...page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)])
+const blocks = [...pages].filter(([name]) => name !== RECEIVERS)
+  .flatMap(([, page]) => [...page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)])
   .map(([, language = "", code = ""]) => ({ language, code }));
 
 /** The pages in a folder, in order of their names. */
@@ -181,6 +182,7 @@ Deno.test("README: the API reference has a page for every export", async () => {
   const exported = {
     "": await import("../../mod.ts"),
     "endpoint/": await import("../../functions/app.ts"),
+    "webhook/": await import("../../src/webhook.ts"),
   };
   for (const [folder, module] of Object.entries(exported)) {
     for (const name of Object.keys(module)) {

@@ -1,5 +1,5 @@
 // Every route but the two that poll, what holds for all of them, and the base path.
-import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as v from "valibot";
 import { listen } from "../helpers/listen.ts";
 import { PROBLEMS } from "../../functions/http/problem.ts";
@@ -39,6 +39,7 @@ const ROUTES: Record<string, string[]> = {
   [TASK_PATH]: ["GET", "HEAD"],
   "/health": ["GET", "HEAD"],
   "/ready": ["GET", "HEAD"],
+  "/metrics": ["GET", "HEAD"],
   "/openapi.json": ["GET", "HEAD"],
   "/problems/forbidden": ["GET", "HEAD"],
 };
@@ -71,6 +72,7 @@ Deno.test("/openapi.json is OpenAPI 3.1 and describes the existing routes", asyn
   assert(typeof paths === "object" && paths !== null);
   assertEquals(Object.keys(paths).sort(), [
     "/health",
+    "/metrics",
     "/openapi.json",
     "/organizations/{organization}/workspaces/{workspace}/tasks/{task}",
     "/problems/{name}",
@@ -244,27 +246,6 @@ Deno.test("the base path is text, not a pattern, and is not in the log's route",
   assertEquals((await app.request("/v1x0/a~b/health")).status, 404);
 });
 
-Deno.test("a successful /health is not logged, any other outcome is", async () => {
-  const { send, log } = setUp();
-  for (const method of ["GET", "HEAD"]) {
-    assertEquals((await send("/health", { method })).status, 200);
-  }
-  assertEquals(log, []);
-  await send("/health", { method: "POST" });
-  await send("/health/");
-  assertEquals(log.map(({ status }) => status), [405, 404]);
-});
-
-Deno.test("every field of the log is bounded", async () => {
-  const { send, log } = setUp();
-  const long = "a".repeat(60_000);
-  const headers = { "x-request-id": long, "user-agent": long, traceparent: long };
-  await send(`/${long}?${long}`, { method: long, headers });
-  await send("/resolve", { method: long.toUpperCase(), headers });
-  assertEquals(log.map(({ method }) => method.length), [20, 20]);
-  for (const entry of log) assertLess(JSON.stringify(entry).length, 500);
-});
-
 Deno.test("a route that is not enabled says so", async () => {
   const { send } = setUp();
   const { detail } = await problemOf(await send("/watches", post(IDS)));
@@ -336,35 +317,5 @@ Deno.test("X-Request-Id is the caller's if it is well formed, otherwise a new on
     assertMatch(id, /^[A-Za-z0-9_-]{1,64}$/);
     assertEquals(log.at(-1)?.request_id, id);
     assertEquals(JSON.stringify(log.at(-1)).includes(JSON.stringify(given)), false, given);
-  }
-});
-
-Deno.test("the log has the route's pattern and the outcome of the poll, no id, query or body", async () => {
-  const { platform, get, bearer, webhook, send, log } = setUp();
-  platform.add({ id: "t-1", status: "running" });
-  await get(`${TASK_PATH}?secret=1`);
-  await bearer(IDS);
-  await webhook({ ...IDS, task_id: "t-2" });
-  await send("/openapi.json?secret=1");
-  const pattern = "/organizations/:organization/workspaces/:workspace/tasks/:task";
-  const shown = log.map((entry) => [
-    entry.method,
-    entry.route,
-    entry.status,
-    entry.auth,
-    entry.upstream_status,
-    entry.task_status,
-    typeof entry.upstream_ms,
-  ]);
-  assertEquals(shown, [
-    ["GET", pattern, 202, "bearer", 200, "running", "number"],
-    ["POST", "/resolve", 202, "bearer", 200, "running", "number"],
-    ["POST", "/resolve", 404, "webhook", 404, undefined, "number"],
-    ["GET", "/openapi.json", 200, "none", undefined, undefined, "undefined"],
-  ]);
-  for (const entry of log) {
-    assert(!/secret|organization-1|t-1|t-2/.test(JSON.stringify(entry)), JSON.stringify(entry));
-    assertMatch(entry.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-    assert(entry.ms >= 0);
   }
 });

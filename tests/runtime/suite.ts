@@ -17,6 +17,7 @@ import {
   type RequestOptions,
   Task,
 } from "../../mod.ts";
+import { DeepintWebhookError, verifyEvent } from "../../src/webhook.ts";
 import type { FakeTask, TaskHandle } from "../helpers/fake_platform.ts";
 
 /** Secrets that must not be printed. */
@@ -676,6 +677,37 @@ endpointTest(
     check(pulled < 40, `${pulled} kB were read`);
   },
 );
+
+test("verifyEvent() accepts a signed event as Request and as text, and no other body", async () => {
+  const body = JSON.stringify({
+    type: "task.expired",
+    timestamp: new Date().toISOString(),
+    data: {
+      status: "running",
+      task: { organization_id: "o", workspace_id: "w", info: { id: "é" } },
+    },
+  });
+  const timestamp = Math.floor(Date.now() / 1_000);
+  const bytes = new TextEncoder().encode(`msg_1.${timestamp}.${body}`);
+  const secret = new TextEncoder().encode(atob(SECRET.slice("whsec_".length)));
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", secret, algorithm, false, ["sign"]);
+  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes));
+  const headers = {
+    "webhook-id": "msg_1",
+    "webhook-timestamp": String(timestamp),
+    "webhook-signature": `v1,${btoa(String.fromCharCode(...mac))}`,
+  };
+  const request = new Request("https://receiver.example/", { method: "POST", headers, body });
+  for (const received of [request, { headers, body }, { headers: new Headers(headers), body }]) {
+    const event = await verifyEvent(received, SECRET);
+    check(event.type === "task.expired", `the type is ${event.type}`);
+    same(event.data.task.info.id, "é", "the id");
+  }
+  const error = await rejection(() => verifyEvent({ headers, body: `${body} ` }, SECRET));
+  check(error instanceof DeepintWebhookError, `not a DeepintWebhookError: ${error}`);
+  same(error.code, "SIGNATURE_MISMATCH", "the code");
+});
 
 // The last test checks all requests before it.
 

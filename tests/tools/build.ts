@@ -33,6 +33,8 @@ export interface BundleOptions {
   client?: string;
   /** Creates a chunk for each dynamic import. @default {false} */
   splitting?: boolean;
+  /** Further entries, by the name of their output; they share chunks. @default {{}} */
+  entries?: Record<string, string>;
   /** Modules to leave out, by path in the project; each bundle must import one. @default none */
   without?: RegExp | undefined;
   /** Replacements of globals. @default {{}} */
@@ -51,14 +53,16 @@ export interface Bundle {
 
 /** Bundles a module of the project. Call {@linkcode endBundling} after the last bundle. */
 export async function bundle(entry: string, options: BundleOptions = {}): Promise<Bundle> {
-  const { minify = true, sourcemap = false, splitting = false, define = {}, client, without } =
-    options;
+  const { minify = true, sourcemap = false, define = {}, entries = {}, client, without } = options;
+  const { splitting = Object.keys(entries).length > 0 } = options;
+  const entryName = entry.replace(/^.*\/|\.ts$/g, "");
   const { outputFiles, metafile } = await esbuild.build({
     absWorkingDir: fileURLToPath(root),
-    entryPoints: [entry],
+    entryPoints: { ...entries, [entryName]: entry },
     outdir: "dist", // for the paths in the source map
     bundle: true,
     splitting,
+    chunkNames: "shared-[hash]",
     minify,
     sourcemap: sourcemap && "linked",
     define,
@@ -78,7 +82,7 @@ export async function bundle(entry: string, options: BundleOptions = {}): Promis
   const outputs = Object.fromEntries(
     outputFiles.map(({ path, contents }) => [`dist/${path.replace(/^.*[\\/]/, "")}`, contents]),
   );
-  const name = `dist/${entry.replace(/^.*\//, "").replace(/ts$/, "js")}`;
+  const name = `dist/${entryName}.js`;
   const code = outputs[name];
   if (code === undefined) throw new Error(`Cannot bundle ${entry}: no output`);
   return { code: Uint8Array.from(code), map: bytesOf(outputs[`${name}.map`]), outputs, metafile };
@@ -201,7 +205,8 @@ export async function build(into: URL = DIST): Promise<Artefacts> {
   bundled.clear();
   const browser = await bundle("mod.ts", { sourcemap: true });
   const worker = await bundle("functions/cloudflare.ts");
-  const client = await bundle("mod.ts", { minify: false });
+  const entries = { webhook: "src/webhook.ts" };
+  const client = await bundle("mod.ts", { minify: false, entries });
   const endpoint = await bundle("functions/app.ts", { minify: false, client: "./mod.js" });
   const licenses = await thirdPartyLicenses();
   const types = await emitTypes(into);
@@ -213,10 +218,13 @@ export async function build(into: URL = DIST): Promise<Artefacts> {
   await Deno.writeFile(new URL("worker.js", into), worker.code);
   await Deno.writeTextFile(new URL("THIRD_PARTY_LICENSES", into), licenses);
 
-  await Deno.writeFile(new URL("mod.js", npm), client.code);
+  for (const [path, code] of Object.entries(client.outputs)) {
+    await Deno.writeFile(new URL(path.replace("dist/", ""), npm), Uint8Array.from(code));
+  }
   await Deno.writeTextFile(new URL("mod.d.ts", npm), types.client);
   await Deno.writeFile(new URL("endpoint.js", npm), endpoint.code);
   await Deno.writeTextFile(new URL("endpoint.d.ts", npm), types.endpoint);
+  await Deno.writeTextFile(new URL("webhook.d.ts", npm), types.webhook);
   await Deno.writeTextFile(new URL("THIRD_PARTY_LICENSES", npm), licenses);
   for (const name of ["README.md", "LICENSE"]) {
     await Deno.copyFile(new URL(name, root), new URL(name, npm));
@@ -257,6 +265,7 @@ function manifest(): Record<string, unknown> {
     exports: {
       ".": { types: "./mod.d.ts", default: "./mod.js" },
       "./endpoint": { types: "./endpoint.d.ts", default: "./endpoint.js" },
+      "./webhook": { types: "./webhook.d.ts", default: "./webhook.js" },
     },
   };
 }
@@ -294,7 +303,9 @@ function byLabel(a: Package, b: Package): number {
   return a.label < b.label ? -1 : 1;
 }
 
-async function emitTypes(into: URL): Promise<{ client: string; endpoint: string }> {
+async function emitTypes(
+  into: URL,
+): Promise<{ client: string; endpoint: string; webhook: string }> {
   const folder = await Deno.makeTempDir({ dir: fileURLToPath(into), prefix: "types-" });
   try {
     const tarball = `${folder}/types.tgz`;
@@ -306,6 +317,7 @@ async function emitTypes(into: URL): Promise<{ client: string; endpoint: string 
     return {
       client: await declarations(client),
       endpoint: await declarations(new URL("functions/app.d.ts", base), client),
+      webhook: await declarations(new URL("src/webhook.d.ts", base), client),
     };
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -316,8 +328,16 @@ async function emitTypes(into: URL): Promise<{ client: string; endpoint: string 
 const IMPORT = /(?<=^|\*\/ )(import|export)( type)? \{([^}]*)\} from "([^"]+)";\n?/gm;
 const DECLARED = /(?<=^|\*\/ )(?:export )?(?:declare )?(?:interface|type|class|const) (\w+)/gm;
 
+/** Returns the files that a module re-exports from, except those with declarations of its own. */
+async function reexportedFiles(entry: URL): Promise<string[]> {
+  const text = await Deno.readTextFile(entry);
+  return [...text.matchAll(IMPORT)].filter(([, kind]) => kind === "export")
+    .map(([, , , , specifier = ""]) => new URL(specifier.replace(/\.js$/, ".d.ts"), entry).href);
+}
+
 /** Joins the declarations of a module and its imports, except the client's, into one file. */
 async function declarations(entry: URL, client?: URL): Promise<string> {
+  const clients = client ? [client.href, ...await reexportedFiles(client)] : [];
   const seen = new Set<string>();
   const declared = new Map<string, URL>();
   const outside: string[] = [];
@@ -332,8 +352,9 @@ async function declarations(entry: URL, client?: URL): Promise<string> {
       if (/ as /.test(names)) throw new Error(`Cannot join types: ${statement}`);
       const from = new URL(specifier.replace(/\.js$/, ".d.ts"), file);
       if (!specifier.startsWith(".")) throw new Error(`Cannot join types: ${statement}`);
-      if (from.href === client?.href) outside.push(statement.replace(specifier, "./mod.js").trim());
-      else await visit(from);
+      if (clients.includes(from.href)) {
+        outside.push(statement.replace(specifier, "./mod.js").trim());
+      } else await visit(from);
       if (file === entry && kind === "export") {
         exported.push(...names.split(",").map((name) => `${type ?? ""} ${name.trim()}`.trim()));
       }

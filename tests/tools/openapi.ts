@@ -342,6 +342,20 @@ const document = {
         },
       },
     },
+    "/metrics": {
+      get: {
+        operationId: "metrics",
+        summary: "Counters in the Prometheus text format.",
+        security: [{ bearer: [] }],
+        responses: {
+          200: {
+            description: "Responses by route and status, and polls by outcome.",
+            content: { "text/plain": { schema: { type: "string" } } },
+          },
+          ...problems(401, 405, 500, 503),
+        },
+      },
+    },
     "/openapi.json": {
       get: {
         operationId: "openapi",

@@ -146,6 +146,7 @@ const ANSWERS: Example[] = [
   })),
   { name: "health", operation: "health", status: 200, ask: get("/health") },
   { name: "ready", operation: "ready", status: 200, ask: get("/ready") },
+  { name: "metrics", operation: "metrics", status: 200, ask: ({ get }) => get("/metrics") },
   {
     name: "explanation",
     operation: "explainProblem",
