@@ -122,7 +122,8 @@ export class WatchLoop implements StoreEngine {
   async sweep(limit = Infinity): Promise<SweepResult> {
     const cutOff = new AbortController();
     const starter = { cutOff: cutOff.signal, steps: new Set<Promise<void>>(), ...NO_STEPS };
-    const { promise: end, resolve } = Promise.withResolvers<void>();
+    let resolve = () => {};
+    const end = new Promise<void>((it) => resolve = it); // Node 20 lacks Promise.withResolvers
     const timer = limit > MAX_TIMER_MS ? undefined : setTimeout(() => {
       cutOff.abort();
       resolve();
