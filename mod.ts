@@ -3,15 +3,10 @@
  * dependencies: it runs on Deno, Node, Bun, edge runtimes and in browsers.
  *
  * ```ts
- * import { Credentials, Task } from "@deepint/task";
+ * import { Task } from "@deepint/task";
  *
- * const task = await Task.fromUrl("https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1", {
- *   credentials: new Credentials({ token: "a-token" }), // or DEEPINT_TOKEN, or ~/.deepint.ini
- *   fetch: () => // only in this example: a response without a network
- *     Promise.resolve(
- *       Response.json({ id: "t-1", status: "success", result: "s-1", result_type: "source" }),
- *     ),
- * });
+ * // the token is in DEEPINT_TOKEN or ~/.deepint.ini
+ * const task = await Task.fromUrl("https://app.deepint.net/o/o-1/workspace?ws=w-1&s=task&i=t-1");
  * await task.resolve({ pollInterval: "adaptive" });
  * console.log(await task.fetchResult()); // { source: "s-1" }
  * ```

@@ -3,23 +3,15 @@
  * `Retry-After` while it is running.
  *
  * ```ts
- * import { createApp } from "@deepint/task/endpoint";
+ * import { createApp, readConfig } from "@deepint/task/endpoint";
  *
- * const app = createApp({
- *   token: "a-token",
- *   instance: "app.deepint.net",
- *   apiKeys: ["a-key-of-16-characters-or-more"],
- *   webhookSecrets: [],
- *   allowedOrganizations: [],
- *   allowedWorkspaces: [],
- *   timeout: 8_000,
- *   basePath: "",
- *   corsOrigins: [],
- *   allowUnauthenticated: false,
- *   port: 8_000,
+ * const config = readConfig({
+ *   DEEPINT_TOKEN: "a-token",
+ *   RESOLVE_API_KEYS: "a-key-of-16-characters-or-more",
  * });
- * const answer = await app.request("/health");
- * console.log(await answer.json()); // { status: "ok" }
+ * const app = createApp(config);
+ * const response = await app.fetch(new Request("https://tasks.example.com/health"));
+ * console.log(await response.json()); // { status: "ok" }
  * ```
  *
  * @module

@@ -1,6 +1,7 @@
 /** `Credentials`: token and instance. The token is in a private field, so that nothing prints it. */
 import { DeepintCredentialsError } from "./errors.ts";
 import { DEFAULT_INSTANCE, parseInstance } from "./task_url.ts";
+import { parseIni } from "./internal/ini.ts";
 import { redactCause } from "./internal/redact.ts";
 
 /**
@@ -202,12 +203,5 @@ async function readIniFile(): Promise<{ token?: string; instance?: string }> {
   } catch {
     return {}; // missing, or a denied permission
   }
-  const values: Record<string, string> = {};
-  let section = "";
-  for (const line of text.split(/\r?\n/)) {
-    section = /^\s*\[(.*)\]\s*$/.exec(line)?.[1] ?? section;
-    const [, key = "", value = ""] = /^([^#;\s=:]+)\s*[=:](.*)$/.exec(line.trim()) ?? [];
-    if (section === "DEFAULT" && value.trim()) values[key.toLowerCase()] = value.trim();
-  }
-  return values;
+  return parseIni(text);
 }

@@ -202,15 +202,12 @@ class ManyTasksWait {
  *
  * @example
  * ```ts
- * import { Credentials, resolveAll, Task } from "@deepint/task";
+ * import { resolveAll, Task } from "@deepint/task";
  *
- * const options = {
- *   credentials: new Credentials({ token: "a-token" }),
- *   fetch: () => Promise.resolve(Response.json({ id: "t-1", status: "success" })),
- * };
- * const ids = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
- * for await (const { task, error } of resolveAll([Task.fromDict(ids, options)])) {
- *   console.log(task.taskId, error?.code ?? await task.fetchResult()); // t-1 {}
+ * const tasks = [];
+ * for await (const task of Task.list({ organizationId: "o-1", workspaceId: "w-1" })) tasks.push(task);
+ * for await (const { task, error } of resolveAll(tasks)) {
+ *   console.log(task.taskId, error?.code ?? await task.fetchResult()); // t-1 { source: "s-1" }
  * }
  * ```
  */

@@ -73,9 +73,12 @@ async function readResponseText(
     cancelBody(response);
     return undefined;
   }
-  // the length holds only where the runtime itself read the body off the wire ("basic": not a custom
-  // fetch, nor another origin, which hides the encoding), and no other header overrides it
-  const isLengthKnown = length !== null && /^\d+$/.test(length) && response.type === "basic" &&
+  // the length holds only where the runtime itself read the body off the wire ("basic", or under Bun
+  // "default" with a URL: not a custom fetch, nor another origin, which hides the encoding), and no other
+  // header overrides it
+  const { type, url } = response;
+  const isFromWire = type === "basic" || type === "default" && url !== "";
+  const isLengthKnown = isFromWire && length !== null && /^\d+$/.test(length) &&
     !headers.has("content-encoding") && !headers.has("transfer-encoding");
   if (isLengthKnown || typeof body?.getReader !== "function") {
     const text = await response.text();

@@ -52,14 +52,10 @@ export let internals: (task: Task) => TaskInternals;
  *
  * @example
  * ```ts
- * import { Credentials, Task, TaskInfo } from "@deepint/task";
+ * import { Task } from "@deepint/task";
  *
- * const task = new Task({
- *   organizationId: "o-1",
- *   workspaceId: "w-1",
- *   credentials: new Credentials({ token: "a-token" }),
- *   info: TaskInfo.fromDict({ id: "t-1", status: "success", result: "s-1", result_type: "source" }),
- * });
+ * const task = await Task.build({ organizationId: "o-1", workspaceId: "w-1", taskId: "t-1" });
+ * await task.resolve({ pollInterval: "adaptive" });
  * console.log(await task.fetchResult()); // { source: "s-1" }
  * ```
  */
@@ -189,15 +185,10 @@ export class Task {
    *
    * @example
    * ```ts
-   * import { Credentials, Task } from "@deepint/task";
+   * import { Task } from "@deepint/task";
    *
-   * const tasks = Task.list({
-   *   organizationId: "o-1",
-   *   workspaceId: "w-1",
-   *   credentials: new Credentials({ token: "a-token" }),
-   *   fetch: () => Promise.resolve(Response.json({ items: [], pages_count: 0 })),
-   * });
-   * for await (const task of tasks) console.log(String(task));
+   * const tasks = Task.list({ organizationId: "o-1", workspaceId: "w-1", status: "success" });
+   * for await (const task of tasks) console.log(String(task)); // Task (t-1) import orders: success
    * ```
    */
   static list(options: TaskListOptions): AsyncIterable<Task> {
@@ -266,16 +257,13 @@ export class Task {
    *
    * @example
    * ```ts
-   * import { Credentials, Task } from "@deepint/task";
+   * import { Task } from "@deepint/task";
    *
-   * const task = await Task.build({
-   *   organizationId: "o-1",
-   *   workspaceId: "w-1",
-   *   taskId: "t-1",
-   *   credentials: new Credentials({ token: "a-token" }),
-   *   fetch: () => Promise.resolve(Response.json({ id: "t-1", status: "success" })),
+   * const task = await Task.build({ organizationId: "o-1", workspaceId: "w-1", taskId: "t-1" });
+   * const info = await task.resolve({
+   *   timeout: 3_600_000,
+   *   onProgress: ({ progress, subtask }) => console.log(progress, subtask),
    * });
-   * const info = await task.resolve({ pollInterval: "adaptive", timeout: 3_600_000 });
    * console.log(info.status); // success
    * ```
    */

@@ -1,7 +1,7 @@
 // Not hono/body-limit: trusts content-length, rebuilds the Request, has no deadline.
 /** Request bodies: JSON of up to 20 kB, read within a deadline. */
 import { HttpProblem, invalidRequest } from "./problem.ts";
-import { withTimeout } from "../../src/internal/deadline.ts";
+import { raceTimeout } from "../../src/internal/deadline.ts";
 
 const MAX_REQUEST_BYTES = 20_000;
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -89,7 +89,7 @@ export async function readBody(
   if (!whole && !reader) return new Uint8Array();
   const read = async () => reader ? readAll(reader) : new Uint8Array(await request.arrayBuffer());
   try {
-    return await withTimeout(read, { ms: timeout, signal, onTimeout });
+    return await raceTimeout(read(), { ms: timeout, signal, onTimeout });
   } catch (error) {
     reader?.cancel().catch(() => {});
     if (error instanceof HttpProblem || signal.aborted) throw error;

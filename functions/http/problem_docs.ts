@@ -2,7 +2,7 @@
 import type { ProblemKind, ProblemType } from "./problem.ts";
 
 /** Cause and remedy of each problem type. */
-const PROBLEM_DOCS: Record<ProblemType, [cause: string, remedy: string]> = {
+export const PROBLEM_DOCS: Record<ProblemType, [cause: string, remedy: string]> = {
   "invalid-request": [
     "The body is not JSON, or a member is missing or malformed. `errors` lists each mistake.",
     "Correct the request and send it again.",

@@ -10,7 +10,7 @@ import {
 import { type Counter, increment } from "../http/counters.ts";
 import type { TaskIds } from "../http/task_ids.ts";
 import type { Trace } from "../http/trace.ts";
-import { withTimeout } from "../../src/internal/deadline.ts";
+import { raceTimeout } from "../../src/internal/deadline.ts";
 
 /** The caller of a poll. */
 export interface PollCaller {
@@ -53,7 +53,8 @@ export interface TaskPollerOptions {
 
 interface InFlightPoll {
   readonly startedAt: number;
-  readonly controller: AbortController;
+  /** Aborts the poll; `undefined` with `waitUntil`. */
+  readonly controller: AbortController | undefined;
   readonly loaded: Promise<Task>;
   /** `X-Request-Id` of the response. */
   requestId?: string | null;
@@ -80,7 +81,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   const cache = new Map<string, { task: Task; at: number }>();
 
   function start(key: string, ids: TaskIds, { waitUntil, trace }: PollCaller): InFlightPoll {
-    const controller = new AbortController();
+    const controller = waitUntil ? undefined : new AbortController();
     async function fetch(url: string, init: RequestInit): Promise<Response> {
       const send = options.fetch ?? globalThis.fetch;
       const response = await send(url, { ...init, headers: { ...init.headers, ...trace } });
@@ -89,10 +90,10 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     }
     const task = unloadedTask(ids, { ...options, fetch });
     // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
-    // own deadline ends it
-    const bound = waitUntil ? timeout : 2 * timeout;
+    // own deadline ends it. Without one, the request uses the controller's signal and no timer
+    const bound = waitUntil ? timeout : Infinity;
     const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
-    const loaded = task.load({ ...bounds, signal: controller.signal });
+    const loaded = task.load({ ...bounds, signal: controller?.signal });
     const flight: InFlightPoll = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);
     const settled = loaded.then(() => {
@@ -118,7 +119,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   }
 
   return async function poll(ids, caller) {
-    const { signal, waitUntil } = caller;
+    const { signal } = caller;
     signal.throwIfAborted(); // the caller may have left while its body was read
     const key = `${ids.organizationId}/${ids.workspaceId}/${ids.taskId}`;
     const memory = cache.get(key);
@@ -138,12 +139,12 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
       throw new DeepintTimeoutError("the poll took too long", { elapsed: now() - began });
     };
     try {
-      const task = await withTimeout(() => loaded, { ms: timeout, signal, onTimeout });
+      const task = await raceTimeout(loaded, { ms: timeout, signal, onTimeout });
       const { requestId } = flight;
       return { task, source: isShared ? "shared" : "fetched", requestId };
     } catch (error) {
       // only on failure: aborting a settled request would construct an AbortError for nothing
-      if (flight.callers === 1 && !waitUntil) {
+      if (flight.callers === 1 && controller) {
         removeInFlight(key, flight);
         controller.abort();
       }

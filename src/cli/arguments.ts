@@ -2,16 +2,9 @@
 // deno-lint-ignore-file no-import-prefix -- `deno install` of a URL sees no import map
 import process from "node:process";
 import { InvalidArgumentError } from "npm:commander@^15.1.0";
-import {
-  Credentials,
-  DeepintCredentialsError,
-  parseTaskUrl,
-  type PollInterval,
-  Task,
-  type TaskLocation,
-  TaskStatus,
-} from "../../mod.ts";
+import { parseTaskUrl, type PollInterval, Task, type TaskLocation, TaskStatus } from "../../mod.ts";
 import { sanitizeText } from "../internal/text.ts";
+import { findCredentials } from "./credentials.ts";
 
 /** Options of every command that sends requests. */
 export interface ConnectionFlags {
@@ -139,25 +132,6 @@ function parseTaskArgument(
     `Cannot read the task "${sanitizeText(argument)}": pass its web URL, its API URL with ` +
       "--organization, or organization/workspace/task",
   );
-}
-
-/**
- * Finds the token and the instance as the client does.
- *
- * @throws {DeepintCredentialsError} when the token is missing, or a header cannot carry it
- * @throws {RangeError} when the instance is not `host[:port]` or an origin
- */
-export async function findCredentials({ instance }: ConnectionFlags): Promise<Credentials> {
-  try {
-    return await Credentials.build({ instance });
-  } catch (error) {
-    if (!(error instanceof DeepintCredentialsError)) throw error;
-    if (error.code !== "CREDENTIALS_NOT_FOUND") throw error;
-    throw new DeepintCredentialsError(
-      error.code, // the client names its own parameter
-      "Cannot find a token: set DEEPINT_TOKEN, or token under [DEFAULT] in ~/.deepint.ini",
-    );
-  }
 }
 
 /** Returns the origin of an instance: a host and port stand for HTTPS. */

@@ -32,7 +32,9 @@ function isCredentialsError(error: unknown): boolean {
 /** Returns the remedy for a request without a response, by the reason that the runtime gives. */
 function networkAdvice(message: string): string {
   if (/certificate|self.signed|UnknownIssuer/i.test(message)) {
-    return "to trust its issuer, set DENO_CERT to a PEM file or DENO_TLS_CA_STORE=system";
+    return "Deno" in globalThis
+      ? "to trust its issuer, set DENO_CERT to a PEM file or DENO_TLS_CA_STORE=system"
+      : "to trust its issuer, set NODE_EXTRA_CA_CERTS to a PEM file";
   }
   if (/\bdns\b|lookup|getaddrinfo|ENOTFOUND/i.test(message)) {
     return "check the host of the instance and the network";

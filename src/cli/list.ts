@@ -3,13 +3,8 @@
 import process from "node:process";
 import { type Command, Option } from "npm:commander@^15.1.0";
 import { Task, type TaskListOptions, TaskStatus } from "../../mod.ts";
-import {
-  type ConnectionFlags,
-  findCredentials,
-  parseLimit,
-  parseStatuses,
-  parseWorkspace,
-} from "./arguments.ts";
+import { type ConnectionFlags, parseLimit, parseStatuses, parseWorkspace } from "./arguments.ts";
+import { findCredentials } from "./credentials.ts";
 import {
   addCommand,
   type CommandContext,

@@ -25,18 +25,18 @@ export interface WithTimeoutOptions<T> {
 }
 
 /**
- * Runs `work` with a deadline. When it passes, resolves with the result of `onTimeout`, or rejects with
- * what it throws. On a timeout or an abort, the signal passed to `work` aborts too; the result does not
- * depend on whether `work` listens. The timer is always cleared.
+ * Waits for a promise with a deadline. When it passes, resolves with the result of `onTimeout`, or
+ * rejects with what it throws. The timer is always cleared.
+ *
+ * @param controller aborts on a timeout or an abort
  */
-export function withTimeout<T>(
-  work: (signal: AbortSignal) => Promise<T>,
+export function raceTimeout<T>(
+  promise: Promise<T>,
   { ms, signal, onTimeout }: WithTimeoutOptions<T>,
+  controller?: AbortController,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const controller = new AbortController();
-    // first: if it throws, there is nothing to clear yet
-    const working = signal?.aborted ? undefined : work(controller.signal);
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const end = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
@@ -44,21 +44,44 @@ export function withTimeout<T>(
     const stop = (reason?: unknown) => {
       end();
       reject(reason);
-      controller.abort(reason);
+      controller?.abort(reason);
     };
     const abort = () => stop(signal?.reason);
-    const timer = setTimeout(() => {
+    const expire = () => {
       try {
         resolve(onTimeout());
         stop();
       } catch (error) {
         stop(error);
       }
-    }, Math.min(ms, MAX_TIMER_MS));
+    };
+    if (ms < Infinity) timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener("abort", abort);
-    working?.then(resolve, reject).finally(end);
+    promise.then((value) => {
+      end();
+      resolve(value);
+    }, (error) => {
+      end();
+      reject(error);
+    });
     if (signal?.aborted) abort();
   });
+}
+
+/**
+ * Runs `work` with a deadline, as {@linkcode raceTimeout} does. On a timeout or an abort, the signal
+ * passed to `work` aborts too; the result does not depend on whether `work` listens. With an infinite
+ * deadline, it is the caller's own signal.
+ */
+export async function withTimeout<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  options: WithTimeoutOptions<T>,
+): Promise<T> {
+  const { ms, signal } = options;
+  signal?.throwIfAborted();
+  if (ms === Infinity && signal) return await raceTimeout(work(signal), options);
+  const controller = new AbortController();
+  return await raceTimeout(work(controller.signal), options, controller);
 }
 
 /** Resolves after `ms` milliseconds. Rejects with the signal's reason when it aborts. */

@@ -1,4 +1,4 @@
-/** Durations for people. */
+/** Text for durations. Apart from text.ts: only the command line and the status page load it. */
 
 /**
  * Formats a duration in its two largest units: `45 s`, `3 min 05 s`, `2 h 07 min`, `1 d 03 h`. The

@@ -20,9 +20,10 @@ export function parseRetryAfter(
   header: string | null,
   { date, now = Date.now() }: { date?: string | null; now?: number } = {},
 ): number | undefined {
+  if (!header) return undefined;
   const base = parseHttpDate(date?.trim() ?? "");
   let longest: number | undefined;
-  for (const [item] of (header ?? "").matchAll(LIST_ITEMS)) {
+  for (const [item] of header.matchAll(LIST_ITEMS)) {
     const text = item.trim();
     const ms = /^\d+(\.\d+)?$/.test(text)
       ? Math.ceil(Number(text)) * 1_000

@@ -94,10 +94,7 @@ Deno.test("deno.lock pins every package with its hash", async () => {
   }
 });
 
-Deno.test("CI runs .ci/run, which first checks the committed lock", async () => {
-  const workflow = await read(".github/workflows/ci.yml");
-  assertMatch(workflow, /^permissions:\n {2}contents: read\n\n/m);
-  assertMatch(workflow, /^ +- run: \.ci\/run$/m);
+Deno.test(".ci/run first checks the committed lock", async () => {
   const commands = (await read(".ci/run")).match(/^task .*$/gm) ?? [];
   assertEquals(commands[0], "task --frozen ok check");
 });

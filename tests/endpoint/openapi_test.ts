@@ -7,27 +7,40 @@ import { WatchRequest } from "../../functions/watches/request_schema.ts";
 import * as v from "valibot";
 import { setUp } from "../helpers/endpoint.ts";
 import { openapi } from "../tools/openapi.ts";
+import { type JsonSchema, propertiesOf } from "../tools/openapi_schemas.ts";
 
-interface Answer {
+interface Described {
+  description?: string;
+}
+interface Answer extends Described {
   $ref?: string;
+  headers?: Record<string, Described>;
   content?: Record<string, { schema: { $ref?: string }; examples?: Record<string, unknown> }>;
 }
-interface Operation {
+interface Operation extends Described {
   operationId: string;
   summary?: string;
-  security?: unknown[];
-  requestBody?: { content: Record<string, { examples?: Record<string, { value: unknown }> }> };
+  tags?: string[];
+  security?: Record<string, unknown>[];
+  parameters?: (Described & { name: string })[];
+  callbacks?: Record<string, Record<string, Record<string, Operation>>>;
+  requestBody?: Described & {
+    content: Record<string, { examples?: Record<string, { value: unknown }> }>;
+  };
   responses: Record<string, Answer>;
 }
 interface Document {
+  tags: (Described & { name: string })[];
   paths: Record<string, Record<string, Operation>>;
   components: {
+    schemas: Record<string, JsonSchema>;
     responses: Record<string, Answer>;
+    securitySchemes: Record<string, Described>;
     examples: Record<string, { value: Record<string, unknown> }>;
   };
 }
 
-const { paths, components }: Document = JSON.parse(openapi);
+const { paths, components, tags }: Document = JSON.parse(openapi);
 
 const operations = Object.values(paths).flatMap((path) => Object.values(path));
 
@@ -78,7 +91,8 @@ Deno.test("every problem has an example of its type and status", () => {
 });
 
 Deno.test("every example matches the schema of its response", () => {
-  const ajv = new Ajv2020({ strict: false, formats: { "date-time": /^\d{4}-\d\d-\d\dT.+Z$/ } });
+  const formats = { "date-time": /^\d{4}-\d\d-\d\dT.+Z$/, uri: /^https?:/ };
+  const ajv = new Ajv2020({ strict: false, formats });
   ajv.addSchema({ $id: "openapi", ...JSON.parse(openapi) });
   let matched = 0;
   for (const { name, schema, examples = {} } of bodies) {
@@ -95,9 +109,66 @@ Deno.test("every example matches the schema of its response", () => {
   assert(matched > bodies.length - 2, "the examples were looked at");
 });
 
-Deno.test("every operation has a summary and its security", () => {
-  const said = operations.map(({ summary, security }) => [typeof summary, Array.isArray(security)]);
-  assertEquals(said, operations.map(() => ["string", true]));
+Deno.test("every operation has a tag, a short summary, a description and its security", () => {
+  const names = tags.map(({ name }) => name);
+  const used = new Set<string>();
+  for (const { operationId, tags = [], summary = "", description, security } of operations) {
+    assertEquals(tags.map((tag) => names.includes(tag)), [true], operationId);
+    for (const tag of tags) used.add(tag);
+    const words = summary.split(" ").length;
+    assert(words >= 2 && words <= 5, `${operationId}: ${summary}`);
+    assertMatch(description ?? "", /\w.*\.$/s, operationId);
+    assert(Array.isArray(security), operationId);
+  }
+  assertEquals([...used].sort(), names.sort(), "no tag without an operation");
+  const summaries = operations.map(({ summary }) => summary);
+  assertEquals(new Set(summaries).size, summaries.length, "no summary twice");
+});
+
+Deno.test("every property, parameter, header, response and scheme has a description", () => {
+  const described = new Map<string, Described>();
+  for (const [name, schema] of Object.entries(components.schemas)) {
+    for (const [path, property] of propertiesOf(schema)) described.set(`${name} ${path}`, property);
+  }
+  const addResponses = (name: string, responses: Record<string, Answer>) => {
+    for (const [status, response] of Object.entries(responses)) {
+      if (response.$ref) continue;
+      described.set(`${name} ${status}`, response);
+      for (const [header, it] of Object.entries(response.headers ?? {})) {
+        described.set(`${name} ${status} ${header}`, it);
+      }
+    }
+  };
+  addResponses("problems", components.responses);
+  const callbacks = operations.flatMap(({ callbacks = {} }) =>
+    Object.values(callbacks).flatMap((urls) =>
+      Object.values(urls).flatMap((methods) => Object.values(methods))
+    )
+  );
+  assertEquals(callbacks.length, 1);
+  for (const operation of [...operations, ...callbacks]) {
+    const { operationId: name, parameters = [], requestBody, responses } = operation;
+    described.set(name, operation);
+    for (const it of parameters) described.set(`${name} ${it.name}`, it);
+    if (requestBody) described.set(`${name} body`, requestBody);
+    addResponses(name, responses);
+  }
+  for (const [name, it] of Object.entries(components.securitySchemes)) described.set(name, it);
+  for (const it of tags) described.set(it.name, it);
+  const missing = [...described].filter(([, { description = "" }]) =>
+    !/^\S.+\.$/s.test(description)
+  );
+  assertEquals(missing.map(([name]) => name), []);
+  assert(described.size > 250, `${described.size} were looked at`);
+});
+
+Deno.test("a route that takes a key takes it in both headers", () => {
+  for (const { operationId, security = [] } of operations) {
+    const schemes = security.flatMap((scheme) => Object.keys(scheme));
+    assertEquals(schemes.includes("bearer"), schemes.includes("apiKey"), operationId);
+    for (const scheme of schemes) assert(scheme in components.securitySchemes, scheme);
+  }
+  assertEquals(operations.filter(({ security = [] }) => security.length > 0).length, 11);
 });
 
 Deno.test("the endpoint accepts every example of a request", async () => {
@@ -108,9 +179,9 @@ Deno.test("the endpoint accepts every example of a request", async () => {
   const questions = await Promise.all(
     examples("/resolve").map(async ({ value }) => (await endpoint.bearer(value)).status),
   );
-  assertEquals(questions, [202, 202, 202, 202]);
+  assertEquals(questions, [202, 202, 202, 202, 202]);
   const orders = examples("/watches").map(({ value }) => v.safeParse(WatchRequest, value).success);
-  assertEquals(orders, [true]);
+  assertEquals(orders, [true, true]);
 });
 
 Deno.test("the request of a watch is described, plain and as an event", () => {
@@ -120,7 +191,7 @@ Deno.test("the request of a watch is described, plain and as an event", () => {
   const validate = ajv.compile({
     $ref: `${path}/requestBody/content/application~1json/schema`,
   });
-  const data = { task_id: "t-1", callback_url: "https://hooks.example/end" };
+  const data = { task_id: "t-1", callback_url: "https://hooks.example/end", deadline: "60" };
   for (const body of [data, { type: "task.started", data }]) assert(validate(body));
   for (const body of [{ task_id: "t-1" }, { type: "task.started", data: {} }]) {
     assertEquals(validate(body), false);

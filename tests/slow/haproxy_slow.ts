@@ -1,10 +1,11 @@
 // HAProxy in front of the servers, with the HTTP/1.0 health check that it sends by default.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { KEY, TASK_PATH } from "../helpers/endpoint.ts";
+import { blockOf } from "../helpers/pages.ts";
 import { start } from "../helpers/process.ts";
 import { findSystemCommand } from "../helpers/system_command.ts";
 import { root } from "../helpers/run_deno.ts";
-import { bundleEntries, SERVER_NAMES, startEndpointProcess } from "../helpers/servers.ts";
+import { bundleEntries, sendRaw, SERVER_NAMES, startEndpointProcess } from "../helpers/servers.ts";
 
 const BUNDLES = new URL("dist/slow_haproxy/", root);
 const CHECK_TIMEOUT_MS = 20_000;
@@ -73,4 +74,35 @@ listen endpoint
     statuses.push(response.status);
   }
   assertEquals(statuses, [202, 202, 202, 202, 202, 202]);
+});
+
+Deno.test("the configuration in deploy.md limits slow headers and the request rate", async () => {
+  const command = await findSystemCommand("haproxy");
+  await using endpoint = await startEndpointProcess("deno", { bundles: BUNDLES });
+  const port = freePort();
+  const config = new URL("page.cfg", BUNDLES);
+  await Deno.mkdir(BUNDLES, { recursive: true });
+  await Deno.writeTextFile(
+    config,
+    blockOf(".github/docs/deploy.md", "haproxy")
+      .replace(/bind :443 ssl.*/, `bind 127.0.0.1:${port}`)
+      .replace("http-request 10s", "http-request 1s")
+      .replace("127.0.0.1:8000", `127.0.0.1:${endpoint.server.port}`),
+  );
+  await using _haproxy = start(command, ["-db", "-f", config.pathname], {});
+  const origin = `http://127.0.0.1:${port}`;
+  const end = Date.now() + CHECK_TIMEOUT_MS;
+  const health = async () => {
+    const response = await fetch(`${origin}/health`).catch(() => undefined);
+    await response?.body?.cancel();
+    return response?.status;
+  };
+  while (await health() !== 200 && Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const { text } = await sendRaw(port, "GET /health HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+  assertMatch(text, /^HTTP\/1\.[01] 408 /);
+  const statuses = new Set<number | undefined>();
+  for (let count = 0; count < 110; count++) statuses.add(await health());
+  assertEquals([...statuses], [200, 429]);
 });

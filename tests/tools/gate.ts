@@ -10,6 +10,11 @@ import config from "../../deno.json" with { type: "json" };
 
 const COVERAGE = "dist/coverage";
 const DOCUMENTED = ["mod.ts", "src", "functions/app.ts"];
+const EXAMPLES = [
+  "--no-prompt",
+  "--allow-env=DEEPINT_TOKEN,DEEPINT_INSTANCE",
+  "--preload=tests/helpers/example_platform.ts",
+];
 const CHECKED = ["mod.ts", "src", "functions", "tests"];
 
 const assert = await stdAssert();
@@ -20,8 +25,8 @@ const steps: Record<string, () => Promise<boolean>> = {
   lint: () => succeeds(["lint"]),
   check: () => succeeds(["check", ...assert.args, ...CHECKED]),
   doc: () => succeeds(["doc", "--lint", "--frozen", ...Object.values(config.exports)]),
-  // runs the examples in docstrings
-  examples: () => succeeds(["test", "--doc", ...assert.args, "--no-prompt", ...DOCUMENTED]),
+  // runs the examples in docstrings, which read their token from the environment
+  examples: () => succeeds(["test", "--doc", ...assert.args, ...EXAMPLES, ...DOCUMENTED]),
   async test() {
     const coverage = [`--coverage=${COVERAGE}`, "--clean", "--coverage-raw-data-only"];
     return (await runTests(coverage, assert)).failed === 0;

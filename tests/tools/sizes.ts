@@ -3,7 +3,7 @@
 // deno-lint-ignore-file no-console
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { type Bundle, bundle, endBundling } from "./build.ts";
+import { type Bundle, bundle, endBundling } from "./bundle.ts";
 import { root } from "../helpers/run_deno.ts";
 
 interface Weighed {

@@ -28,7 +28,11 @@ const INVALID: [pointer: string, change: Record<string, unknown>][] = [
   ["#/deadline", { deadline: 0 }],
   ["#/deadline", { deadline: 2_592_001 }],
   ["#/deadline", { deadline: 1.5 }],
-  ["#/deadline", { deadline: "60" }],
+  ["#/deadline", { deadline: "0" }],
+  ["#/deadline", { deadline: "1.5" }],
+  ["#/deadline", { deadline: "1 day" }],
+  ["#/deadline", { deadline: "9999999" }],
+  ["#/deadline", { deadline: true }],
   ["#/task_id", { task_id: "../t" }],
   ["#/task_id", { task_id: undefined }],
 ];
