@@ -7,8 +7,8 @@ import {
   hostOf,
   isActive,
   isWatch,
-  POLLS,
   queueOf,
+  waitsForPoll,
   type Watch,
   type WatchState,
 } from "./state.ts";
@@ -54,11 +54,6 @@ export function dueKey({ watch, claimableAt }: WatchUpdate): Deno.KvKey {
 
 function workspaceKey({ instance, ids, id }: Watch): Deno.KvKey {
   return [...workspacePrefix({ instance, ...ids }), id];
-}
-
-/** Returns `true` if a watch is in the index of its workspace. */
-export function waitsForPoll(watch: Watch): boolean {
-  return isActive(watch) && queueOf(watch) === POLLS;
 }
 
 function isUpdate(value: unknown): value is WatchUpdate {

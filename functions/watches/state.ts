@@ -163,6 +163,11 @@ export function queueOf(watch: Watch): string {
   return watch.event ? hostOf(watch) : POLLS;
 }
 
+/** Returns `true` if the watch is open and its next step is a poll. */
+export function waitsForPoll(watch: Watch): boolean {
+  return isActive(watch) && queueOf(watch) === POLLS;
+}
+
 /** Changes of the counters of a host. */
 export interface CountChanges {
   readonly open: number;
