@@ -84,10 +84,10 @@ const TABLE: Row[] = [
     imports: ["npm:valibot", ...inFunctions("http/", "task/", "watches/")],
   },
   {
-    files: /^functions\/watches\/postgres_store\.ts$/,
+    files: /^functions\/watches\/postgres_client\.ts$/,
     imports: [
-      ...["npm:postgres", "mod.ts", INTERNAL],
-      ...inFunctions("config.ts", "http/", "task/", "watches/"),
+      ...["npm:postgres", INTERNAL],
+      ...inFunctions("watches/"),
     ],
   },
   {
