@@ -6,7 +6,14 @@ import { Credentials, DeepintHTTPError, DeepintTimeoutError, type Fetch } from "
 import type { Config } from "../config.ts";
 import { upstreamProblem } from "../task/response.ts";
 import { type Reading, readList, toAnswer } from "./list_reader.ts";
-import { afterPoll, pollInterval, type PollOutcome, waitsForPoll, type Watch } from "./state.ts";
+import {
+  afterPoll,
+  isHalfway,
+  pollInterval,
+  type PollOutcome,
+  waitsForPoll,
+  type Watch,
+} from "./state.ts";
 import type { StoredWatch, WatchStore } from "./store.ts";
 import { callStore, callStoreForEach } from "./store_calls.ts";
 import { workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
@@ -35,11 +42,6 @@ export interface ListPollsOptions {
 /** Returns `false` for a watch with another claimable time: it is leased to another process. */
 function isWaiting({ watch, claimableAt }: StoredWatch): boolean {
   return claimableAt === watch.dueAt;
-}
-
-/** Returns `true` if half of the interval has passed. A page with young tasks is read often. */
-function isHalfway({ dueAt, updatedAt }: Watch, now: number): boolean {
-  return now - updatedAt >= dueAt - now;
 }
 
 /** Polls by the lists of workspaces. */

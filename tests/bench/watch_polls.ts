@@ -4,6 +4,7 @@ import { KvStore } from "../../functions/watches/kv_store.ts";
 import { newWatch, pollInterval } from "../../functions/watches/state.ts";
 import type { WatchStore } from "../../functions/watches/store.ts";
 import { MemoryStore } from "../helpers/memory_store.ts";
+import { root } from "../helpers/run_deno.ts";
 import { configWith } from "../helpers/watches.ts";
 import type { Figure } from "./figure.ts";
 
@@ -118,7 +119,7 @@ export async function watchFigures(): Promise<Figure[]> {
   };
   for (const store of ["memory", "KV"]) {
     for (const [start, within] of Object.entries(starts)) {
-      const path = await Deno.makeTempDir();
+      const path = await Deno.makeTempDir({ dir: new URL("dist/", root).pathname });
       const kv = store === "KV" ? await Deno.openKv(`${path}/watches.kv`) : undefined;
       const open = (now: () => number) => kv ? new KvStore(kv, { now }) : new MemoryStore({ now });
       const { lists, loads, single, latest } = await countRequests({ count: 10_000, within, open });
