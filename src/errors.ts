@@ -177,12 +177,13 @@ export class DeepintTaskError extends DeepintBaseError {
   /** The task. */
   readonly task: Task;
   /** The task's information when the error was found. */
-  readonly info: TaskInfo;
+  declare readonly info: TaskInfo;
 
   /** Creates the error of a task. */
   constructor(code: DeepintErrorCode, message: string, options: { task: Task; info: TaskInfo }) {
     super(code, message);
     this.task = options.task;
-    this.info = options.info;
+    // not enumerable, as `task` prints it already
+    Object.defineProperty(this, "info", { value: options.info, configurable: true });
   }
 }
