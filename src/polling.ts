@@ -9,9 +9,9 @@ import { type Clock, startAge, startClock } from "./internal/clock.ts";
 import { checkDuration, sleep } from "./internal/deadline.ts";
 import { quote, sanitizeText } from "./internal/text.ts";
 
-/** Failed polls in a row that a wait tolerates at any rate. */
+/** Minimum number of failed polls in a row before a wait rejects. */
 const MIN_FAILED_POLLS = 6;
-/** Duration of an outage that a wait tolerates. */
+/** Minimum duration of an outage before a wait rejects. Both minimums must be reached. */
 const OUTAGE_MS = 120_000;
 const MAX_POLL_BACKOFF_MS = 60_000;
 /** The last poll is made this long before the deadline. */

@@ -35,7 +35,7 @@ export interface RequestOptions {
    */
   requestTimeout?: number | undefined;
   /**
-   * Maximum number of repeated attempts after passing failures. The delay before the n-th one is
+   * Maximum number of repeated attempts after transient failures. The delay before the n-th one is
    * `random(0, 500 ms × 2^n)`, or longer if the server asks for it.
    *
    * @default 2
@@ -63,18 +63,18 @@ export interface ApiRequest<T> extends ResponseParser<T> {
   info?: () => TaskInfo;
 }
 
-/** A failure that a later attempt may not meet. */
+/** A failure that may be over at the next attempt. */
 export type TransientError = DeepintHTTPError | DeepintTimeoutError;
 
 let cacheOption: RequestInit | undefined;
 
-/** Returns `true` if a later attempt may succeed: the failure is a failed poll and does not end a wait. */
+/** Returns `true` if a later attempt may succeed. Such a failure does not end a wait. */
 export function isTransient(error: unknown): error is TransientError {
   return (error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError) &&
     error.retryable;
 }
 
-/** Returns `true` if `retries` repeats the request, which is a part of the transient failures. */
+/** Returns `true` if `retries` repeats the request. Some transient failures are not repeated. */
 function isRepeatable(error: unknown, method: string): error is TransientError {
   if (!isTransient(error)) return false;
   if (/^(TIMEOUT|NETWORK_ERROR|LIMIT)$/.test(error.code)) return true;
@@ -195,7 +195,7 @@ async function send<T>(
 }
 
 /**
- * Sends a request, and repeats it after a passing failure while time is left.
+ * Sends a request, and repeats it after a transient failure while time is left.
  *
  * @throws {DeepintHTTPError} without a response, or it cannot be used
  * @throws {DeepintTimeoutError} when a deadline passes

@@ -67,20 +67,21 @@ async function readResponseText(
   response: Response,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { body, headers } = response;
+  const { headers } = response;
   const length = headers.get("content-length");
   if (Number(length) > MAX_RESPONSE_BYTES) {
     cancelBody(response);
     return undefined;
   }
-  // the length holds only where the runtime itself read the body off the wire ("basic", or under Bun
-  // "default" with a URL: not a custom fetch, nor another origin, which hides the encoding), and no other
-  // header overrides it
+  // Trust the length only if the runtime itself received the body: its type is "basic", or under Bun
+  // "default" with a URL. A custom fetch may state any length, and another origin hides the encoding.
   const { type, url } = response;
   const isFromWire = type === "basic" || type === "default" && url !== "";
   const isLengthKnown = isFromWire && length !== null && /^\d+$/.test(length) &&
     !headers.has("content-encoding") && !headers.has("transfer-encoding");
-  if (isLengthKnown || typeof body?.getReader !== "function") {
+  // read late: some implementations create the stream on access
+  const body = isLengthKnown ? undefined : response.body;
+  if (typeof body?.getReader !== "function") {
     const text = await response.text();
     const isTooLarge = text.length > MAX_RESPONSE_BYTES / 3 &&
       new TextEncoder().encode(text).length > MAX_RESPONSE_BYTES;
@@ -103,7 +104,7 @@ async function readResponseText(
   }
 }
 
-/** Names what a body that is not JSON is, without quoting it. */
+/** Describes a body that is not JSON, without quoting it. */
 function describeBody(text: string | undefined, { response, token }: Attempt): string {
   const header = response?.headers.get("content-type") ?? "";
   const [type] = /^[\w.+-]{1,60}\/[\w.+-]{1,60}/.exec(header) ?? [];
@@ -159,13 +160,13 @@ function parseErrorBody(
   };
 }
 
-/** Returns `true` if a response with this status, or error code, may be followed by a better one. */
+/** Returns `true` for the status or the error code of a transient failure. */
 function isPassing(status: number, code: DeepintErrorCode): boolean {
   return code === "LIMIT" || [408, 425, 429].includes(status) ||
     status >= 500 && status !== 501 && status !== 505;
 }
 
-/** Returns what `call` reads from the body, or throws the error that the response stands for. */
+/** Parses the body of a success; throws the error of any other response. */
 export function interpret<T>(
   { method, parse }: ResponseParser<T>,
   body: unknown,

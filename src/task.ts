@@ -317,7 +317,7 @@ export class Task {
   }
 
   /**
-   * Stops the task if it is running. It remains on the platform and then reads `failed`.
+   * Stops the task if it is running. It remains on the platform, and its status becomes `failed`.
    *
    * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
