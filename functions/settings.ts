@@ -155,7 +155,7 @@ export const settingsSchema = (allowOpen: boolean) =>
     RESOLVE_PUBLIC_URL: v.pipe(
       optionalText(
         (url) => parsePublicUrl(url) !== undefined,
-        "an absolute https URL without query (http for loopback only)",
+        "an https URL without query (http for loopback only)",
       ),
       v.transform(parsePublicUrl),
     ),

@@ -1,5 +1,6 @@
 /** Reads a response of the platform: size cap, JSON, error mapping. */
 import { type DeepintErrorCode, DeepintHTTPError } from "./errors.ts";
+import type { TraceContext } from "./request.ts";
 import { parseRetryAfter } from "./internal/retry_after.ts";
 import { describeCause, parseJsonRedacted, redactCause } from "./internal/redact.ts";
 import { sanitizeText } from "./internal/text.ts";
@@ -10,6 +11,7 @@ export interface Attempt {
   readonly url: string;
   readonly token: string;
   readonly signal: AbortSignal;
+  readonly trace?: TraceContext | undefined;
   response?: Response;
 }
 
@@ -17,14 +19,19 @@ export interface Attempt {
 interface FailureOptions extends ErrorOptions {
   code: DeepintErrorCode;
   message: string;
-  retryable?: boolean;
+  retryable?: boolean | undefined;
   retryAfter?: number | undefined;
+}
+
+/** The error of a body that is not as expected; `retryable` if a later one may be. */
+export interface ParseError extends TypeError {
+  retryable?: boolean;
 }
 
 /** The method of a request, and the parser of its response. */
 export interface ResponseParser<T> {
   method: "GET" | "DELETE";
-  /** Reads the JSON body; throws a TypeError if it has the wrong shape. */
+  /** Reads the JSON body; throws a {@linkcode ParseError} if it has the wrong shape. */
   parse(body: unknown, retryAfter: number | undefined): T;
 }
 
@@ -182,7 +189,8 @@ export function interpret<T>(
   try {
     return parse(body, retryAfter);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : "the body has the wrong shape";
-    throw failure(attempt, { code: "INVALID_RESPONSE", message: sanitizeText(message), cause });
+    const { message, retryable } = cause as ParseError;
+    const code = "INVALID_RESPONSE";
+    throw failure(attempt, { code, message: sanitizeText(message), retryable, retryAfter, cause });
   }
 }

@@ -138,7 +138,9 @@ export class WorkspacePoller {
   /** Returns the milliseconds between two polls of a task. */
   #delay({ age, created, failures }: PendingTask, random = Math.random()): number {
     const elapsed = age(created);
-    return failures.delay(nextDelay(this.#wait.pollInterval, { elapsed, random }));
+    return failures.delay(
+      nextDelay(this.#wait.options.pollInterval ?? "adaptive", { elapsed, random }),
+    );
   }
 
   /** Schedules the next poll of a task, or the last one that fits before the deadline. */
@@ -171,8 +173,8 @@ export class WorkspacePoller {
   }
 
   #bounds(): RequestOptions {
-    const { signal, requestTimeout } = this.#wait;
-    return { signal, timeout: this.#wait.remaining(), requestTimeout, retries: 0 };
+    const { options, signal } = this.#wait;
+    return { ...options, signal, timeout: this.#wait.remaining(), retries: 0 };
   }
 
   /** Returns `true` if the failure ends the whole wait, which reports it itself. */
@@ -189,7 +191,7 @@ export class WorkspacePoller {
   }
 
   #notify(task: Task, before: TaskInfo): void {
-    const { onProgress } = this.#wait;
+    const { onProgress } = this.#wait.options;
     if (onProgress && hasChanged(before, task.info)) notifyProgress(onProgress, task);
   }
 

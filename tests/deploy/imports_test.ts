@@ -93,9 +93,12 @@ const TABLE: Row[] = [
   },
   {
     files: /^functions\/watches\/postgres_store\.ts$/,
-    imports: ["mod.ts", INTERNAL, ...inFunctions("config.ts", "http/", "task/", "watches/")],
-    types: ["npm:postgres"],
-    onDemand: ["npm:postgres"],
+    imports: [
+      "npm:postgres",
+      "mod.ts",
+      INTERNAL,
+      ...inFunctions("config.ts", "http/", "task/", "watches/"),
+    ],
   },
   {
     files: /^functions\/watches\//,
