@@ -246,11 +246,8 @@ Deno.test("the operator routes take a key", async () => {
 });
 
 /** An engine that cannot list its watches. */
-const UNLISTED = {
-  start: () => Promise.reject(new Error()),
-  status: () => Promise.resolve(undefined),
-  cancel: () => Promise.resolve(undefined),
-};
+const none = () => Promise.resolve(undefined);
+const UNLISTED = { start: () => Promise.reject(new Error()), status: none, cancel: none };
 
 Deno.test("the operator routes are 404 without watches and for an engine that cannot list", async () => {
   const config = configWith(HOST);
