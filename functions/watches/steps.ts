@@ -108,7 +108,7 @@ export class Steps {
     steps.add(step);
   }
 
-  /** Takes a claimed watch to its next wait. Never rejects. */
+  /** Takes the due steps of a claimed watch, and saves each. Never rejects. */
   async #process(claimed: StoredWatch, starter: Starter): Promise<void> {
     let stored: StoredWatch | undefined = claimed;
     let slot: string | undefined = queueOf(claimed.watch);

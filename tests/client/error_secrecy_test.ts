@@ -155,7 +155,7 @@ function leakyErrors(): Record<string, unknown> {
 }
 
 for (const [place, error] of Object.entries(leakyErrors())) {
-  Deno.test(`the token is in no error of a fetch whose own error holds it in ${place}`, async () => {
+  Deno.test(`the token is in no error when the error of fetch contains it in ${place}`, async () => {
     // the token would be seen, were the error kept
     assert(Deno.inspect(error, { depth: 20, showHidden: true }).includes(CANARY));
     const found = await loadError(failing(error));
@@ -176,8 +176,8 @@ Deno.test("a redacted cause is an Error that says so", async () => {
   assert(cause.message.length > 0);
 });
 
-Deno.test("a cause that is large is not read from end to end, nor is what can be read once", async () => {
-  // a client may hang its response's body on its error; looking through it is no time to spend
+Deno.test("a large cause is not searched to its end, and iterators are not consumed", async () => {
+  // a client may attach a large response body to its error
   let reads = 0;
   const rows = new Proxy(Array(200_000).fill(0), {
     get(rows, key, receiver) {
@@ -192,7 +192,7 @@ Deno.test("a cause that is large is not read from end to end, nor is what can be
   assertEquals([...once].length, 3);
 });
 
-Deno.test("a cause that carries bytes is kept: they are not listed one by one", async () => {
+Deno.test("a cause that contains bytes is kept", async () => {
   const bytes = Object.assign(new Error("bytes"), { body: new Uint8Array(20_000_000) });
   const begun = performance.now();
   const { cause } = await loadError(failing(bytes));
@@ -200,13 +200,13 @@ Deno.test("a cause that carries bytes is kept: they are not listed one by one", 
   assert(performance.now() - begun < 1_000, "the bytes were looked through");
 });
 
-Deno.test("a cause that holds the token in a promise is left out", async () => {
+Deno.test("a cause that contains a promise is dropped", async () => {
   const pending = Object.assign(new Error("pending"), { token: Promise.resolve(CANARY) });
   const { cause } = await loadError(failing(pending));
   assert(cause !== pending);
 });
 
-Deno.test("whatever a fetch throws, the error is NETWORK_ERROR", async () => {
+Deno.test("a value thrown by fetch becomes NETWORK_ERROR", async () => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   const odd: Record<string, unknown> = {
@@ -243,7 +243,7 @@ Deno.test("whatever a fetch throws, the error is NETWORK_ERROR", async () => {
   assertEquals(codes, Object.fromEntries(Object.keys(odd).map((name) => [name, "NETWORK_ERROR"])));
 });
 
-Deno.test("the token is in no error of each class, whatever the credentials are made of", async () => {
+Deno.test("no error of any class contains the token, for every kind of credentials", async () => {
   const echo = { code: CANARY, message: CANARY };
   for (const token of [CANARY, () => CANARY]) {
     const http = () => taskBy(answering(echo, { status: 401 }), { token }).load();
@@ -266,7 +266,7 @@ Deno.test("the token is in no error of each class, whatever the credentials are 
   }
 });
 
-Deno.test("an error can be cloned and serialised, and says its message afterwards", async () => {
+Deno.test("an error keeps its message when it is cloned or serialised", async () => {
   for (const error of Object.values(await errorOfEachClass())) {
     const clone: unknown = structuredClone(error);
     assertInstanceOf(clone, Error);

@@ -26,7 +26,7 @@ import {
   URL_OF_TASK,
 } from "../helpers/errors.ts";
 
-Deno.test("every error is a DeepintBaseError and an Error, and of its own class alone", async () => {
+Deno.test("every error is an instance of its own class, DeepintBaseError and Error only", async () => {
   const classes = {
     DeepintCredentialsError,
     DeepintHTTPError,
@@ -53,7 +53,7 @@ Deno.test("every error's name is that of its class, also in its stack and in pri
   assertEquals(new DeepintBaseError("TIMEOUT", "a").name, "DeepintBaseError");
 });
 
-Deno.test("every error has a code, and reads <code>: <message>", async () => {
+Deno.test("every error has a code and converts to <code>: <message>", async () => {
   const errors = await errorOfEachClass();
   for (const error of Object.values(errors)) {
     assertMatch(error.code, /^[A-Z][A-Z0-9_]+$/);
@@ -66,7 +66,7 @@ Deno.test("every error has a code, and reads <code>: <message>", async () => {
   assertEquals(String(new DeepintBaseError("LIMIT", "slow down")), "LIMIT: slow down");
 });
 
-Deno.test("an error without a cause has none, not even one that is undefined", async () => {
+Deno.test("an error without a cause has no property cause", async () => {
   for (const error of Object.values(await errorOfEachClass())) {
     assert(!Object.hasOwn(error, "cause"), Deno.inspect(error));
   }
@@ -91,7 +91,7 @@ Deno.test("the url of a DeepintHTTPError is without its query, also in the messa
   assertMatch(error.message, /^Error on HTTP GET https:[^? ]+\/tasks: /);
 });
 
-Deno.test("the code of an HTTP error is the body's when it may be one, else the status's", async () => {
+Deno.test("the code of an HTTP error comes from the body if it is valid, otherwise from the status", async () => {
   const codes: [number, unknown, string][] = [
     [401, { code: "INVALID_TOKEN" }, "INVALID_TOKEN"],
     [401, { code: "A" }, "A"],
@@ -181,7 +181,7 @@ Deno.test("an HTTP error says whether the same request may succeed later, and wh
   assertEquals((await loadError(failing(new TypeError("reset")))).retryable, true);
 });
 
-Deno.test("an error has no property for what is not known: none prints as undefined", async () => {
+Deno.test("an error has no property without a value", async () => {
   const { DeepintHTTPError: http } = await errorOfEachClass();
   const timeout = await assertRejects(
     () => Array.fromAsync(list(() => new Promise(() => {}), { timeout: 0 })),
@@ -197,7 +197,7 @@ Deno.test("an error keeps its cause", async () => {
   assertEquals((await loadError(failing("text"))).cause, "text");
 });
 
-Deno.test("of a bad body no more than 200 printable characters reach a message", async () => {
+Deno.test("a message contains at most 200 printable characters of an invalid body", async () => {
   const messages = [
     "x".repeat(10_000),
     "\u001b[31m".repeat(1_000),
@@ -217,7 +217,7 @@ Deno.test("of a bad body no more than 200 printable characters reach a message",
   }
 });
 
-Deno.test("of the value of a field of the wrong kind nothing reaches a message", async () => {
+Deno.test("a message does not contain the value of a field of the wrong type", async () => {
   for (const key of ["id", "name", "status", "duration", "created", "error_description"]) {
     const body = { id: "t-1", status: "running", [key]: { secret: "s3cr3t" } };
     const error = await loadError(answering(body));
@@ -243,11 +243,11 @@ Deno.test("a failed task's error has its code and text, the task and its info", 
   assert(error.task === task && error.info === task.info);
 });
 
-Deno.test("a failed task's number for a code is its code", async () => {
+Deno.test("a numeric error_code is the code of a failed task", async () => {
   assertEquals((await failure({ error_code: 7 })).code, "TASK_7");
 });
 
-Deno.test("an unknown status and a result before the end have codes of their own", async () => {
+Deno.test("an unknown status and an early fetchResult() have codes of their own", async () => {
   const info = { status: "cancelled", name: null };
   const unknown = await assertRejects(
     () => taskBy(answering({ status: "cancelled" }), { known: info }).resolve(),
@@ -265,7 +265,7 @@ Deno.test("an unknown status and a result before the end have codes of their own
   }
 });
 
-Deno.test("a timeout carries the info as last seen and the elapsed milliseconds", async () => {
+Deno.test("a timeout has the last known info and the elapsed milliseconds", async () => {
   const task = taskBy(() => new Promise(() => {}), { known: { status: "running" } });
   for (const wait of [() => task.resolve({ timeout: 0 }), () => task.load({ timeout: 0 })]) {
     const error = await assertRejects(wait, DeepintTimeoutError);

@@ -56,7 +56,7 @@ const CODES: Record<number, string> = {
   599: "HTTP_599",
 };
 
-Deno.test("fetch is called with the URL as text, and never follows or caches", async () => {
+Deno.test("fetch is called with the URL as text, and with options against redirects and caches", async () => {
   const calls: [unknown, RequestInit][] = [];
   const task = taskAt((url, init) => {
     calls.push([url, init]);
@@ -143,7 +143,7 @@ Deno.test('{"result":"error"} is an error with 200, of the body\'s code or UNKNO
   assertStringIncludes(coded.message, "not here");
 });
 
-Deno.test("a DELETE that is answered with an error keeps the error's code, whatever else it says", async () => {
+Deno.test("an error response to a DELETE keeps its code, whatever its other members", async () => {
   const body = { result: "error", status: 409, code: "LOCKED", message: "in use" };
   const task = taskAt(() => Promise.resolve(Response.json(body)));
   const error = await assertRejects(() => task.delete({ retries: 0 }), DeepintHTTPError);
@@ -156,14 +156,14 @@ Deno.test("a task whose result has the id error is a task", async () => {
   assertEquals(await task.fetchResult(), { source: "error" });
 });
 
-Deno.test("an error carries the server's Retry-After in milliseconds, and nothing without one", async () => {
+Deno.test("an error has Retry-After in milliseconds, and no property without it", async () => {
   const headers = { "retry-after": "120" };
   const error = await errorOf(() => new Response("{}", { status: 429, headers }));
   assertEquals(error.retryAfter, 120_000);
   assertEquals((await errorOf(json(429, {}))).retryAfter, undefined);
 });
 
-Deno.test("no answer is NETWORK_ERROR with the cause that fetch gave", async () => {
+Deno.test("a request without a response is NETWORK_ERROR with the cause of fetch", async () => {
   const cause = new TypeError("connection refused");
   const error = await errorOf(() => Promise.reject(cause));
   assertEquals([error.code, error.status, error.method], ["NETWORK_ERROR", 0, "GET"]);
@@ -189,7 +189,7 @@ Deno.test("the errors are DeepintBaseErrors and Errors, with their name", async 
   assertStringIncludes(error.stack ?? "", "DeepintHTTPError");
 });
 
-Deno.test("a cause that holds the token anywhere is replaced, one that does not is kept", async () => {
+Deno.test("a cause is replaced only if it contains the token", async () => {
   const headers = { "x-auth-token": TOKEN };
   const cyclic: Record<string, unknown> = { headers };
   cyclic.self = cyclic;
@@ -225,7 +225,7 @@ Deno.test("a cause that holds the token anywhere is replaced, one that does not 
   assertStrictEquals((await errorOf(() => Promise.reject(harmless))).cause, harmless);
 });
 
-Deno.test("a body's text that holds the token does not bring it into the error", async () => {
+Deno.test("an error does not contain a token that the body echoes", async () => {
   const answers = [
     json(401, { code: "UNAUTHORIZED", message: `the token ${TOKEN} has expired` }),
     json(401, { code: "BAD", message: TOKEN }),
@@ -240,7 +240,7 @@ Deno.test("a body's text that holds the token does not bring it into the error",
   }
 });
 
-Deno.test("a message holds at most 200 characters of a body, all of them printable", async () => {
+Deno.test("a message contains at most 200 printable characters of a body", async () => {
   const long = "\u0000\u001b[31m\n\u202e\ud800" + "x".repeat(5_000);
   const answers: Record<string, () => Response> = {
     "a message": json(404, { message: long }),

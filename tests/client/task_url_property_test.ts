@@ -11,11 +11,6 @@ const WEB = "https://app.deepint.net/o/org-1/workspace?ws=ws-1&s=task&i=task-1";
 
 const API = "https://app.deepint.net/api/v1/workspace/ws-1/task/task-1";
 
-/** Parses as one who knows the organization, which an API URL needs. */
-function parse(url: string | URL): TaskLocation {
-  return parseTaskUrl(url, { organizationId: "org-1" });
-}
-
 function instanceOf(instance: string): string {
   return new Credentials({ token: "a-token", instance }).instance;
 }
@@ -32,7 +27,7 @@ Deno.test("parseTaskUrl() reads back what taskUrl() writes, for 10,000 generated
   );
 });
 
-Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says", async (t) => {
+Deno.test("20,000 hostile URLs are each a RangeError or parsed correctly", async (t) => {
   let accepted = 0;
   await checkProperty(
     t,
@@ -71,7 +66,7 @@ Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says",
   assert(accepted > 500, `${accepted} accepted: the mutations are all refused for one reason`);
 });
 
-Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task's path", async (t) => {
+Deno.test("10,000 hostile URLs request no path but that of their task", async (t) => {
   const credentials = new Credentials({ token: "a-token", instance: "app.deepint.net" });
   let requested = 0;
   await checkProperty(
@@ -98,7 +93,7 @@ Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task
   assert(requested > 50, `${requested} requests: hardly any URL was one of the instance`);
 });
 
-Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment", async (t) => {
+Deno.test("errors for 10,000 hostile URLs quote no user info, query or fragment", async (t) => {
   const secrets = fc.tuple(location, fc.boolean(), fc.boolean(), fc.boolean()).map(
     ([location, userInfo, query, fragment]) => {
       const url = taskUrl(location).href + (query ? "&key=s3cr3t" : "") +
@@ -130,7 +125,7 @@ Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment
   );
 });
 
-Deno.test("of 10,000 generated instances each is a RangeError or the origin of requests", async (t) => {
+Deno.test("10,000 generated instances are each a RangeError or the origin of requests", async (t) => {
   const text = fc.tuple(instance, fc.array(fc.tuple(fc.nat(30), hostile), { maxLength: 2 })).map((
     [instance, inserts],
   ) => inserts.reduce((text, [at, more]) => text.slice(0, at) + more + text.slice(at), instance));
@@ -156,7 +151,7 @@ Deno.test("of 10,000 generated instances each is a RangeError or the origin of r
   assert(accepted > 500, `${accepted} accepted`);
 });
 
-Deno.test("fromUrl() of a URL at another host is a RangeError that names both, and no request", async () => {
+Deno.test("fromUrl() refuses a URL of another host and names both, without a request", async () => {
   const credentials = new Credentials({ token: "a-token" });
   const hosts = ["evil.example", "app.deepint.net:8443", "app.deepint.net.evil.example"];
   for (const host of hosts) {

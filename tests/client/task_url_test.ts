@@ -32,7 +32,7 @@ Deno.test("parseTaskUrl() reads an API URL, with /task/ and with /tasks/", () =>
   assertEquals(parse(API.replace("/task/", "/tasks/")), LOCATION);
 });
 
-Deno.test("parseTaskUrl() takes parameters in any order, extra ones, a fragment, a last slash", () => {
+Deno.test("parseTaskUrl() accepts parameters in any order, extra ones, a fragment and a trailing slash", () => {
   const urls = [
     "https://app.deepint.net/o/org-1/workspace?i=task-1&s=task&ws=ws-1",
     "https://app.deepint.net/o/org-1/workspace?s=task&lang=en&ws=ws-1&i=task-1&lang=es",
@@ -51,14 +51,14 @@ Deno.test("parseTaskUrl() takes parameters in any order, extra ones, a fragment,
   for (const url of urls) assertEquals(parse(url), LOCATION, url);
 });
 
-Deno.test("parseTaskUrl() decides by the path alone which form a URL has", () => {
+Deno.test("parseTaskUrl() decides by the path which form a URL has", () => {
   assertEquals(parseTaskUrl(`${WEB}&back=/api/v1`), LOCATION);
   assertEquals(parseTaskUrl(`${WEB}&back=/api/v1/workspace/other/task/other`), LOCATION);
   assertEquals(parseTaskUrl(`${WEB}#/api/v1/workspace/other/task/other`), LOCATION);
   assertEquals(parse(`${API}?ws=other&s=source&i=other&back=/o/other/workspace`), LOCATION);
 });
 
-Deno.test("parseTaskUrl() takes ids of 1 to 128 letters, digits, _ and -", () => {
+Deno.test("parseTaskUrl() accepts ids of 1 to 128 letters, digits, _ and -", () => {
   for (const id of [UUID, LONG_ID, "a", "_", "-", "A_b-9", "x".repeat(128), "__proto__"]) {
     const web = `https://app.deepint.net/o/${id}/workspace?ws=${id}&s=task&i=${id}`;
     const ids = { organizationId: id, workspaceId: id, taskId: id };
@@ -85,7 +85,7 @@ Deno.test("an API URL without an organization is a RangeError that names the opt
   assertThrows(() => parseTaskUrl(API, {}), RangeError, "organizationId");
 });
 
-Deno.test("the option organizationId gives the organization of an API URL", () => {
+Deno.test("organizationId is the organization of an API URL", () => {
   const { organizationId } = parseTaskUrl(API, { organizationId: "org-2" });
   assertEquals(organizationId, "org-2");
 });
@@ -219,7 +219,7 @@ Deno.test("parseTaskUrl() refuses backslashes, control characters and other repa
   }
 });
 
-Deno.test("parseTaskUrl() takes http of loopback instances alone", () => {
+Deno.test("parseTaskUrl() accepts http for loopback instances only", () => {
   const loopback = ["127.0.0.1", "127.0.0.1:8000", "127.9.8.7:1", "localhost:8000", "[::1]:8000"];
   for (const host of loopback) {
     const { instance } = parse(`http://${host}/api/v1/workspace/ws-1/task/task-1`);
@@ -261,7 +261,7 @@ Deno.test("the instance of an https URL is its host, with a port that is not the
   }
 });
 
-Deno.test("a refusal does not echo the query of a URL, but for the parameter that is wrong", () => {
+Deno.test("an error quotes only the wrong parameter of a query", () => {
   const urls = [
     `ftp://app.deepint.net/o/org-1/workspace?ws=ws-1&key=s3cr3t`,
     `app.deepint.net/o/org-1/workspace?key=s3cr3t`,
@@ -337,7 +337,7 @@ Deno.test("an instance is host[:port] or an origin, in one form", () => {
   assertEquals(new Credentials({ token: "a-token" }).instance, "app.deepint.net");
 });
 
-Deno.test("an instance is https, but for loopback", () => {
+Deno.test("an instance is https except on loopback", () => {
   const hosts = ["app.deepint.net", "10.0.0.1", "128.0.0.1", "127.0.0.1.example.com", "[::2]"];
   for (const host of [...hosts, "localhost.example.com", "0.0.0.0"]) {
     assertThrows(() => instanceOf(`http://${host}`), RangeError);
@@ -377,7 +377,7 @@ Deno.test("an instance with a path, a query, a fragment or user info is refused"
   }
 });
 
-Deno.test("the refusal of an instance echoes neither its user info nor its query", () => {
+Deno.test("the error for an instance quotes neither user info nor query", () => {
   const instances = [
     "https://us3r:pa55word@app.deepint.net",
     "us3r:pa55word@app.deepint.net/path",
