@@ -4,6 +4,7 @@ import { type Connection, request, type RequestOptions } from "./request.ts";
 import { TaskInfo, TaskStatus } from "./task_info.ts";
 import type { TaskListOptions } from "./task_options.ts";
 import { checkId } from "./task_url.ts";
+import { clientInternals } from "./internal/list_pages.ts";
 import { outOfRange } from "./internal/text.ts";
 
 /** The largest page that the platform serves. */
@@ -12,6 +13,8 @@ const MAX_PAGE_SIZE = 500;
 /** Options of {@linkcode listPages}. */
 export interface ListPagesOptions extends RequestOptions {
   pageSize?: number | undefined;
+  /** Number of the first page. @default 0 */
+  firstPage?: number | undefined;
 }
 
 /** A page of a list. */
@@ -60,15 +63,16 @@ export async function* listPages(
   workspaceId: string,
   options: ListPagesOptions = {},
 ): AsyncGenerator<Page, void, void> {
+  const { firstPage = 0 } = options;
   let { pageSize = MAX_PAGE_SIZE } = options;
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > MAX_PAGE_SIZE) {
     throw outOfRange("pageSize", pageSize, `an integer from 1 to ${MAX_PAGE_SIZE}`);
   }
   const seen = new Set<string>();
   let previousIds = "";
-  let offset = 0; // tasks on the pages read so far
+  let offset = firstPage * pageSize; // tasks on the pages up to here
   let servedSize = pageSize; // the server may use a smaller page
-  for (let page = 0, pages = 1; page < pages; page++) {
+  for (let page = firstPage, pages = page + 1; page < pages; page++) {
     const path = `/api/v1/workspace/${workspaceId}/tasks?page=${page}&limit=${pageSize}`;
     let read;
     try {
@@ -91,6 +95,8 @@ export async function* listPages(
     yield { items, pages, pagesLeft: pages - page - 1, pageSize, retryAfter };
   }
 }
+
+clientInternals.listPages = listPages;
 
 /**
  * Creates the filter of `Task.list`: by status, and by a part of the name in any case.

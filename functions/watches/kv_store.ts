@@ -18,12 +18,11 @@ import {
   statePrefix,
   toStored,
   unreadableKey,
-  waitsForPoll,
   watchKey,
   workspacePrefix,
 } from "./kv_entries.ts";
 import { retryWhileLocked } from "./kv_lock.ts";
-import { isActive, isReusable, type Watch, WATCH_STATES } from "./state.ts";
+import { isActive, isReusable, waitsForPoll, type Watch, WATCH_STATES } from "./state.ts";
 import type {
   ClaimOptions,
   ClaimResult,

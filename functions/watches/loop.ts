@@ -5,19 +5,12 @@
 import type { Config } from "../config.ts";
 import { HttpProblem } from "../http/problem.ts";
 import { writeLogEntry } from "../http/log.ts";
-import { Pools } from "./pools.ts";
-import { cancelled, countChanges, isActive, newWatch, queueOf, type Watch } from "./state.ts";
-import { createStep, maxStepMs, type Step, type StepOptions, type WatchLogEntry } from "./step.ts";
-import type {
-  NewWatch,
-  StoredWatch,
-  StoreEngine,
-  SweepResult,
-  WatchStore,
-  WatchUpdate,
-} from "./store.ts";
+import { Alarm } from "./alarm.ts";
+import { cancelled, isActive, newWatch, type Watch } from "./state.ts";
+import { maxStepMs, type StepOptions, type WatchLogEntry } from "./step.ts";
+import type { NewWatch, StoreEngine, SweepResult, WatchStore } from "./store.ts";
+import { type Starter, type StartOptions, Steps } from "./steps.ts";
 import { callStore, StorePause } from "./store_calls.ts";
-import { sleep } from "../../src/internal/deadline.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
 
 /** Changes of one watch, each after a conflict with a step. */
@@ -32,23 +25,12 @@ const RECLAIM_MS = 100;
 /** Options of {@linkcode WatchLoop}. The store has the clock. */
 export type LoopOptions = Omit<StepOptions, "now">;
 
-/** A sweep, or the loop, that starts steps. */
-interface Starter {
-  /** Cuts off the steps. */
-  readonly cutOff?: AbortSignal;
-  readonly steps: Set<Promise<void>>;
-  polled: number;
-  delivered: number;
-}
-
 interface PassResult {
   /** Number of due entries found. */
   readonly found: number;
   /** Milliseconds until the next watch is due. */
   readonly wait: number;
 }
-
-const NO_STEPS = { polled: 0, delivered: 0 };
 
 function tooManyWatches(maxWatches: number): HttpProblem {
   return new HttpProblem("watches-unavailable", `${maxWatches} watches are open, the maximum`, {
@@ -61,32 +43,27 @@ function tooManyWatches(maxWatches: number): HttpProblem {
 export class WatchLoop implements StoreEngine {
   readonly store: WatchStore;
   readonly #config: Config;
-  readonly #step: Step;
   readonly #log: (entry: WatchLogEntry) => void;
   readonly #leaseMs: number;
-  readonly #pools = new Pools();
   readonly #pause: StorePause;
-  readonly #running = new Set<Promise<void>>();
+  readonly #alarm = new Alarm();
+  readonly #steps: Steps;
   #pass: Promise<PassResult> | undefined;
-  /** `true` if due watches wait for a free slot. */
-  #hasBacklog = false;
-  #wakeController = new AbortController();
-  /** Times on the monotonic clock. */
-  #sleepsUntil = -Infinity;
-  #wakeAt = Infinity;
 
   constructor(store: WatchStore, config: Config, options: LoopOptions = {}) {
     const { log = writeLogEntry } = options;
     this.store = store;
     this.#config = config;
-    this.#step = createStep(config, { ...options, now: () => store.now() });
     this.#log = log;
-    this.#pause = new StorePause(log);
     this.#leaseMs = 2 * maxStepMs(config) + 10_000; // a poll, and the delivery of its event
+    const pause = this.#pause = new StorePause(log);
+    const onDue = (dueAt: number) => this.#wakeBy(dueAt);
+    this.#steps = new Steps(config, { ...options, store, pause, onDue });
   }
 
   async start({ key, ...fields }: NewWatch): Promise<Watch> {
-    const create = (id: string) => newWatch({ id, ...fields }, this.store.now());
+    const dueAt = this.#steps.firstPollAt(fields);
+    const create = (id: string) => ({ ...newWatch({ id, ...fields }, this.store.now()), dueAt });
     const watch = await callStore(() => this.store.start(key, create));
     if (!watch) throw tooManyWatches(this.#config.maxWatches ?? 10_000);
     if (isActive(watch)) this.#wakeBy(watch.dueAt);
@@ -121,7 +98,7 @@ export class WatchLoop implements StoreEngine {
 
   async sweep(limit = Infinity): Promise<SweepResult> {
     const cutOff = new AbortController();
-    const starter = { cutOff: cutOff.signal, steps: new Set<Promise<void>>(), ...NO_STEPS };
+    const starter: Starter = { cutOff: cutOff.signal, steps: new Set(), polled: 0, delivered: 0 };
     const { promise: end, resolve } = Promise.withResolvers<void>();
     const timer = limit > MAX_TIMER_MS ? undefined : setTimeout(() => {
       cutOff.abort();
@@ -131,8 +108,8 @@ export class WatchLoop implements StoreEngine {
       while (!cutOff.signal.aborted) {
         const { found } = await this.#startDue(starter);
         if (found > 0) continue;
-        if (this.#running.size === 0) break;
-        await Promise.race([end, ...this.#running]);
+        if (this.#steps.running.size === 0) break;
+        await Promise.race([end, ...this.#steps.running]);
       }
       await Promise.all(starter.steps);
     } finally {
@@ -144,29 +121,19 @@ export class WatchLoop implements StoreEngine {
 
   /** Sweeps whenever a watch is due, until the signal aborts; then waits for the steps in progress. */
   async run(signal: AbortSignal): Promise<void> {
-    const starter = { steps: new Set<Promise<void>>(), ...NO_STEPS };
+    const starter: Starter = { steps: new Set(), polled: 0, delivered: 0 };
     while (!signal.aborted) {
-      this.#wakeController = new AbortController();
-      this.#wakeAt = Infinity;
-      const pass = await this.#startDue(starter);
-      const now = performance.now();
-      const wait = Math.min(
-        Math.max(MIN_SLEEP_MS, Math.min(pass.wait, this.#wakeAt - now)),
-        MAX_SLEEP_MS,
-      );
-      this.#sleepsUntil = now + wait;
-      await sleep(wait, AbortSignal.any([signal, this.#wakeController.signal])).catch(() => {});
-      this.#sleepsUntil = -Infinity;
+      this.#alarm.reset();
+      const { wait } = await this.#startDue(starter);
+      this.#alarm.wakeIn(wait);
+      await this.#alarm.sleep({ min: MIN_SLEEP_MS, max: MAX_SLEEP_MS, signal });
     }
-    await Promise.all(this.#running);
+    await Promise.all(this.#steps.running);
   }
 
   /** Makes `run` look for due watches at the given time, if it would sleep longer. */
   #wakeBy(dueAt: number): void {
-    const wait = Math.max(dueAt - this.store.now(), this.#pause.remaining);
-    const at = performance.now() + wait;
-    this.#wakeAt = Math.min(this.#wakeAt, at);
-    if (at < this.#sleepsUntil) this.#wakeController.abort();
+    this.#alarm.wakeIn(Math.max(dueAt - this.store.now(), this.#pause.remaining));
   }
 
   /** Starts the due steps for which there are slots. Concurrent callers share one pass. */
@@ -179,14 +146,15 @@ export class WatchLoop implements StoreEngine {
     try {
       let found = 0;
       let wait = Infinity;
-      this.#hasBacklog = false;
+      this.#steps.hasBacklog = false;
       for (const [queue, dueAt] of await callStore(() => this.store.nextDueAt())) {
         const dueIn = dueAt - this.store.now();
-        const claimed = dueIn <= 0 ? await this.#claim(queue, starter) : undefined;
+        const claimed = dueIn <= 0 ? await this.#claimDue(queue, starter) : undefined;
         found += claimed ?? 0;
         if (dueIn > 0) wait = Math.min(wait, dueIn);
         else if (claimed === 0) wait = Math.min(wait, RECLAIM_MS);
       }
+      this.#steps.startLists(starter);
       this.#pause.reset();
       return { found, wait: found > 0 ? 0 : wait };
     } catch (error) {
@@ -199,93 +167,33 @@ export class WatchLoop implements StoreEngine {
    * Claims due watches of a queue and starts their steps. Returns the number of entries found, or
    * `undefined` if no slot is free.
    */
-  async #claim(queue: string, starter: Starter): Promise<number | undefined> {
-    const slots = starter.cutOff?.aborted ? 0 : this.#pools.reserve(queue);
-    if (slots === 0) {
-      this.#hasBacklog = true;
-      return undefined;
+  async #claimDue(queue: string, starter: Starter): Promise<number | undefined> {
+    let total: number | undefined;
+    for (;;) {
+      const slots = starter.cutOff?.aborted ? 0 : this.#steps.reserve(queue);
+      if (slots === 0) return total;
+      const { found, started } = await this.#claim({ queue, slots, starter });
+      total = (total ?? 0) + found;
+      // those that a list polls use no slot: claim all of them before the list is read
+      if (found < slots || started === slots) return total;
     }
-    let unused = slots;
+  }
+
+  async #claim(options: StartOptions): Promise<{ found: number; started: number }> {
+    const { queue, slots: limit } = options;
     try {
-      const options = { queue, limit: slots, leaseMs: this.#leaseMs };
-      const { claimed, found, unreadable } = await callStore(() => this.store.claim(options));
+      const claim = { queue, limit, leaseMs: this.#leaseMs };
+      const { claimed, found, unreadable } = await callStore(() => this.store.claim(claim));
       for (const id of unreadable) this.#logUnreadable(id);
-      for (const stored of claimed) {
-        unused--;
-        this.#track(starter, this.#process(stored, starter));
-      }
-      return found;
-    } finally {
-      this.#pools.release(queue, unused);
+      return { found, started: this.#steps.start(claimed, options) };
+    } catch (error) {
+      this.#steps.start([], options); // releases the slots
+      throw error;
     }
   }
 
   #logUnreadable(id: string): void {
     const error = "watches: the stored state is unreadable and was set aside";
     this.#log({ time: new Date(this.store.now()).toISOString(), watch: sanitizeText(id), error });
-  }
-
-  #track({ steps }: Starter, work: Promise<void>): void {
-    const step = work.finally(() => {
-      this.#running.delete(step);
-      steps.delete(step);
-    });
-    this.#running.add(step);
-    steps.add(step);
-  }
-
-  /** Takes a claimed watch to its next wait. Never rejects. */
-  async #process(claimed: StoredWatch, starter: Starter): Promise<void> {
-    let stored: StoredWatch | undefined = claimed;
-    let slot: string | undefined = queueOf(claimed.watch);
-    try {
-      while (stored && slot !== undefined) {
-        const before = stored;
-        const { watch, timedOut } = await this.#step(before.watch, starter.cutOff);
-        starter.polled += watch.polls - before.watch.polls;
-        starter.delivered += countChanges(before.watch, watch).delivered;
-        this.#pools.setSlow(slot, timedOut);
-        const next = starter.cutOff?.aborted ? undefined : this.#nextSlot(watch);
-        // the event is saved before it is delivered
-        const claimableAt = next === undefined ? watch.dueAt : claimed.claimableAt;
-        try {
-          stored = await this.#save(before, { watch, claimableAt, timedOut });
-        } finally {
-          this.#release(slot);
-          slot = next;
-        }
-        if (stored && isActive(watch) && slot === undefined) this.#wakeBy(watch.dueAt);
-      }
-    } catch (error) {
-      this.#pause.handleFailure(error);
-    } finally {
-      if (slot !== undefined) this.#release(slot);
-    }
-  }
-
-  /** Saves the result of a step; tries again while the lease lasts, so that no event is sent twice. */
-  async #save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined> {
-    for (;;) {
-      try {
-        return await callStore(() => this.store.save(stored, update));
-      } catch (error) {
-        this.#pause.handleFailure(error);
-        const wait = this.#pause.remaining;
-        if (this.store.now() + wait >= stored.claimableAt) throw error;
-        await sleep(wait);
-      }
-    }
-  }
-
-  /** Reserves a slot for a step that is due immediately; `undefined` if it must wait. */
-  #nextSlot(watch: Watch): string | undefined {
-    if (!isActive(watch) || watch.dueAt > watch.updatedAt) return undefined;
-    const queue = queueOf(watch);
-    return this.#pools.reserve(queue, 1) === 1 ? queue : undefined;
-  }
-
-  #release(queue: string): void {
-    this.#pools.release(queue);
-    if (this.#hasBacklog) this.#wakeBy(this.store.now());
   }
 }

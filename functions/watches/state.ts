@@ -163,6 +163,11 @@ export function queueOf(watch: Watch): string {
   return watch.event ? hostOf(watch) : POLLS;
 }
 
+/** Returns `true` if the watch is open and its next step is a poll. */
+export function waitsForPoll(watch: Watch): boolean {
+  return isActive(watch) && queueOf(watch) === POLLS;
+}
+
 /** Changes of the counters of a host. */
 export interface CountChanges {
   readonly open: number;
@@ -267,7 +272,7 @@ export function afterDelivery(
   return { ...tried, dueAt: Math.min(now + Math.max(backoff * (1 + 0.1 * random), asked), end) };
 }
 
-/** Returns a watch that has ended, open again so that its event is delivered once more. */
+/** Reopens a watch that has ended, so that its event is delivered again. */
 export function redelivered(watch: Watch, now: number): Watch {
   const redelivery = { at: now, attempts: watch.attempts };
   return { ...watch, state: "watching", redelivery, dueAt: now, updatedAt: now };

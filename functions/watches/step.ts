@@ -73,6 +73,17 @@ function isAllowed(
     includes(allowedWorkspaces, workspaceId);
 }
 
+/** Creates a function that returns why the settings no longer permit a watch. */
+export function createSettingsCheck(config: Config): (watch: Watch) => EndReason | undefined {
+  const { instance } = new Credentials(config);
+  return (watch) => {
+    if (watch.instance !== instance) return "INSTANCE_CHANGED";
+    if (!isAllowed(watch.ids, config)) return "NOT_ALLOWED";
+    const url = new URL(watch.callbackUrl);
+    return isAllowedCallback(url, config.callbackHosts ?? []) ? undefined : "HOST_REMOVED";
+  };
+}
+
 /** Creates the function that takes a watch one step. */
 export function createStep(config: Config, options: StepOptions = {}): Step {
   const { fetch, callbackFetch, now = Date.now, random = Math.random, log = writeLogEntry } =
@@ -80,14 +91,8 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
   const { timeout, publicUrl = config.basePath, callbackHosts = [] } = config;
   const { linkSecrets: secrets = [], linkTtl: ttl } = config;
   const credentials = new Credentials(config);
+  const checkSettings = createSettingsCheck(config);
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
-
-  /** Returns why the settings no longer permit the watch. */
-  function checkSettings({ instance, ids, callbackUrl }: Watch): EndReason | undefined {
-    if (instance !== credentials.instance) return "INSTANCE_CHANGED";
-    if (!isAllowed(ids, config)) return "NOT_ALLOWED";
-    return isAllowedCallback(new URL(callbackUrl), callbackHosts) ? undefined : "HOST_REMOVED";
-  }
 
   async function pollOnce(watch: Watch, signal?: AbortSignal): Promise<PollOutcome> {
     const task = unloadedTask(watch.ids, { credentials, fetch });

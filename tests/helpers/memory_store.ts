@@ -4,8 +4,8 @@ import {
   hostOf,
   isActive,
   isReusable,
-  POLLS,
   queueOf,
+  waitsForPoll,
   type Watch,
 } from "../../functions/watches/state.ts";
 import type {
@@ -90,7 +90,7 @@ export class MemoryStore implements WatchStore {
     { after = "", limit }: WorkspaceOptions,
   ): Promise<StoredWatch[]> {
     const watches = [...this.#entries.values()].filter(({ watch }) =>
-      isActive(watch) && queueOf(watch) === POLLS && watch.id > after &&
+      waitsForPoll(watch) && watch.id > after &&
       watch.instance === instance && watch.ids.organizationId === organizationId &&
       watch.ids.workspaceId === workspaceId
     );

@@ -55,14 +55,17 @@ export async function originOf(process: Process): Promise<string> {
   );
 }
 
-/** Starts watches of new tasks over HTTP. */
+/** Starts watches of new tasks over HTTP, each in a workspace of its own unless it names one. */
 export async function beginMany(
   origin: string,
   { platform, hook }: ReturnType<typeof serve>,
   tasks: FakeTask[],
 ): Promise<{ id: string; task: string }[]> {
   return await Promise.all(tasks.map(async (task) => {
-    const { id, organization, workspace } = platform.add(task);
+    const { id, organization, workspace } = platform.add({
+      workspace: crypto.randomUUID(),
+      ...task,
+    });
     const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
     const body = { ...ids, callback_url: hook };
     const response = await fetch(`${origin}/watches`, post(body, { headers: AUTHORIZED }));

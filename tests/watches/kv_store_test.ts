@@ -79,7 +79,11 @@ async function setUp(
     problems,
     now: Date.now(),
     begin(task, order) {
-      const { id, organization, workspace } = platform.add(task);
+      // in a workspace of its own: the task is polled by GET
+      const { id, organization, workspace } = platform.add({
+        workspace: crypto.randomUUID(),
+        ...task,
+      });
       const ids = { organizationId: organization, workspaceId: workspace, taskId: id };
       return setup.watches.start({
         key: id.replaceAll("-", "").padEnd(64, "0"),

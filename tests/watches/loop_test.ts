@@ -25,11 +25,12 @@ testStore("memory", {
 const HOST = "hooks.example.com";
 const secret = (text: string) => `whsec_${btoa(text.padEnd(32, "."))}`;
 
+/** Creates a request for the watch of a task in a workspace of its own, which is polled by GET. */
 function order(n: number, host = HOST): NewWatch {
   return {
     key: n.toString(16).padStart(64, "0"),
     instance: "app.deepint.net",
-    ids: { organizationId: "o-1", workspaceId: "w-1", taskId: `t-${n}` },
+    ids: { organizationId: "o-1", workspaceId: `w-${n}`, taskId: `t-${n}` },
     callbackUrl: `https://${host}/ended`,
     deadline: 86_400_000,
   };

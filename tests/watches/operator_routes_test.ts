@@ -20,8 +20,10 @@ type Setup = Awaited<ReturnType<typeof setUp>>;
 
 /** Creates the watch of a new task, and lets a second pass. */
 async function begin(setup: Setup, taskId: string, fields = {}, order = {}): Promise<string> {
-  setup.platform.add({ id: taskId, status: "running", ...fields });
-  const response = await setup.create({ ...ORDER, task_id: taskId, ...order });
+  const workspace = `w-${taskId}`; // of its own: the task is polled by GET
+  setup.platform.add({ id: taskId, workspace, status: "running", ...fields });
+  const ids = { workspace_id: workspace, task_id: taskId };
+  const response = await setup.create({ ...ORDER, ...ids, ...order });
   assertEquals(response.status, 202);
   setup.clockOffset += 1_000;
   return String((await objectOf(response)).id);

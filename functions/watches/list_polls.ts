@@ -1,0 +1,300 @@
+/**
+ * Polls of watches by the list of their workspace. A page of the list costs one request and refreshes
+ * every open watch of its tasks, so that watches of one workspace become due together.
+ */
+import { Credentials, DeepintHTTPError, DeepintTimeoutError, type Fetch } from "../../mod.ts";
+import type { Config } from "../config.ts";
+import { upstreamProblem } from "../task/response.ts";
+import { type Reading, readList, toAnswer } from "./list_reader.ts";
+import { afterPoll, pollInterval, type PollOutcome, waitsForPoll, type Watch } from "./state.ts";
+import type { StoredWatch, WatchStore } from "./store.ts";
+import { callStore } from "./store_calls.ts";
+import { workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
+
+/** Failures in a row after which GETs replace a list that has worked. */
+const MAX_FAILURES = 5;
+/** A list that fails is tried again after at most this many rounds of GETs. */
+const MAX_FALLBACK_ROUNDS = 16;
+/** A list is not read more often for the first polls of new watches. */
+const MIN_READ_INTERVAL_MS = 2_000;
+const SCAN_SIZE = 500;
+
+/** Options of {@linkcode ListPolls}. */
+export interface ListPollsOptions {
+  store: WatchStore;
+  /** Sends requests. @default globalThis.fetch */
+  fetch?: Fetch | undefined;
+  /** Jitter. @default Math.random */
+  random?: (() => number) | undefined;
+  /** Returns `true` if the settings permit a watch. */
+  isAllowed: (watch: Watch) => boolean;
+  /** Receives the time at which a refreshed watch is due again. */
+  onDue: (dueAt: number) => void;
+}
+
+/** Returns `false` for a watch with another claimable time: it is leased to another process. */
+function isWaiting({ watch, claimableAt }: StoredWatch): boolean {
+  return claimableAt === watch.dueAt;
+}
+
+/** Returns `true` if half of the interval has passed. A page with young tasks is read often. */
+function isHalfway({ dueAt, updatedAt }: Watch, now: number): boolean {
+  return now - updatedAt >= dueAt - now;
+}
+
+/** Polls by the lists of workspaces. */
+export class ListPolls {
+  readonly #timeout: number;
+  readonly #options: ListPollsOptions;
+  readonly #credentials: Credentials;
+  readonly #workspaces = new Map<string, WorkspaceTasks>();
+
+  constructor(config: Config, options: ListPollsOptions) {
+    this.#timeout = config.timeout;
+    this.#options = options;
+    this.#credentials = new Credentials(config);
+  }
+
+  /** Holds the claimed watches that a list is to poll; returns the others, which are polled by GET. */
+  hold(claimed: readonly StoredWatch[]): StoredWatch[] {
+    const groups = new Map<WorkspaceTasks, StoredWatch[]>();
+    for (const stored of claimed) {
+      const workspace = this.#workspaceOf(stored.watch);
+      workspace.add(stored.watch);
+      const group = groups.get(workspace);
+      if (group) group.push(stored);
+      else groups.set(workspace, [stored]);
+    }
+    return [...groups].flatMap(([workspace, group]) => this.#hold(workspace, group));
+  }
+
+  /** Returns the workspaces whose list is to be read. */
+  ready(): WorkspaceTasks[] {
+    return [...this.#workspaces.values()].filter(({ held, isReading }) =>
+      held.size > 0 && !isReading
+    );
+  }
+
+  /** Returns the time of a new watch's first poll: soon after the last read of the list, or now. */
+  firstPollAt(fields: Pick<Watch, "instance" | "ids">): number {
+    const now = this.#options.store.now();
+    const workspace = this.#workspaces.get(workspaceKey(fields));
+    return workspace ? Math.max(now, workspace.readAt + MIN_READ_INTERVAL_MS) : now;
+  }
+
+  /** Forgets a watch unless it still waits for a poll. */
+  forget(watch: Watch): void {
+    if (waitsForPoll(watch)) return;
+    const workspace = this.#workspaceOf(watch);
+    workspace.remove(watch);
+    if (workspace.size === 0 && !workspace.isReading) this.#workspaces.delete(workspaceKey(watch));
+  }
+
+  /**
+   * Polls the held watches of a workspace by its list, and refreshes its other open watches on the pages
+   * that it reads. Returns the number of polls; rejects when the store fails.
+   */
+  async poll(workspace: WorkspaceTasks, signal: AbortSignal | undefined): Promise<number> {
+    let polls = 0;
+    workspace.isReading = true;
+    try {
+      while (workspace.held.size > 0) polls += await this.#pollOnce(workspace, signal);
+    } finally {
+      workspace.held.clear(); // after a failure of the store their leases end
+      workspace.isReading = false;
+    }
+    return polls;
+  }
+
+  #workspaceOf(watch: Watch): WorkspaceTasks {
+    const workspace = this.#workspaces.get(workspaceKey(watch)) ?? new WorkspaceTasks(watch);
+    this.#workspaces.set(workspaceKey(watch), workspace);
+    return workspace;
+  }
+
+  #hold(workspace: WorkspaceTasks, group: StoredWatch[]): StoredWatch[] {
+    const { held, isReading, pages, size, toLoad } = workspace;
+    if (this.#options.store.now() < workspace.notBefore) {
+      toLoad.clear();
+      return group;
+    }
+    const [listed, loads]: [StoredWatch[], StoredWatch[]] = [[], []];
+    for (const stored of group) {
+      const { taskId } = stored.watch.ids;
+      const mustLoad = toLoad.delete(taskId) || workspace.isUnlisted(taskId);
+      (mustLoad || !this.#options.isAllowed(stored.watch) ? loads : listed).push(stored);
+    }
+    // as many GETs as the list has pages would have paid for the list
+    const due = listed.length + (size > pages ? workspace.loads : 0);
+    workspace.mustReadAll ||= due > pages && size > 1;
+    for (const stored of listed) {
+      const isShared = workspace.countOn(workspace.pageOf(stored.watch.ids.taskId)) > 1;
+      if (workspace.mustReadAll || isReading || isShared) held.set(stored.watch.id, stored);
+      else loads.push(stored);
+    }
+    workspace.loads += loads.length;
+    return loads;
+  }
+
+  async #pollOnce(workspace: WorkspaceTasks, signal: AbortSignal | undefined): Promise<number> {
+    const { random = Math.random } = this.#options;
+    const readsAll = workspace.mustReadAll || workspace.held.size > workspace.pages;
+    const reading: Reading = {
+      page: readsAll ? undefined : workspace.busiestPage(),
+      tasks: new Map(),
+      random: random(),
+      retryAfter: 0,
+      isComplete: false,
+    };
+    workspace.mustReadAll = false;
+    workspace.loads = 0;
+    if (readsAll && !workspace.isComplete) {
+      await this.#scan(workspace, ({ watch }) => Promise.resolve(workspace.add(watch)));
+      workspace.isComplete = true;
+    }
+    let failure: { error: unknown } | undefined;
+    try {
+      const { fetch } = this.#options;
+      await readList(workspace, reading, {
+        credentials: this.#credentials,
+        fetch,
+        timeout: this.#timeout,
+        signal,
+      });
+      workspace.hasWorked = true;
+      workspace.failures = workspace.fallbackRounds = 0;
+    } catch (error) {
+      failure = { error };
+    }
+    const polls = await this.#refresh(workspace, reading);
+    workspace.recordRead(reading.page, this.#options.store.now());
+    if (failure) return polls + await this.#handleFailure(workspace, failure.error, signal);
+    await this.#handleMissing(workspace, reading);
+    return polls;
+  }
+
+  /** Polls the watches of the tasks that were read. */
+  async #refresh(workspace: WorkspaceTasks, reading: Reading): Promise<number> {
+    let polls = 0;
+    const now = this.#options.store.now();
+    const apply = async (stored: StoredWatch): Promise<void> => {
+      if (await this.#apply(workspace, stored, reading)) polls++;
+    };
+    const { held } = workspace;
+    if (reading.page === undefined) {
+      await this.#scan(workspace, async (stored) => {
+        workspace.add(stored.watch);
+        if (isWaiting(stored) && !held.has(stored.watch.id)) await apply(stored);
+      });
+    } else {
+      const others = [...reading.tasks.keys()].flatMap((taskId) =>
+        [...workspace.watchIdsOf(taskId)].filter((id) => !held.has(id)).map(async (id) => {
+          const stored = await callStore(() => this.#options.store.get(id));
+          if (stored && isWaiting(stored) && isHalfway(stored.watch, now)) await apply(stored);
+          if (!stored || !waitsForPoll(stored.watch)) {
+            workspace.remove({ id, ids: { ...workspace.ids, taskId } });
+          }
+        })
+      );
+      await Promise.all(others);
+    }
+    await Promise.all([...held.values()].map(apply));
+    return polls;
+  }
+
+  /** Polls a watch by what was read. Returns `false` if it must be polled by GET, or has changed. */
+  async #apply(workspace: WorkspaceTasks, stored: StoredWatch, reading: Reading): Promise<boolean> {
+    const { watch } = stored;
+    const { taskId } = watch.ids;
+    const listed = reading.tasks.get(taskId);
+    if (!listed || !waitsForPoll(watch) || !this.#options.isAllowed(watch)) return false;
+    workspace.place(taskId, listed.page);
+    workspace.held.delete(watch.id);
+    const { info } = listed;
+    if (info.rawStatus === null || info.status !== "pending" && info.status !== "running") {
+      await this.#loadNow(workspace, stored);
+      return false;
+    }
+    const now = this.#options.store.now();
+    const answer = await toAnswer(watch, info, { credentials: this.#credentials, now });
+    return await this.#saveOutcome(
+      stored,
+      { answer, retryAfter: reading.retryAfter },
+      reading.random,
+    );
+  }
+
+  async #saveOutcome(stored: StoredWatch, outcome: PollOutcome, random: number): Promise<boolean> {
+    const { store, onDue } = this.#options;
+    const watch = afterPoll(stored.watch, outcome, { now: store.now(), random });
+    const update = { watch, claimableAt: watch.dueAt };
+    if (!await callStore(() => store.save(stored, update))) return false;
+    onDue(watch.dueAt);
+    return true;
+  }
+
+  /** Makes a watch due for a GET, now or after some milliseconds. */
+  async #loadNow(workspace: WorkspaceTasks, stored: StoredWatch, wait = 0): Promise<void> {
+    const { store, onDue } = this.#options;
+    const dueAt = store.now() + wait;
+    workspace.toLoad.add(stored.watch.ids.taskId);
+    workspace.held.delete(stored.watch.id);
+    const update = { watch: { ...stored.watch, dueAt }, claimableAt: dueAt };
+    if (await callStore(() => store.save(stored, update))) onDue(dueAt);
+  }
+
+  /** Reads the whole list if it has moved, otherwise polls the held tasks that were missing by GET. */
+  async #handleMissing(workspace: WorkspaceTasks, { page, isComplete }: Reading): Promise<void> {
+    const missing = [...workspace.held.values()].filter(({ watch }) =>
+      page === undefined || workspace.pageOf(watch.ids.taskId) === page
+    );
+    workspace.mustReadAll = page !== undefined && missing.length > workspace.pages;
+    if (workspace.mustReadAll) return;
+    await Promise.all(missing.map(async (stored) => {
+      const { taskId } = stored.watch.ids;
+      if (isComplete) workspace.setUnlisted(taskId);
+      else workspace.place(taskId, undefined);
+      await this.#loadNow(workspace, stored);
+    }));
+  }
+
+  /** Repeats a list that has worked like a failed poll; replaces another one by GETs for a while. */
+  async #handleFailure(
+    workspace: WorkspaceTasks,
+    error: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const { store, random = Math.random } = this.#options;
+    const held = [...workspace.held.values()];
+    workspace.held.clear();
+    const isKnown = error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError;
+    const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter ?? 0 : 0;
+    const isPassing = isKnown && error.retryable && workspace.hasWorked;
+    if (signal?.aborted || isPassing && ++workspace.failures < MAX_FAILURES) {
+      const problem = upstreamProblem(error)?.type ?? "upstream-timeout";
+      const saves = held.map((one) => this.#saveOutcome(one, { problem, retryAfter }, random()));
+      await Promise.all(saves);
+      return held.length;
+    }
+    workspace.fallbackRounds = Math.min(2 * workspace.fallbackRounds || 1, MAX_FALLBACK_ROUNDS);
+    const inputs = { now: store.now(), random: 0 };
+    const round = Math.min(...held.map(({ watch }) => pollInterval(watch, undefined, inputs)));
+    const pause = Math.max(workspace.fallbackRounds * round, retryAfter + 1);
+    workspace.notBefore = inputs.now + pause;
+    await Promise.all(held.map((stored) => this.#loadNow(workspace, stored, retryAfter)));
+    return 0;
+  }
+
+  async #scan(
+    { ids }: WorkspaceTasks,
+    handle: (stored: StoredWatch) => Promise<void>,
+  ): Promise<void> {
+    let after: string | undefined;
+    do {
+      const options = { after, limit: SCAN_SIZE };
+      const page = await callStore(() => this.#options.store.openWatches(ids, options));
+      await Promise.all(page.map(handle));
+      after = page.length < SCAN_SIZE ? undefined : page.at(-1)?.watch.id;
+    } while (after !== undefined);
+  }
+}

@@ -1,0 +1,155 @@
+/** The watched tasks of a workspace: on which page of its list each was, and who watches it. */
+import type { Watch } from "./state.ts";
+import type { StoredWatch, WatchedWorkspace } from "./store.ts";
+
+/** Page of a task that the list lacks. */
+const UNLISTED = -1;
+
+/** A page with so many watched tasks is read for the first polls of several new watches at once. */
+const MANY_TASKS = 50;
+
+interface WatchedTask {
+  /** Ids of the open watches. */
+  readonly watchIds: Set<string>;
+  /** Page on which the task was last. @default not known */
+  page: number | undefined;
+}
+
+/** Returns a text that identifies the workspace of a watch. */
+export function workspaceKey(
+  { instance, ids: { organizationId, workspaceId } }: Pick<Watch, "instance" | "ids">,
+): string {
+  return `${instance}/${organizationId}/${workspaceId}`;
+}
+
+/** The watched tasks of a workspace, and the watches whose poll by the list is due. */
+export class WorkspaceTasks {
+  readonly ids: WatchedWorkspace;
+  /** Claimed watches by id. */
+  readonly held = new Map<string, StoredWatch>();
+  /** Tasks whose next poll is a GET. */
+  readonly toLoad = new Set<string>();
+  /** Pages of the list. */
+  pages = 1;
+  pageSize: number | undefined;
+  /** `true` if the newest tasks are on the last page. */
+  isAscending = true;
+  /** GETs since the list was last read. */
+  loads = 0;
+  /** `true` if the next read is one of the whole list. */
+  mustReadAll = false;
+  /** Time at which the page of the newest tasks was read, in ms since 1970. */
+  readAt = 0;
+  /** Failures of the list in a row. */
+  failures = 0;
+  /** `true` once the list was read. */
+  hasWorked = false;
+  /** Rounds of GETs after the last failure. */
+  fallbackRounds = 0;
+  /** Time before which the list is not read again, in ms since 1970. */
+  notBefore = 0;
+  /** `true` once the store's open watches are known. */
+  isComplete = false;
+  /** `true` while the list is read. */
+  isReading = false;
+  readonly #tasks = new Map<string, WatchedTask>();
+  readonly #onPage = new Map<number, number>();
+
+  constructor({ instance, ids: { organizationId, workspaceId } }: Pick<Watch, "instance" | "ids">) {
+    this.ids = { instance, organizationId, workspaceId };
+  }
+
+  /** Number of watched tasks. */
+  get size(): number {
+    return this.#tasks.size;
+  }
+
+  /** Adds an open watch. */
+  add({ id, ids: { taskId } }: Watch): void {
+    const task = this.#tasks.get(taskId);
+    if (task) task.watchIds.add(id);
+    else this.#tasks.set(taskId, { watchIds: new Set([id]), page: undefined });
+  }
+
+  /** Removes a watch that no longer waits for a poll. */
+  remove({ id, ids: { taskId } }: Pick<Watch, "id" | "ids">): void {
+    const task = this.#tasks.get(taskId);
+    task?.watchIds.delete(id);
+    if (!task || task.watchIds.size > 0) return;
+    this.place(taskId, undefined);
+    this.#tasks.delete(taskId);
+    this.toLoad.delete(taskId);
+  }
+
+  /** Returns the ids of the open watches of a task. */
+  watchIdsOf(taskId: string): Iterable<string> {
+    return this.#tasks.get(taskId)?.watchIds ?? [];
+  }
+
+  /** Records the page of a watched task. */
+  place(taskId: string, page: number | undefined): void {
+    const task = this.#tasks.get(taskId);
+    if (!task || task.page === page) return;
+    if (task.page !== undefined) this.#onPage.set(task.page, this.countOn(task.page) - 1);
+    if (page !== undefined) this.#onPage.set(page, this.countOn(page) + 1);
+    task.page = page;
+  }
+
+  /** Records that the complete list lacks a task. */
+  setUnlisted(taskId: string): void {
+    this.place(taskId, UNLISTED);
+  }
+
+  /** Forgets all pages, after their size has changed. */
+  forgetPages(): void {
+    for (const task of this.#tasks.values()) task.page = undefined;
+    this.#onPage.clear();
+  }
+
+  /** Returns `true` if the complete list lacked the task. */
+  isUnlisted(taskId: string): boolean {
+    return this.#tasks.get(taskId)?.page === UNLISTED;
+  }
+
+  /** Returns the page of a task: where it was, or where new tasks are. */
+  pageOf(taskId: string): number {
+    return this.#tasks.get(taskId)?.page ?? this.#newestPage;
+  }
+
+  /** Records the time of a read of a page, or of all. */
+  recordRead(page: number | undefined, now: number): void {
+    const newest = this.#newestPage;
+    if ((page ?? newest) === newest && this.countOn(newest) >= MANY_TASKS) this.readAt = now;
+  }
+
+  get #newestPage(): number {
+    return this.isAscending ? this.pages - 1 : 0;
+  }
+
+  /** Returns the number of watched tasks on a page. */
+  countOn(page: number): number {
+    return this.#onPage.get(page) ?? 0;
+  }
+
+  /** Returns the number of watched tasks that a part of the list lacks. */
+  countMissing(infos: ReadonlyMap<string, unknown>): number {
+    let missing = 0;
+    for (const taskId of this.#tasks.keys()) {
+      if (!infos.has(taskId) && !this.isUnlisted(taskId)) missing++;
+    }
+    return missing;
+  }
+
+  /** Returns the page that most held watches wait for. */
+  busiestPage(): number {
+    const counts = new Map<number, number>();
+    let busiest = 0;
+    for (const { watch } of this.held.values()) {
+      const page = this.pageOf(watch.ids.taskId);
+      const count = (counts.get(page) ?? 0) + 1;
+      counts.set(page, count);
+      if (count > (counts.get(busiest) ?? 0)) busiest = page;
+    }
+    return busiest;
+  }
+}
