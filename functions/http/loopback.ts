@@ -1,11 +1,7 @@
-/** Loopback addresses, the only callers that are served without authentication. */
+/** Callers on this machine, the only ones that are served without authentication. */
 import type { Context } from "hono";
+import { isLoopback } from "../../src/internal/loopback.ts";
 import type { AppEnv } from "./log.ts";
-
-/** Returns `true` for a loopback host in the form of `URL.hostname`. */
-export function isLoopback(host: string): boolean {
-  return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
-}
 
 /** Detail of the problem for other requests. */
 export const LOCAL_ONLY = "without authentication, only callers on this machine are served";
