@@ -3,11 +3,10 @@ import { createApp } from "../../functions/app.ts";
 import { lazyHandler } from "../../functions/lazy_handler.ts";
 import { PROBLEMS, type ProblemType } from "../../functions/http/problem.ts";
 import { WatchLoop } from "../../functions/watches/loop.ts";
-import { createWatches } from "../../functions/watches/routes.ts";
+import { createStoreWatches } from "../../functions/watches/operator_routes.ts";
 // the app loads it on demand, which would not finish while the clock stands still
 import "../../functions/http/problem_docs.ts";
 import "../../functions/status_page/page.ts";
-import "../../functions/watches/operator_routes.ts";
 import {
   captureConsole,
   type Endpoint,
@@ -69,7 +68,7 @@ async ({ platform }: Endpoint) => {
   if (broken) store.start = () => Promise.reject(new Error());
   const callbackFetch = () => Promise.resolve(new Response(null, { status: 204 }));
   const loop = new WatchLoop(store, config, { fetch: platform.fetch, callbackFetch, log() {} });
-  const app = createApp(config, { watches: createWatches(config, loop), log() {} });
+  const app = createApp(config, { watches: createStoreWatches(config, loop), log() {} });
   const authorized = { ...headers, authorization: `Bearer ${KEY}` };
   const order = { ...IDS, callback_url: "https://hooks.example/ended" };
   const created = await app.request("/watches", post(order, { headers: authorized }));
