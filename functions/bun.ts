@@ -1,7 +1,7 @@
 /** The server for Bun, which serves the default export of the module that it runs. */
 import process from "node:process";
 import { type Config, ConfigError, readConfig } from "./app.ts";
-import { lazyHandler } from "./lazy_handler.ts";
+import { type EntryOptions, lazyHandler } from "./lazy_handler.ts";
 
 /** The methods of Bun's server that this entry calls. */
 export interface BunServer {
@@ -11,39 +11,70 @@ export interface BunServer {
   stop(): Promise<void>;
 }
 
-/** Reads the settings, or exits with a line that names the wrong one. */
+function exitOnConfigError(error: unknown): never {
+  if (!(error instanceof ConfigError)) throw error;
+  // deno-lint-ignore no-console -- the reason goes to standard error
+  console.error(error.message);
+  process.exit(1);
+}
+
+/** Reads the settings of the server, or exits with a line that names the wrong one. */
 function readConfigOrExit(): Config {
   try {
-    return readConfig(process.env);
+    return readConfig({ ...process.env, RESOLVE_CALLBACK_HOSTS: undefined });
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    // deno-lint-ignore no-console -- the reason goes to standard error
-    console.error(error.message);
-    process.exit(1);
+    exitOnConfigError(error);
   }
 }
 
-const handler = lazyHandler((name) => process.env[name]);
-
+const stop = new AbortController();
 let server: BunServer | undefined;
+let watching: Promise<void> | undefined;
+let opened: Promise<EntryOptions> | undefined;
 
-/** Finishes the requests in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
+/** Opens the watches and starts their loop. */
+async function openWatches(): Promise<EntryOptions> {
+  const { openDatabase, parseCallbackHosts } = await import("./watches/database.ts");
+  const { loop, routes } = openDatabase(readConfig(process.env, { parseCallbackHosts }));
+  watching = loop.run(stop.signal);
+  return { parseCallbackHosts, watches: () => routes };
+}
+
+const load = () => opened ??= openWatches().catch(exitOnConfigError);
+
+const handler = lazyHandler((name) => process.env[name], { load });
+
+/** Finishes the requests and the steps of watches in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
 async function stopOnSignal(): Promise<void> {
   setTimeout(() => process.exit(0), readConfigOrExit().timeout);
-  await server?.stop();
+  stop.abort();
+  await Promise.all([server?.stop(), watching]);
   process.exit(0);
+}
+
+function handleSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stopOnSignal);
 }
 
 /** Installs the signal handlers on the first request: before it, there is nothing to finish. */
 function keepServer(it: BunServer): void {
   server = it;
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stopOnSignal);
+  if (!opened) handleSignals();
+}
+
+/** Starts the watches as soon as Bun serves this module. */
+function startWatches(): void {
+  if (opened || !process.env.RESOLVE_CALLBACK_HOSTS) return;
+  handleSignals();
+  load();
 }
 
 export default {
   /** The port to listen on. Bun reads it after the modules are loaded. */
   get port(): number {
-    return readConfigOrExit().port;
+    const { port } = readConfigOrExit();
+    startWatches();
+    return port;
   },
   /** The address to listen on. @default IPv6 and IPv4 */
   get hostname(): string | undefined {

@@ -23,6 +23,12 @@ export interface EntryOptions extends Pick<ReadConfigOptions, "parseCallbackHost
   watches?: (config: Config, platform: unknown) => Watches;
 }
 
+/** Options of {@linkcode lazyHandler}. */
+export interface LazyHandlerOptions extends EntryOptions {
+  /** Loads the other options if `RESOLVE_CALLBACK_HOSTS` is set. @default they are given */
+  load?: () => Promise<EntryOptions>;
+}
+
 /**
  * Creates a handler that reads the settings in the first request. It answers 503 `misconfigured` while
  * they are wrong, because a function cannot refuse to start.
@@ -31,10 +37,15 @@ export interface EntryOptions extends Pick<ReadConfigOptions, "parseCallbackHost
  */
 export function lazyHandler(
   read: (name: string, platform: unknown) => unknown,
-  options: EntryOptions = {},
+  { load, ...options }: LazyHandlerOptions = {},
 ): Handler["fetch"] {
   let handler: Handler["fetch"] | undefined;
+  let loading: Promise<Handler["fetch"]> | undefined;
   return (request: Request, platform?: unknown, context?: ExecutionContext) => {
+    if (!handler && load && read("RESOLVE_CALLBACK_HOSTS", platform)) {
+      loading ??= load().then((loaded) => handler = createHandler(read, platform, loaded));
+      return loading.then((handle) => handle(request, platform, context));
+    }
     handler ??= createHandler(read, platform, options);
     return handler(request, platform, context);
   };

@@ -2,9 +2,16 @@
  * Deno and Deno Deploy: `deno serve functions/main.ts`. Reads the settings and opens the store of the
  * watches when it is loaded, so that it refuses to start on a wrong setting.
  */
-import { type Config, ConfigError, createApp, readConfig, SETTING_NAMES } from "./app.ts";
+import {
+  type AppOptions,
+  type Config,
+  ConfigError,
+  createApp,
+  type Handler,
+  readConfig,
+  SETTING_NAMES,
+} from "./app.ts";
 import type { WatchLoop } from "./watches/loop.ts";
-import type { OpenWatches } from "./watches/open.ts";
 
 /** Limit of a sweep, within the minute. */
 const SWEEP_MS = 50_000;
@@ -45,22 +52,26 @@ async function openKv(path: string | undefined): Promise<Deno.Kv> {
   return await Deno.openKv(path); // SQLite creates the other files with the mode of the first
 }
 
-async function startWatches(): Promise<OpenWatches> {
-  const { openWatches } = await loadWatches();
-  const hasKv = typeof Deno.openKv === "function";
-  const isPresent = (path: string) => Deno.stat(path).then(() => true, () => false);
-  return await openWatches(config, { openKv: hasKv ? openKv : undefined, isPresent });
-}
+const isPresent = (path: string) => Deno.stat(path).then(() => true, () => false);
 
 /** The settings of this process. */
 export const config: Config = await exitOnConfigError(readSettings);
 
-const open = config.callbackHosts && await exitOnConfigError(startWatches);
+const open = config.callbackHosts && await exitOnConfigError(async () => {
+  const { openWatches } = await loadWatches();
+  const hasKv = typeof Deno.openKv === "function";
+  return await openWatches(config, { openKv: hasKv ? openKv : undefined, isPresent });
+});
 
 /** The loop of the watches, if `RESOLVE_CALLBACK_HOSTS` is set. */
 export const watches: WatchLoop | undefined = open?.loop;
 
-const app = createApp(config, { watches: open?.routes });
+/** Creates the handler of this process, with the log writer of the entry. */
+export function createHandler(options: Pick<AppOptions, "log"> = {}): Handler {
+  return createApp(config, { ...options, watches: open?.routes });
+}
+
+const app = createHandler();
 
 // Deno Deploy runs no timers between requests
 if (watches && typeof Deno.cron === "function") {

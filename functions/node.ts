@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hono/node-server";
-import { type Config, ConfigError, createApp, readConfig } from "./app.ts";
+import { type Config, ConfigError, createApp, readConfig, type Watches } from "./app.ts";
 import { createErrorLog, logListening } from "./http/log.ts";
 import { createUndiciFetch } from "./http/undici_fetch.ts";
 
@@ -53,8 +53,8 @@ function limitUnread({ incoming, outgoing }: HttpBindings | Http2Bindings): void
   });
 }
 
-function createServer(config: Config): Server {
-  const { fetch } = createApp(config, { fetch: createUndiciFetch() });
+function createServer(config: Config, watches: Watches | undefined): Server {
+  const { fetch } = createApp(config, { fetch: createUndiciFetch(), watches });
   const server = createAdaptorServer({
     hostname: "localhost", // used for HTTP/1.0 requests without a Host header
     fetch(request, bindings) {
@@ -76,24 +76,37 @@ function createServer(config: Config): Server {
   return server;
 }
 
-/** Finishes the requests in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
-function closeServer(server: Server, timeout: number): void {
+/** Finishes the requests and the steps of watches in progress for at most `RESOLVE_TIMEOUT_MS`, then exits. */
+async function closeServer(
+  server: Server,
+  { timeout, watching }: { timeout: number; watching: Promise<void> | undefined },
+): Promise<void> {
+  setTimeout(() => process.exit(0), timeout);
   // let requests in progress finish, but don't wait for idle keep-alive connections
   if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
-  server.close(() => process.exit(0));
-  setTimeout(() => process.exit(0), timeout);
+  await Promise.all([new Promise((resolve) => server.close(resolve)), watching]);
+  process.exit(0);
 }
 
 try {
-  const config = readConfig(process.env);
-  const server = createServer(config);
+  const database = process.env.RESOLVE_CALLBACK_HOSTS
+    ? await import("./watches/database.ts")
+    : undefined;
+  const config = readConfig(process.env, database);
+  const open = config.callbackHosts && database?.openDatabase(config);
+  const server = createServer(config, open?.routes);
   server.listen(config.port, config.host, () => {
     const address = server.address();
     if (address === null || typeof address === "string") return; // a pipe, never a port
     logListening(address.address, address.port, config.basePath);
   });
+  const stop = new AbortController();
+  const watching = open?.loop.run(stop.signal);
   for (const signal of ["SIGINT", "SIGTERM"]) {
-    process.on(signal, () => closeServer(server, config.timeout));
+    process.on(signal, () => {
+      stop.abort();
+      closeServer(server, { timeout: config.timeout, watching });
+    });
   }
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;

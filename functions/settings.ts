@@ -24,10 +24,6 @@ function doesNotThrow(check: () => boolean): boolean {
 const isCredentials = (token: string, instance?: string) =>
   doesNotThrow(() => !!new Credentials({ token, instance }));
 
-/** Returns `true` for a loopback host, by the same rule as `http:` instances. */
-export const isLoopbackHost = (host: string) =>
-  isCredentials("-", `http://${host.includes(":") ? `[${host}]` : host}`);
-
 const isOrigin = (text: string) =>
   doesNotThrow(() => /^https?:/.test(text) && new URL(text).origin === text);
 
@@ -177,7 +173,11 @@ export const settingsSchema = (allowOpen: boolean) =>
         "must be a URL such as postgres://host/name",
       ),
     ),
-    RESOLVE_KV_PATH: optionalText((path) => !/^(https?|:memory):/.test(path), "the path of a file"),
+    // `deno task start` passes the path to lists of permissions, which a comma would split
+    RESOLVE_KV_PATH: optionalText(
+      (path) => !/^(https?|:memory):|,/.test(path),
+      "the path of a file, without a comma",
+    ),
     RESOLVE_SWEEP_MS: optionalInteger(1_000, 300_000, 25_000),
     RESOLVE_MAX_WATCHES: optionalInteger(1, 1_000_000, 10_000),
     HOST: optionalText((host) => /^[\w.:-]+$/.test(host), "an IP address or a host name"),

@@ -1,13 +1,9 @@
-/**
- * The function for Vercel; its bundle goes to `api/`. It imports no Node module and therefore also
- * runs in the deprecated edge runtime.
- */
-import type { Environment } from "./app.ts";
+/** The function for Vercel, in its Node runtime; its bundle goes to `api/`. */
+import process from "node:process";
 import { lazyHandler } from "./lazy_handler.ts";
 
-const handler = lazyHandler((name) => {
-  const { process } = globalThis as { process?: { env?: Environment } };
-  return process?.env?.[name];
+const handler = lazyHandler((name) => process.env[name], {
+  load: async () => (await import("./watches/database.ts")).entryOptions,
 });
 
 export default {

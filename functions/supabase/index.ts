@@ -4,7 +4,9 @@
  */
 import { lazyHandler } from "../lazy_handler.ts";
 
-const handler = lazyHandler((name) => Deno.env.get(name));
+const handler = lazyHandler((name) => Deno.env.get(name), {
+  load: async () => (await import("../watches/database.ts")).entryOptions,
+});
 
 export default {
   fetch: (request: Request): Response | Promise<Response> => handler(request),

@@ -61,6 +61,8 @@ function normalize(value: unknown): unknown {
   if (!isObject(value)) return value;
   const { info, task, raise_on_error: raise } = value;
   const isText = raise === "true" || raise === "false";
+  const isPlain = !isText && info === undefined && task === undefined;
+  if (isPlain && Object.values(value).every(hasValue)) return value; // most senders
   const members = Object.entries({
     ...value,
     info: normalize(info),

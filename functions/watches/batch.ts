@@ -3,8 +3,9 @@
 import { callStore } from "./store_calls.ts";
 
 interface Pending<In, Out> {
-  input: In;
-  settled: PromiseWithResolvers<Out>;
+  readonly input: In;
+  readonly resolve: (output: Out) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -27,18 +28,18 @@ export function batched<In, Out>(
       waiting = waiting.slice(max);
       try {
         const outputs = await callStore(() => work(batch.map(({ input }) => input)));
-        for (const [index, output] of outputs.entries()) batch[index]?.settled.resolve(output);
+        for (const [index, output] of outputs.entries()) batch[index]?.resolve(output);
       } catch (error) {
-        for (const { settled } of batch) settled.reject(error);
+        for (const { reject } of batch) reject(error);
       }
     }
     isWorking = false;
   }
 
-  return (input) => {
-    const settled = Promise.withResolvers<Out>();
-    waiting.push({ input, settled });
-    run();
-    return settled.promise;
-  };
+  return (input) =>
+    // Node 20 lacks Promise.withResolvers
+    new Promise((resolve, reject) => {
+      waiting.push({ input, resolve, reject });
+      run();
+    });
 }

@@ -99,7 +99,8 @@ export class WatchLoop implements StoreEngine {
   async sweep(limit = Infinity): Promise<SweepResult> {
     const cutOff = new AbortController();
     const starter: Starter = { cutOff: cutOff.signal, steps: new Set(), polled: 0, delivered: 0 };
-    const { promise: end, resolve } = Promise.withResolvers<void>();
+    let resolve = () => {};
+    const end = new Promise<void>((it) => resolve = it); // Node 20 lacks Promise.withResolvers
     const timer = limit > MAX_TIMER_MS ? undefined : setTimeout(() => {
       cutOff.abort();
       resolve();

@@ -30,6 +30,9 @@ export async function openWatches(
   config: Config,
   { openKv, isPresent }: OpenWatchesOptions,
 ): Promise<OpenWatches> {
+  if (config.databaseUrl !== undefined) {
+    return (await import("./database.ts")).openDatabase(config);
+  }
   if (!openKv) {
     const problem = "this Deno has no KV: start it with --unstable-kv";
     throw new ConfigError("RESOLVE_CALLBACK_HOSTS", problem);

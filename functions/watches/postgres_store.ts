@@ -3,7 +3,6 @@
  * by the time from which they may be claimed. Every time comes from the database's clock, every write
  * compares the revision, and every statement is a transaction, so that no process holds a lock.
  */
-import postgres from "postgres";
 import { batched } from "./batch.ts";
 import {
   type CountChanges,
@@ -15,9 +14,9 @@ import {
   queueOf,
   type Watch,
 } from "./state.ts";
+import { PostgresClient } from "./postgres_client.ts";
 import * as sql from "./postgres_sql.ts";
 import type * as store from "./store.ts";
-import { withTimeout } from "../../src/internal/deadline.ts";
 
 /** A row of `deepint_watches`, and what the statements read or write with it. */
 interface Row extends Partial<CountChanges> {
@@ -51,20 +50,12 @@ interface StatsRow {
   readonly oldest: number | null;
 }
 
-const OPTIONS = {
-  ...{ max: 4, connect_timeout: 5, idle_timeout: 60, backoff: () => 0.1 },
-  ...{ prepare: false, fetch_types: false, onnotice() {} }, // for poolers, no queries of its own
-};
-const QUERY_TIMEOUT_MS = 10_000;
 /** Rows of one statement. */
 const MAX_BATCH = 100;
 /** Tries to start a watch, each after a conflict with another process. */
 const MAX_START_TRIES = 100;
 const RETENTION_MS = 7 * 86_400_000;
 const DELETE_INTERVAL_MS = 60_000;
-
-/** Failures after which a statement is repeated once: a lost connection, a shutdown, a deadlock. */
-const REPEATABLE = /^(CONNECTION_CLOSED|ECONNRESET|EPIPE|57P01|40P01)$/;
 
 /** Changes of a row that cannot be read. It is kept. */
 const SET_ASIDE = {
@@ -109,14 +100,6 @@ function toRow(watch: Watch, claimableAt: number, revision = "1"): Row {
   };
 }
 
-const codeOf = (error: unknown) =>
-  error instanceof Error && "code" in error ? String(error.code) : "";
-
-function connect(url: string) {
-  const name = `deepint-task ${crypto.randomUUID()}`;
-  return { name, client: postgres(url, { ...OPTIONS, connection: { application_name: name } }) };
-}
-
 /** Options of {@linkcode PostgresStore}. */
 export interface PostgresStoreOptions {
   /** Maximum number of open watches. @default 10000 */
@@ -125,26 +108,21 @@ export interface PostgresStoreOptions {
 
 /** A store of watches in a database. It connects, and creates its tables, when it is first used. */
 export class PostgresStore implements store.WatchStore, AsyncDisposable {
-  readonly #url: string;
+  readonly #client: PostgresClient;
   readonly #maxWatches: number;
   readonly #start = batched(MAX_BATCH, (them: readonly StartRequest[]) => this.#startAll(them));
   readonly #get = batched(MAX_BATCH, (ids: readonly string[]) => this.#getAll(ids));
   readonly #save = batched(MAX_BATCH, (rows: readonly Row[]) => this.#saveAll(rows));
-  #client: ReturnType<typeof connect> | undefined;
-  /** Names of clients that were closed although the database had not responded. */
-  readonly #abandoned: string[] = [];
-  #created: Promise<unknown> | undefined;
-  #clockOffset = -Infinity;
   #deleteAt = 0;
 
+  /** Throws if the URL is not usable; connects later. */
   constructor(url: string, { maxWatches = 10_000 }: PostgresStoreOptions = {}) {
-    this.#url = url;
+    this.#client = new PostgresClient(url);
     this.#maxWatches = maxWatches;
   }
 
   now(): number {
-    const now = performance.now() + this.#clockOffset;
-    return Number.isFinite(now) ? now : Date.now();
+    return this.#client.now();
   }
 
   start(key: string, create: (id: string) => Watch): Promise<Watch | undefined> {
@@ -165,7 +143,7 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
   }
 
   async claim({ queue, limit, leaseMs }: store.ClaimOptions): Promise<store.ClaimResult> {
-    const rows = await this.#query<Row>(sql.CLAIM, [queue, limit, leaseMs]);
+    const rows = await this.#client.query<Row>(sql.CLAIM, [queue, limit, leaseMs]);
     const broken = rows.filter((row) => !toStored(row));
     await Promise.all(broken.map((row) => this.#save({ ...row, ...SET_ASIDE })));
     return { claimed: toAllStored(rows), found: rows.length, unreadable: broken.map(idOf) };
@@ -173,10 +151,10 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
 
   async nextDueAt(): Promise<ReadonlyMap<string, number>> {
     if (performance.now() >= this.#deleteAt) {
-      await this.#query(sql.DELETE_FINISHED);
+      await this.#client.query(sql.DELETE_FINISHED);
       this.#deleteAt = performance.now() + DELETE_INTERVAL_MS;
     }
-    const rows = await this.#query<Row>(sql.NEXT_DUE);
+    const rows = await this.#client.query<Row>(sql.NEXT_DUE);
     return new Map(rows.flatMap((it) => it.queue === null ? [] : [[it.queue, it.claimable_at]]));
   }
 
@@ -186,17 +164,17 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
   ): Promise<store.StoredWatch[]> {
     const { key, generation } = parseId(after);
     const values = [workspaceOf(workspace), key, generation, limit];
-    return toAllStored(await this.#query<Row>(sql.OPEN, values));
+    return toAllStored(await this.#client.query<Row>(sql.OPEN, values));
   }
 
   async list({ state, after, limit }: store.ListOptions): Promise<Watch[]> {
     const { key, generation } = parseId(after?.id ?? "-0");
     const values = [state ?? null, after?.startedAt ?? null, key, generation, limit];
-    return toAllStored(await this.#query<Row>(sql.LIST, values)).map(({ watch }) => watch);
+    return toAllStored(await this.#client.query<Row>(sql.LIST, values)).map(({ watch }) => watch);
   }
 
   async stats(): Promise<store.StoreStats> {
-    const rows = await this.#query<StatsRow>(sql.STATS);
+    const rows = await this.#client.query<StatsRow>(sql.STATS);
     const { open = 0, due = 0, oldest } = rows.find(({ host }) => host === "") ?? {};
     const hosts = rows.filter(({ host }) => host !== "").map((
       { host, open, delivered, failed, timed_out: timedOut },
@@ -205,11 +183,11 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
   }
 
   async ping(): Promise<void> {
-    await this.#query(sql.PING);
+    await this.#client.query(sql.PING);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#client?.client.end({ timeout: 1 });
+    await this.#client[Symbol.asyncDispose]();
   }
 
   async #startAll(requests: readonly StartRequest[]): Promise<readonly (Watch | undefined)[]> {
@@ -218,7 +196,11 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
     for (let tries = 0; waiting.size > 0; tries++) {
       if (tries === MAX_START_TRIES) throw new Error("too many conflicts with other processes");
       const created: Watch[] = [];
-      for (const head of await this.#query<Row>(sql.HEADS, [JSON.stringify([...waiting.keys()])])) {
+      for (
+        const head of await this.#client.query<Row>(sql.HEADS, [
+          JSON.stringify([...waiting.keys()]),
+        ])
+      ) {
         const existing = toStored(head)?.watch;
         const create = waiting.get(head.key);
         const id = `${head.key}-${(head.generation ?? -1) + 1}`;
@@ -229,7 +211,7 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
       }
       const input = created.map((watch, n) => ({ ...toRow(watch, watch.dueAt), n }));
       const values = [JSON.stringify(input), this.#maxWatches];
-      const added = await this.#query<{ key: string; open: number }>(sql.INSERT, values);
+      const added = await this.#client.query<{ key: string; open: number }>(sql.INSERT, values);
       const keys = new Set(added.map(({ key }) => key));
       for (const [n, watch] of created.entries()) {
         const { key } = parseId(watch.id);
@@ -242,7 +224,9 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
   }
 
   async #getAll(ids: readonly string[]): Promise<readonly (store.StoredWatch | undefined)[]> {
-    const rows = await this.#query<Row>(sql.GET, [JSON.stringify([...new Set(ids)].map(parseId))]);
+    const rows = await this.#client.query<Row>(sql.GET, [
+      JSON.stringify([...new Set(ids)].map(parseId)),
+    ]);
     const found = new Map(rows.map((row) => [idOf(row), toStored(row)]));
     return ids.map((id) => found.get(id));
   }
@@ -250,60 +234,8 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
   async #saveAll(rows: readonly Row[]): Promise<readonly (string | undefined)[]> {
     // of two changes of one row the second has lost
     const first = new Map(rows.toReversed().map((row) => [idOf(row), row]));
-    const saved = await this.#query<Row>(sql.SAVE, [JSON.stringify([...first.values()])]);
+    const saved = await this.#client.query<Row>(sql.SAVE, [JSON.stringify([...first.values()])]);
     const revisions = new Map(saved.map((row) => [first.get(idOf(row)), row.revision]));
     return rows.map((row) => revisions.get(row));
-  }
-
-  /** Sends a statement, the first one after a failure only once the tables exist. */
-  async #query<T extends object>(
-    text: string,
-    values: readonly (string | number | null)[] = [],
-  ): Promise<T[]> {
-    try {
-      await (this.#created ??= this.#create());
-      return await this.#send<T>(text, values);
-    } catch (error) {
-      this.#created = undefined;
-      throw error;
-    }
-  }
-
-  async #create(): Promise<void> {
-    const abandoned = this.#abandoned.splice(0);
-    if (abandoned.length > 0) await this.#send(sql.TERMINATE, [JSON.stringify(abandoned)]);
-    const [row] = await this.#send<{ exists: boolean }>(sql.EXISTS);
-    if (!row?.exists) await this.#send(sql.SCHEMA);
-  }
-
-  async #send<T extends object>(
-    text: string,
-    values: readonly (string | number | null)[] = [],
-    isRepeated = false,
-  ): Promise<T[]> {
-    const connected = this.#client ??= connect(this.#url);
-    const { client, name } = connected;
-    const query = client.unsafe<(T & { now?: number })[]>(text, [...values]);
-    const onTimeout = () => {
-      if (this.#client === connected) {
-        this.#client = undefined;
-        this.#abandoned.push(name);
-      }
-      client.end({ timeout: 0 }).catch(() => {});
-      throw new Error("the database does not respond");
-    };
-    const sentAt = performance.now();
-    try {
-      const rows = await withTimeout(async () => await query, { ms: QUERY_TIMEOUT_MS, onTimeout });
-      const now = rows[0]?.now;
-      if (now !== undefined) {
-        const [earliest, latest] = [now - performance.now(), now - sentAt];
-        this.#clockOffset = Math.min(Math.max(this.#clockOffset, earliest), latest);
-      }
-      return rows;
-    } catch (error) {
-      if (isRepeated || !REPEATABLE.test(codeOf(error))) throw error;
-      return await this.#send(text, values, true);
-    }
   }
 }

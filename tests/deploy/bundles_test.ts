@@ -3,10 +3,16 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { IDS, post, SECRET, type Settings, signed, TOKEN } from "../helpers/endpoint.ts";
 import { deliver, gatewayEvent, over, PORTLESS, type Send, serve } from "../helpers/entries.ts";
 import { start } from "../helpers/process.ts";
+import { CALLBACK_SECRET } from "../helpers/watches.ts";
 import { root } from "../helpers/run_deno.ts";
-import { bunCommand, bundleEntries, commandOf, runBundle } from "../helpers/servers.ts";
+import { bunCommand, bundleEntries } from "../helpers/servers.ts";
 
 const OUT = new URL("dist/entries/", root);
+const WITHOUT_DATABASE = {
+  DEEPINT_TOKEN: TOKEN,
+  RESOLVE_WEBHOOK_SECRETS: SECRET,
+  RESOLVE_CALLBACK_HOSTS: `hooks.example=${CALLBACK_SECRET}`,
+};
 
 /** Returns the bundle of an entry. The first call builds all bundles. */
 async function bundle(name: string): Promise<string> {
@@ -55,37 +61,6 @@ for (const [file, call] of [["vercel", "default.fetch"], ["aws_lambda", "handler
     assertMatch(String(body.detail), /RESOLVE_API_KEYS/);
   });
 }
-
-Deno.test("vercel.ts bundled runs in the edge runtime and answers 503 without settings", async () => {
-  await using upstream = serve();
-  await Deno.mkdir(OUT, { recursive: true });
-  const [wrapper, script] = ["edge.ts", "edge.js"].map((name) => new URL(name, OUT));
-  assert(wrapper && script);
-  await Deno.writeTextFile(wrapper, EDGE);
-  await runBundle("--format=iife", "-o", script.pathname, wrapper.pathname);
-  const code = await Deno.readTextFile(script);
-  const command = await commandOf("edge-runtime", "4.0.1");
-
-  const serving = async (name: string, prefix: string) => {
-    const file = new URL(name, OUT);
-    await Deno.writeTextFile(file, prefix + code);
-    return start(command, ["--listen", "--port=0", file.pathname], {});
-  };
-  const address = /(http:\/\/[\w.]+:\d+)/;
-  const env = JSON.stringify({ ...upstream.settings, ...PORTLESS });
-  await using server = await serving("edge_ready.js", `globalThis.process = { env: ${env} };\n`);
-  await deliver(over(await server.waitForOutput(address)), upstream.platform);
-
-  await using bare = await serving("edge_bare.js", "");
-  const { status, body } = await over(await bare.waitForOutput(address))("/health", {});
-  assertEquals([status, body.type], [503, "/problems/misconfigured"]);
-});
-
-// that runtime takes a script, and Vercel wraps a function into one
-const EDGE = `
-  import vercel from "../../functions/vercel.ts";
-  addEventListener("fetch", (event) => event.respondWith(vercel.fetch(event.request)));
-`;
 
 async function listens(port: number): Promise<boolean> {
   try {
@@ -143,6 +118,16 @@ Deno.test("node.ts bundled does not start with a wrong setting", async () => {
         "RESOLVE_ALLOW_UNAUTHENTICATED",
       ],
       [{ DEEPINT_TOKEN: TOKEN, RESOLVE_WEBHOOK_SECRETS: SECRET, ...PORTLESS }, "PORT"],
+      [
+        {
+          DEEPINT_TOKEN: TOKEN,
+          RESOLVE_WEBHOOK_SECRETS: SECRET,
+          RESOLVE_CALLBACK_HOSTS: "a.example",
+        },
+        "RESOLVE_CALLBACK_HOSTS",
+      ],
+      [WITHOUT_DATABASE, "RESOLVE_CALLBACK_HOSTS"],
+      [{ ...WITHOUT_DATABASE, RESOLVE_DATABASE_URL: "postgres:canary" }, "RESOLVE_DATABASE_URL"],
     ] as const
   ) {
     await using refused = start("node", args, settings);

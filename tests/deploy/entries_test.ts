@@ -13,6 +13,13 @@ import { captureConsole, post, SECRET, type Settings, signed, TOKEN } from "../h
 import { calling, deliver, gatewayEvent, over, PORTLESS, serve } from "../helpers/entries.ts";
 import { environment } from "../helpers/environment.ts";
 import { start } from "../helpers/process.ts";
+import { CALLBACK_SECRET } from "../helpers/watches.ts";
+
+const WITHOUT_DATABASE = {
+  DEEPINT_TOKEN: TOKEN,
+  RESOLVE_WEBHOOK_SECRETS: SECRET,
+  RESOLVE_CALLBACK_HOSTS: `hooks.example=${CALLBACK_SECRET}`,
+};
 
 Deno.test("cloudflare.ts resolves a signed delivery", async () => {
   await using upstream = serve();
@@ -128,6 +135,34 @@ Deno.test("the functions read no setting at import time", async () => {
   await using child = start(Deno.execPath(), args, {}, script);
   const { code } = await child.status;
   assertEquals([code, child.output], [0, { stdout: "", stderr: "" }]);
+});
+
+Deno.test("functions refuse watches without a database, and Netlify always", async () => {
+  const script = `
+    import { handler } from "./functions/aws_lambda.ts";
+    import netlify from "./functions/netlify.ts";
+    import supabase from "./functions/supabase/index.ts";
+    import vercel from "./functions/vercel.ts";
+    globalThis.Netlify = { env: Deno.env };
+    const lambda = async () => {
+      const { statusCode, body } = await handler(${JSON.stringify(gatewayEvent("/health", {}))});
+      return new Response(body, { status: statusCode });
+    };
+    const request = new Request("https://endpoint.example/health");
+    for (const call of [lambda, vercel.fetch, supabase.fetch, netlify]) {
+      console.log((await call(request)).status);
+    }
+  `;
+  const args = ["run", "--frozen", "--no-prompt", "--allow-env", "-"];
+  await using child = start(Deno.execPath(), args, WITHOUT_DATABASE, script);
+  const { code } = await child.status;
+  assertEquals([code, child.output.stderr], [0, ""]);
+  const lines = child.output.stdout.trim().split("\n");
+  const hints = lines.flatMap((line) => line.startsWith("{") ? [JSON.parse(line).hint] : []);
+  const needed = "RESOLVE_CALLBACK_HOSTS: needs RESOLVE_DATABASE_URL on this platform";
+  const refused = "RESOLVE_CALLBACK_HOSTS: this platform does not support durable watches";
+  assertEquals(hints, [needed, needed, needed, refused]);
+  assertEquals(lines.filter((line) => !line.startsWith("{")), ["503", "503", "503", "503"]);
 });
 
 Deno.test("the Deno and Cloudflare functions answer 503 without settings", async () => {

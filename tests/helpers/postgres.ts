@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { start } from "./process.ts";
 
 const INSTALL_TIMEOUT_MS = 180_000;
+const RUN_TIMEOUT_MS = 120_000;
 
 /** PostgreSQL refuses to run as root; its package creates this user. */
 const SERVER_USER = "postgres";
@@ -32,7 +33,7 @@ function asServerUser(command: string): string {
 }
 
 /** Runs a script and returns what it writes. */
-async function run(script: string, timeout?: number): Promise<string> {
+async function run(script: string, timeout = RUN_TIMEOUT_MS): Promise<string> {
   const settings = { CI: Deno.env.get("CI") ?? "" };
   await using ran = start("sh", ["-c", script], settings, "", timeout);
   const { success } = await ran.status;
@@ -88,7 +89,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const folder = await makeServerFolder();
   const port = freePort();
   const urlOf = (database: string) => `postgres://watches@127.0.0.1:${port}/${database}`;
-  const control = asServerUser(`${programs}/pg_ctl -D ${folder}/data -w -t 30`);
+  const control = asServerUser(`${programs}/pg_ctl -D ${folder}/data -w -t 90`);
   const settings = `-p ${port} -h 127.0.0.1 -k "" -N 60 -c recovery_init_sync_method=syncfs`;
   const begin = () => run(`${control} start -l ${folder}/log -o '${settings}'`);
   let databases = 0;

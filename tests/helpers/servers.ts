@@ -32,18 +32,14 @@ export interface ServerProcess extends Process {
 /** Bundles entries as the README does, into a folder of `dist/`. */
 export async function bundleEntries(folder: URL, names: readonly string[]): Promise<void> {
   const entries = names.map((name) => `functions/${name}.ts`);
-  await runBundle("--outdir", folder.pathname, ...entries);
+  const args = ["bundle", "--frozen", "--outdir", folder.pathname, ...entries];
+  const { code, output } = await deno(args, { quiet: true });
+  assertEquals(code, 0, output);
   await Deno.writeTextFile(new URL("package.json", folder), '{ "type": "module" }\n');
 }
 
-/** Runs `deno bundle`. */
-export async function runBundle(...args: string[]): Promise<void> {
-  const { code, output } = await deno(["bundle", "--frozen", ...args], { quiet: true });
-  assertEquals(code, 0, output);
-}
-
 /** Finds the command of an npm package: a child of npx would outlive it. */
-export async function commandOf(name: string, version: string): Promise<string> {
+async function commandOf(name: string, version: string): Promise<string> {
   const find = ["-y", "-p", `${name}@${version}`, "-c", `command -v ${name}`];
   await using found = start("npx", find, {});
   return await found.waitForOutput(/^(\/.+)\n/m);
