@@ -29,7 +29,7 @@ export {
   type HTTPErrorOptions,
   type TimeoutErrorOptions,
 } from "./src/errors.ts";
-export { type Fetch, type RequestOptions } from "./src/request.ts";
+export { type Fetch, type RequestOptions, type TraceContext } from "./src/request.ts";
 export { resolveAll, type ResolveAllOptions, type SettledTask } from "./src/resolve_all.ts";
 export { pollDelay, type PollInterval, type PollState } from "./src/schedule.ts";
 export { Task } from "./src/task.ts";

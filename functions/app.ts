@@ -108,33 +108,31 @@ async function openapi(c: Context<AppEnv>, publicUrl: string): Promise<Response>
 
 async function problemDocs(c: Context<AppEnv>): Promise<Response> {
   const { explainProblem } = await import("./http/problem_docs.ts"); // few requests need it
-  const body = explainProblem(c.req.param("name") ?? "", PROBLEMS);
-  if (body === undefined) throw routeNotFound("no such problem type");
-  return sendResponse(c, {
-    status: 200,
-    body,
-    headers: { "content-type": "text/plain; charset=utf-8" },
-  });
+  const parts = explainProblem(c.req.param("name") ?? "", PROBLEMS);
+  if (!parts) throw routeNotFound("no such problem type");
+  return sendResponse(c, parts);
 }
 
 /** Refuses callers on other machines, on every route. */
 async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
-  const { isLocalRequest } = await import("./http/loopback.ts"); // for local trials only
+  const { isLocalRequest, LOCAL_ONLY } = await import("./http/loopback.ts"); // for local trials only
   if (isLocalRequest(c)) return await next();
-  const detail = "without authentication, only callers on this machine are served";
-  throw new HttpProblem("forbidden", detail, { code: "HOST_NOT_ALLOWED" });
+  throw new HttpProblem("forbidden", LOCAL_ONLY, { code: "HOST_NOT_ALLOWED" });
 }
 
 function addWatchRoutes(app: Hono<AppEnv>, { routes }: Watches, auth: Authentication): void {
   for (const [path, methods] of Object.entries(routes)) {
-    const handlers = Object.entries(methods).map(([method, { acceptsSignature, handle }]) => {
-      const handler = async (c: Context<AppEnv>) => {
-        const { searchParams: query } = new URL(c.req.url);
-        const request = { id: c.req.param("id") ?? "", query, body: c.get("json") };
-        return sendResponse(c, await handle(request));
-      };
-      return [method, [acceptsSignature ? auth.bearerOrWebhook : auth.bearer, handler]] as const;
-    });
+    const handlers = Object.entries(methods).map(([method, { guard, handle }]) =>
+      [method, [auth[guard], async (c: Context<AppEnv>) =>
+        sendResponse(
+          c,
+          await handle({
+            id: c.req.param("id") ?? "",
+            query: new URL(c.req.url).searchParams,
+            body: c.get("json"),
+          }),
+        )]] as const
+    );
     route(app, path, Object.fromEntries(handlers));
   }
 }
@@ -190,8 +188,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
   route(app, "/metrics", {
     GET: [auth.bearer, async (c) => {
       const { metricsParts } = await import("./http/metrics.ts");
-      const operator = await watches?.operator?.();
-      return sendResponse(c, metricsParts(counters, await operator?.metrics() ?? []));
+      return sendResponse(c, await metricsParts(counters, watches));
     }],
   });
   route(app, "/openapi.json", { GET: (c) => openapi(c, publicUrl) });

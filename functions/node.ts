@@ -6,6 +6,7 @@ import process from "node:process";
 import { createAdaptorServer, type Http2Bindings, type HttpBindings } from "@hono/node-server";
 import { type Config, ConfigError, createApp, readConfig, type Watches } from "./app.ts";
 import { createErrorLog, logListening } from "./http/log.ts";
+import { createUndiciFetch } from "./http/undici_fetch.ts";
 
 /** Longer than the 60 s for which common load balancers keep idle connections. */
 const KEEP_ALIVE_MS = 65_000;
@@ -36,11 +37,11 @@ function maxConnections(): number | undefined {
 
 /**
  * Closes the connection of a caller that sends more than {@linkcode MAX_UNREAD_BYTES} after a response.
- * Closing it at once would keep some clients from reading the response, and Node receives without a
- * limit, with 34 MB of memory.
+ * Closing the connection immediately would keep some clients from reading the response. Without a limit,
+ * Node receives the whole body, with 34 MB of memory.
  */
 function limitUnread({ incoming, outgoing }: HttpBindings | Http2Bindings): void {
-  // before Node's own listener, which drops the rest of the body unless somebody has read of it
+  // before Node's own listener, which discards the rest of a body that nothing has read
   outgoing.prependOnceListener("finish", () => {
     if (incoming.complete) return;
     let unread = 0;
@@ -53,7 +54,7 @@ function limitUnread({ incoming, outgoing }: HttpBindings | Http2Bindings): void
 }
 
 function createServer(config: Config, watches: Watches | undefined): Server {
-  const { fetch } = createApp(config, { watches });
+  const { fetch } = createApp(config, { fetch: createUndiciFetch(), watches });
   const server = createAdaptorServer({
     hostname: "localhost", // used for HTTP/1.0 requests without a Host header
     fetch(request, bindings) {

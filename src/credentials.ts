@@ -40,7 +40,7 @@ export interface CredentialsBuildOptions {
   instance?: string | undefined;
 }
 
-/** A call of a token function older than this may hang and is not shared. */
+/** An older call of the token function is not shared: it may be hanging. */
 const MAX_SHARED_CALL_MS = 10_000;
 
 /**

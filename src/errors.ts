@@ -29,20 +29,12 @@ export type DeepintErrorCode =
  *
  * @example
  * ```ts
- * import { Credentials, DeepintBaseError, Task } from "@deepint/task";
+ * import { DeepintBaseError, Task } from "@deepint/task";
  *
- * const credentials = new Credentials({ token: "a-token" });
- * const fetch = () => Promise.resolve(new Response("", { status: 404 }));
  * try {
- *   await Task.build({
- *     organizationId: "o-1",
- *     workspaceId: "w-1",
- *     taskId: "t-1",
- *     credentials,
- *     fetch,
- *   });
+ *   await Task.build({ organizationId: "o-1", workspaceId: "w-1", taskId: "t-9" });
  * } catch (error) {
- *   if (error instanceof DeepintBaseError) console.log(error.code); // HTTP_404
+ *   if (error instanceof DeepintBaseError) console.log(error.code); // TASK_NOT_FOUND
  * }
  * ```
  */
@@ -143,7 +135,7 @@ export interface TimeoutErrorOptions {
   retryAfter?: number | undefined;
 }
 
-/** Thrown when a deadline passes (code `TIMEOUT`). The task is still running. */
+/** Thrown when a deadline passes (code `TIMEOUT`). It does not stop the task. */
 export class DeepintTimeoutError extends DeepintBaseError {
   /** `"DeepintTimeoutError"`. */
   override get name(): string {
@@ -168,7 +160,7 @@ export class DeepintTimeoutError extends DeepintBaseError {
   }
 }
 
-/** Thrown when a task failed, its status ends the wait, or it has not finished. */
+/** Thrown when a task failed, has an unknown status, or has not finished yet. */
 export class DeepintTaskError extends DeepintBaseError {
   /** `"DeepintTaskError"`. */
   override get name(): string {

@@ -1,17 +1,22 @@
 /** The poll loop of `watch()` and `resolve()`, and which failures it tolerates. */
 import { DeepintTaskError, DeepintTimeoutError } from "./errors.ts";
-import { isTransient, type RequestOptions, type TransientError } from "./request.ts";
+import {
+  checkRequestOptions,
+  isTransient,
+  type RequestOptions,
+  type TransientError,
+} from "./request.ts";
 import { checkPollInterval, MAX_WAIT_MS, nextDelay } from "./schedule.ts";
 import type { Task } from "./task.ts";
 import { type TaskInfo, TaskStatus } from "./task_info.ts";
 import type { WatchOptions } from "./task_options.ts";
 import { type Clock, startAge, startClock } from "./internal/clock.ts";
-import { checkDuration, sleep } from "./internal/deadline.ts";
+import { sleep } from "./internal/deadline.ts";
 import { quote, sanitizeText } from "./internal/text.ts";
 
-/** Failed polls in a row that a wait tolerates at any rate. */
+/** Minimum number of failed polls in a row before a wait rejects. */
 const MIN_FAILED_POLLS = 6;
-/** Duration of an outage that a wait tolerates. */
+/** Minimum duration of an outage before a wait rejects. Both minimums must be reached. */
 const OUTAGE_MS = 120_000;
 const MAX_POLL_BACKOFF_MS = 60_000;
 /** The last poll is made this long before the deadline. */
@@ -54,10 +59,9 @@ export function hasChanged(a: TaskInfo, b: TaskInfo): boolean {
  * @throws {RangeError} when one is out of range
  */
 export function checkWatchOptions(options: WatchOptions): void {
-  const { pollInterval = 3_000, timeout = Infinity, requestTimeout = 0 } = options;
+  const { pollInterval = 3_000 } = options;
   checkPollInterval(pollInterval);
-  checkDuration("timeout", timeout);
-  checkDuration("requestTimeout", requestTimeout);
+  checkRequestOptions(options);
 }
 
 /** Calls `onProgress`; an error that it throws, or rejects with, is only logged. */
@@ -220,12 +224,12 @@ class TaskWait {
   }
 
   async #poll(): Promise<void> {
-    const { signal, requestTimeout, state } = this.#options;
+    const { state, ...options } = this.#options;
     const startedAt = performance.now();
     const timeout = this.#isFinal ? Infinity : this.#remaining();
     this.#failure = undefined;
     try {
-      await state().poll({ signal, timeout, requestTimeout, retries: 0 }, this.#clock);
+      await state().poll({ ...options, timeout, retries: 0 }, this.#clock);
       this.#failures.reset();
     } catch (error) {
       if (error instanceof DeepintTimeoutError && !error.retryable) return this.#expire();

@@ -11,11 +11,12 @@ import {
   type ResponseParser,
 } from "./response.ts";
 import { MAX_WAIT_MS } from "./schedule.ts";
-import type { TaskInfo } from "./task_info.ts";
+import { kindOf, type TaskInfo } from "./task_info.ts";
 import { instanceOrigin } from "./task_url.ts";
 import { type Clock, startClock } from "./internal/clock.ts";
 import { checkDuration, sleep, withTimeout } from "./internal/deadline.ts";
 import { outOfRange } from "./internal/text.ts";
+import { checkTrace, traceHeaders } from "./internal/trace.ts";
 import { VERSION } from "./internal/version.ts";
 
 /** Bounds of a request. */
@@ -35,12 +36,27 @@ export interface RequestOptions {
    */
   requestTimeout?: number | undefined;
   /**
-   * Maximum number of repeated attempts after passing failures. The delay before the n-th one is
+   * Maximum number of repeated attempts after transient failures. The delay before the n-th one is
    * `random(0, 500 ms × 2^n)`, or longer if the server asks for it.
    *
    * @default 2
    */
   retries?: number | undefined;
+  /**
+   * The trace that the requests belong to, sent as headers. Ignored where OpenTelemetry adds headers of
+   * its own to `fetch`, as Deno does with `OTEL_DENO=true`.
+   *
+   * @default none
+   */
+  trace?: TraceContext | undefined;
+}
+
+/** A trace in the form of W3C Trace Context. */
+export interface TraceContext {
+  /** The header `traceparent`. */
+  traceparent: string;
+  /** The header `tracestate`. */
+  tracestate?: string | undefined;
 }
 
 /** The global `fetch`, or a function of the same form. */
@@ -63,18 +79,16 @@ export interface ApiRequest<T> extends ResponseParser<T> {
   info?: () => TaskInfo;
 }
 
-/** A failure that a later attempt may not meet. */
+/** A failure that may be over at the next attempt. */
 export type TransientError = DeepintHTTPError | DeepintTimeoutError;
 
-let cacheOption: RequestInit | undefined;
-
-/** Returns `true` if a later attempt may succeed: the failure is a failed poll and does not end a wait. */
+/** Returns `true` if a later attempt may succeed. Such a failure does not end a wait. */
 export function isTransient(error: unknown): error is TransientError {
   return (error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError) &&
     error.retryable;
 }
 
-/** Returns `true` if `retries` repeats the request, which is a part of the transient failures. */
+/** Returns `true` if `retries` repeats the request. Some transient failures are not repeated. */
 function isRepeatable(error: unknown, method: string): error is TransientError {
   if (!isTransient(error)) return false;
   if (/^(TIMEOUT|NETWORK_ERROR|LIMIT)$/.test(error.code)) return true;
@@ -82,16 +96,15 @@ function isRepeatable(error: unknown, method: string): error is TransientError {
   return [429, 502, 503, 504].includes(status) || status === 500 && method === "GET";
 }
 
+let cacheOption: RequestInit | undefined;
+
 // frameworks cache `fetch`, and polling would see one response forever; some Workers refuse the option
 function noStore(): RequestInit {
-  if (!cacheOption) {
-    const option: RequestInit = { cache: "no-store" };
-    try {
-      new Request("https://localhost", option);
-      cacheOption = option;
-    } catch {
-      cacheOption = {};
-    }
+  try {
+    cacheOption ??= new Request("https://localhost", { cache: "no-store" }) &&
+      { cache: "no-store" };
+  } catch {
+    cacheOption = {};
   }
   return cacheOption;
 }
@@ -102,25 +115,23 @@ function userAgent(): Record<string, string> {
   return isBrowser ? {} : { "user-agent": `deepint-task/${VERSION}` };
 }
 
-/** Checks that a custom `fetch` returned a response, or that there is a `fetch` at all. */
+/** Checks that there is a `fetch`. */
 function checkFetch(fetch: unknown): void {
   if (typeof fetch === "function") return;
-  throw new TypeError(
-    fetch === undefined
-      ? "Cannot send a request: this runtime has no fetch; pass the option fetch"
-      : `Cannot use the option fetch: it is ${typeof fetch}, not a function`,
-  );
+  const problem = fetch === undefined ? "this runtime has no fetch; pass" : "not a function:";
+  throw new TypeError(`Cannot send a request: ${problem} the option fetch`);
 }
 
+/** Checks that a custom `fetch` returned a response. */
 function checkResponse(response: Partial<Response> | undefined | null): void {
   const { status, headers, text } = response ?? {};
   if (
     typeof status === "number" && typeof headers?.get === "function" && typeof text === "function"
   ) return;
-  const received = response === null ? "null" : typeof response;
   throw new TypeError(
-    `Cannot use the option fetch: it returned ${received}, not a Response with status, headers and ` +
-      "text()",
+    `Cannot use the option fetch: it returned ${
+      kindOf(response)
+    }, not a Response with status, headers and text()`,
   );
 }
 
@@ -129,7 +140,7 @@ async function fetchResponse(
   { organizationId, fetch = globalThis.fetch }: Connection,
   attempt: Attempt,
 ): Promise<Response> {
-  const { method, url, token, signal } = attempt;
+  const { method, url, token, signal, trace } = attempt;
   checkFetch(fetch);
   let response: Response;
   try {
@@ -140,6 +151,7 @@ async function fetchResponse(
         "x-auth-token": token,
         "x-deepint-organization": organizationId,
         ...userAgent(),
+        ...traceHeaders(trace),
       },
       // every runtime forwards the token when it follows a redirect to another origin
       redirect: "manual",
@@ -167,14 +179,14 @@ async function fetchResponse(
 async function send<T>(
   connection: Connection,
   call: ApiRequest<T>,
-  { isRepeated, signal }: { isRepeated: boolean; signal: AbortSignal },
+  { isRepeated, ...bounds }: Pick<Attempt, "signal" | "trace"> & { isRepeated: boolean },
 ): Promise<T> {
   const { credentials } = connection;
   const { method, path } = call;
   const url = instanceOrigin(credentials.instance) + path;
   const sendWith = async (token: string) => {
-    signal.throwIfAborted();
-    const attempt: Attempt = { method, url, token, signal };
+    bounds.signal.throwIfAborted();
+    const attempt: Attempt = { method, url, token, ...bounds };
     const response = await fetchResponse(connection, attempt);
     const { status } = response;
     const body = await readJson(response, attempt);
@@ -195,7 +207,23 @@ async function send<T>(
 }
 
 /**
- * Sends a request, and repeats it after a passing failure while time is left.
+ * Checks the options of a request.
+ *
+ * @throws {RangeError} when one is out of range
+ */
+export function checkRequestOptions(
+  { timeout = 0, requestTimeout = 0, retries = 0, trace }: RequestOptions,
+): void {
+  checkDuration("timeout", timeout);
+  checkDuration("requestTimeout", requestTimeout);
+  if (!Number.isInteger(retries) || retries < 0) {
+    throw outOfRange("retries", retries, "an integer, 0 or more");
+  }
+  if (trace) checkTrace(trace);
+}
+
+/**
+ * Sends a request, and repeats it after a transient failure while time is left.
  *
  * @throws {DeepintHTTPError} without a response, or it cannot be used
  * @throws {DeepintTimeoutError} when a deadline passes
@@ -209,11 +237,7 @@ export async function request<T>(
   options: RequestOptions = {},
 ): Promise<T> {
   const { signal, timeout = 30_000, requestTimeout = 10_000, retries = 2 } = options;
-  checkDuration("timeout", timeout);
-  checkDuration("requestTimeout", requestTimeout);
-  if (!Number.isInteger(retries) || retries < 0) {
-    throw outOfRange("retries", retries, "an integer, 0 or more");
-  }
+  checkRequestOptions(options);
   signal?.throwIfAborted();
   const clock = startClock();
   const remaining = () => timeout - clock.elapsedWithSleep();
@@ -231,7 +255,7 @@ export async function request<T>(
     try {
       const ms = Math.max(0, Math.min(remainingBefore, requestTimeout));
       const work = (signal: AbortSignal) =>
-        send(connection, call, { isRepeated: attempt > 0, signal });
+        send(connection, call, { isRepeated: attempt > 0, signal, trace: options.trace });
       return await withTimeout(work, { ms, signal, onTimeout });
     } catch (error) {
       if (attempt >= retries || !isRepeatable(error, call.method) || signal?.aborted) throw error;

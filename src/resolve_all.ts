@@ -1,7 +1,6 @@
 /** Waiting for many tasks, with as few requests as possible. */
 import { type DeepintBaseError, DeepintTimeoutError } from "./errors.ts";
 import { checkWatchOptions, SUSPENDED_MS } from "./polling.ts";
-import type { PollInterval } from "./schedule.ts";
 import type { Task } from "./task.ts";
 import type { WatchOptions } from "./task_options.ts";
 import { WorkspacePoller } from "./workspace_poller.ts";
@@ -49,9 +48,7 @@ export interface SettledTask {
 export interface SharedWait {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly pollInterval: PollInterval;
-  readonly requestTimeout: number | undefined;
-  readonly onProgress: ((task: Task) => void) | undefined;
+  readonly options: ResolveAllOptions;
   /** Returns the milliseconds until the deadline. */
   remaining(): number;
   /** Queues a request. */
@@ -131,9 +128,7 @@ class ManyTasksWait {
     this.#pollers = groupByWorkspace(tasks, {
       clock: this.#clock,
       signal,
-      pollInterval: options.pollInterval ?? "adaptive",
-      requestTimeout: options.requestTimeout,
-      onProgress: options.onProgress,
+      options,
       remaining: () => this.#isFinal ? Infinity : this.#remaining(),
       enqueue: (job) => this.#queue.add(job),
       settle: (settled) => this.#settled.push(settled),

@@ -1,5 +1,6 @@
 /** Reads a response of the platform: size cap, JSON, error mapping. */
 import { type DeepintErrorCode, DeepintHTTPError } from "./errors.ts";
+import type { TraceContext } from "./request.ts";
 import { parseRetryAfter } from "./internal/retry_after.ts";
 import { describeCause, parseJsonRedacted, redactCause } from "./internal/redact.ts";
 import { sanitizeText } from "./internal/text.ts";
@@ -10,6 +11,7 @@ export interface Attempt {
   readonly url: string;
   readonly token: string;
   readonly signal: AbortSignal;
+  readonly trace?: TraceContext | undefined;
   response?: Response;
 }
 
@@ -17,14 +19,19 @@ export interface Attempt {
 interface FailureOptions extends ErrorOptions {
   code: DeepintErrorCode;
   message: string;
-  retryable?: boolean;
+  retryable?: boolean | undefined;
   retryAfter?: number | undefined;
+}
+
+/** The error of a body that is not as expected; `retryable` if a later one may be. */
+export interface ParseError extends TypeError {
+  retryable?: boolean;
 }
 
 /** The method of a request, and the parser of its response. */
 export interface ResponseParser<T> {
   method: "GET" | "DELETE";
-  /** Reads the JSON body; throws a TypeError if it has the wrong shape. */
+  /** Reads the JSON body; throws a {@linkcode ParseError} if it has the wrong shape. */
   parse(body: unknown, retryAfter: number | undefined): T;
 }
 
@@ -67,20 +74,21 @@ async function readResponseText(
   response: Response,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { body, headers } = response;
+  const { headers } = response;
   const length = headers.get("content-length");
   if (Number(length) > MAX_RESPONSE_BYTES) {
     cancelBody(response);
     return undefined;
   }
-  // the length holds only where the runtime itself read the body off the wire ("basic", or under Bun
-  // "default" with a URL: not a custom fetch, nor another origin, which hides the encoding), and no other
-  // header overrides it
+  // Trust the length only if the runtime itself received the body: its type is "basic", or under Bun
+  // "default" with a URL. A custom fetch may state any length, and another origin hides the encoding.
   const { type, url } = response;
   const isFromWire = type === "basic" || type === "default" && url !== "";
   const isLengthKnown = isFromWire && length !== null && /^\d+$/.test(length) &&
     !headers.has("content-encoding") && !headers.has("transfer-encoding");
-  if (isLengthKnown || typeof body?.getReader !== "function") {
+  // read late: some implementations create the stream on access
+  const body = isLengthKnown ? undefined : response.body;
+  if (typeof body?.getReader !== "function") {
     const text = await response.text();
     const isTooLarge = text.length > MAX_RESPONSE_BYTES / 3 &&
       new TextEncoder().encode(text).length > MAX_RESPONSE_BYTES;
@@ -103,7 +111,7 @@ async function readResponseText(
   }
 }
 
-/** Names what a body that is not JSON is, without quoting it. */
+/** Describes a body that is not JSON, without quoting it. */
 function describeBody(text: string | undefined, { response, token }: Attempt): string {
   const header = response?.headers.get("content-type") ?? "";
   const [type] = /^[\w.+-]{1,60}\/[\w.+-]{1,60}/.exec(header) ?? [];
@@ -159,13 +167,13 @@ function parseErrorBody(
   };
 }
 
-/** Returns `true` if a response with this status, or error code, may be followed by a better one. */
+/** Returns `true` for the status or the error code of a transient failure. */
 function isPassing(status: number, code: DeepintErrorCode): boolean {
   return code === "LIMIT" || [408, 425, 429].includes(status) ||
     status >= 500 && status !== 501 && status !== 505;
 }
 
-/** Returns what `call` reads from the body, or throws the error that the response stands for. */
+/** Parses the body of a success; throws the error of any other response. */
 export function interpret<T>(
   { method, parse }: ResponseParser<T>,
   body: unknown,
@@ -181,7 +189,8 @@ export function interpret<T>(
   try {
     return parse(body, retryAfter);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : "the body has the wrong shape";
-    throw failure(attempt, { code: "INVALID_RESPONSE", message: sanitizeText(message), cause });
+    const { message, retryable } = cause as ParseError;
+    const code = "INVALID_RESPONSE";
+    throw failure(attempt, { code, message: sanitizeText(message), retryable, retryAfter, cause });
   }
 }

@@ -1,6 +1,5 @@
 /** `Task`: a task of Deep Intelligence, and waiting for it. */
 import { Credentials } from "./credentials.ts";
-import { DeepintHTTPError } from "./errors.ts";
 import {
   checkWatchOptions,
   hasChanged,
@@ -317,7 +316,7 @@ export class Task {
   }
 
   /**
-   * Stops the task if it is running. It remains on the platform and then reads `failed`.
+   * Stops the task if it is running. It remains on the platform, and its status becomes `failed`.
    *
    * @throws {DeepintHTTPError} when the request fails
    * @throws {DeepintTimeoutError} when a deadline passes
@@ -379,20 +378,13 @@ export class Task {
   /** Loads the task. In a wait, which `clock` measures, a missing status is a failed poll. */
   async #load(options: RequestOptions, clock?: Clock): Promise<void> {
     const sequence = ++this.#loadsStarted;
-    const parse = (body: unknown, retryAfter?: number) => (
-      { info: parseTaskBody(body, this.taskId), retryAfter }
-    );
+    const parse = (body: unknown, retryAfter?: number) => {
+      const info = parseTaskBody(body, this.taskId);
+      if (!clock || info.rawStatus !== null) return { info, retryAfter };
+      throw Object.assign(new TypeError("the task has no status"), { retryable: true });
+    };
     const call = this.#requestFor({ method: "GET", parse, clock });
     const read = await request(this.#connection, call, options);
-    if (clock && read.info.rawStatus === null) {
-      throw new DeepintHTTPError("INVALID_RESPONSE", "the task has no status", {
-        method: "GET",
-        url: instanceOrigin(this.credentials.instance) + this.#path,
-        status: 200,
-        retryable: true,
-        retryAfter: read.retryAfter,
-      });
-    }
     if (sequence < this.#lastApplied) return;
     this.#lastApplied = sequence;
     this.#loadedAt = performance.now();

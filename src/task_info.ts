@@ -160,7 +160,8 @@ export class TaskInfo {
   }
 }
 
-function kindOf(value: unknown): string {
+/** Names the type of a value. */
+export function kindOf(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
 }
 
@@ -179,15 +180,13 @@ function readNonEmpty(value: unknown, key: string): string | null {
   return readText(value, key) || null;
 }
 
-// no two adjacent quantifiers match the same character, so that the time is linear
 function readNumber(value: unknown, key: string): number | null {
-  if (typeof value === "string" && !/^\s*[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?\s*$/i.test(value)) {
-    return null;
-  }
   if (typeof value !== "string" && typeof value !== "number") {
     throw wrongKind(key, "a number, numeric text or null", value);
   }
-  return Number.isFinite(Number(value)) ? Number(value) : null;
+  // `Number` also reads other text: empty, hexadecimal, "Infinity"
+  const isDecimal = !/[^\s\d.e+-]|^\s*$/i.test(String(value));
+  return isDecimal && Number.isFinite(Number(value)) ? Number(value) : null;
 }
 
 function readCode(value: unknown, key: string): string {

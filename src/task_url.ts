@@ -32,13 +32,18 @@ export function checkId(name: string, id: unknown): string {
   throw outOfRange(name, id, "an id: 1 to 128 characters of A-Z a-z 0-9 _ -");
 }
 
+/** Returns the origin of an instance. */
+export function instanceOrigin(instance: string): string {
+  return instance.includes("://") ? instance : `https://${instance}`;
+}
+
 /**
  * Normalizes an instance: `host[:port]` for HTTPS, an origin for loopback HTTP.
  *
  * @throws {RangeError} when it is not `host[:port]` or an origin, or is HTTP beyond loopback
  */
 export function parseInstance(instance: string): string {
-  const origin = /^[a-z][a-z0-9+.-]*:\/\//i.test(instance) ? instance : `https://${instance}`;
+  const origin = instanceOrigin(instance);
   if (/^https?:\/\/[^\s/\\?#@]+$/i.test(origin) && URL.canParse(origin)) {
     return instanceOf(new URL(origin));
   }
@@ -48,11 +53,6 @@ export function parseInstance(instance: string): string {
     }: it must be host[:port] or an origin, without ` +
       "path, query or user info",
   );
-}
-
-/** Returns the origin of an instance. */
-export function instanceOrigin(instance: string): string {
-  return instance.includes("://") ? instance : `https://${instance}`;
 }
 
 function isLoopbackUrl({ hostname }: URL): boolean {
@@ -87,39 +87,37 @@ function instanceOf(url: URL): string {
  */
 export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {}): TaskLocation {
   const text = String(url);
+  const [, path] = /^https?:\/\/[^/?#@]+([^?#]*)/i.exec(text) ?? [];
+  if (path === undefined || !URL.canParse(text)) {
+    invalidTaskUrl(`${quoteRedacted(text)} is not an http(s) URL without user info`);
+  }
+  const parsed = new URL(text);
+  const [match, urlOrganization, workspace, task] =
+    /^\/(?:o\/([^/]*)\/workspace|api\/v1\/workspace\/([^/]*)\/tasks?\/([^/]*))\/?$/.exec(path) ??
+      [];
   // `URL` normalizes its input; a path that it changes is not a task's
-  const [, authority = "", path = ""] = /^https?:\/\/([^/?#]*)([^?#]*)/i.exec(text) ?? [];
-  const parsed = URL.canParse(text) ? new URL(text) : undefined;
-  if (!parsed || authority === "") invalidTaskUrl(`${quoteRedacted(text)} is not an http(s) URL`);
-  if (authority.includes("@")) invalidTaskUrl("it has user info; take it out");
-  if (parsed.pathname !== path) invalidTaskUrl(`its path ${quote(path)} is not in its plain form`);
-  const instance = instanceOf(parsed);
-
-  const api = /^\/api\/v1\/workspace\/([^/]*)\/tasks?\/([^/]*)\/?$/.exec(path);
-  const web = /^\/o\/([^/]*)\/workspace\/?$/.exec(path);
-  if (!api && !web) {
+  if (match === undefined || parsed.pathname !== path) {
     invalidTaskUrl(
       `its path ${quote(path)} is neither /o/{organization}/workspace nor ` +
         "/api/v1/workspace/{workspace}/task/{task}",
     );
   }
-  const urlOrganization = web?.[1];
   const { organizationId = urlOrganization } = options;
   if (organizationId === undefined) {
     invalidTaskUrl("an API URL names no organization; pass the option organizationId");
   }
   const location = {
-    instance,
+    instance: instanceOf(parsed),
     organizationId: checkId("organizationId", organizationId),
-    workspaceId: checkId("workspace", api ? api[1] : singleParam(parsed, "ws")),
-    taskId: checkId("task", api ? api[2] : singleParam(parsed, "i")),
+    workspaceId: checkId("workspace", workspace ?? singleParam(parsed, "ws")),
+    taskId: checkId("task", task ?? singleParam(parsed, "i")),
   };
-  if (urlOrganization !== undefined && urlOrganization !== organizationId) {
+  if ((urlOrganization ?? organizationId) !== organizationId) {
     invalidTaskUrl(
       `it is of organization ${quote(urlOrganization)}, not of ${quote(organizationId)}`,
     );
   }
-  const subject = web ? singleParam(parsed, "s") : "task";
+  const subject = task === undefined ? singleParam(parsed, "s") : "task";
   if (subject !== "task") invalidTaskUrl(`its parameter s is ${quote(subject)}, not "task"`);
   return location;
 }

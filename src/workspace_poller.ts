@@ -113,14 +113,17 @@ export class WorkspacePoller {
     }
   }
 
-  /** Queues a poll of every task that the server does not ask to leave alone. */
+  /** Queues a poll of every task, except during a pause that the server asked for. */
   pollAll(): void {
     const now = this.#wait.clock.elapsed();
     for (const entry of this.#entries) entry.dueAt = entry.notBefore <= now ? now : Infinity;
     this.poll();
   }
 
-  /** Compares requests per ms: one by one, and by a list as often as the most urgent task needs it. */
+  /**
+   * Returns `true` if polling by the list takes fewer requests per ms than polling one by one. The list is
+   * then polled at the rate of the most urgent task.
+   */
   #isListCheaper(listed: PendingTask[]): boolean {
     let individualRate = 0;
     let highest = 0;
@@ -135,7 +138,9 @@ export class WorkspacePoller {
   /** Returns the milliseconds between two polls of a task. */
   #delay({ age, created, failures }: PendingTask, random = Math.random()): number {
     const elapsed = age(created);
-    return failures.delay(nextDelay(this.#wait.pollInterval, { elapsed, random }));
+    return failures.delay(
+      nextDelay(this.#wait.options.pollInterval ?? "adaptive", { elapsed, random }),
+    );
   }
 
   /** Schedules the next poll of a task, or the last one that fits before the deadline. */
@@ -168,8 +173,8 @@ export class WorkspacePoller {
   }
 
   #bounds(): RequestOptions {
-    const { signal, requestTimeout } = this.#wait;
-    return { signal, timeout: this.#wait.remaining(), requestTimeout, retries: 0 };
+    const { options, signal } = this.#wait;
+    return { ...options, signal, timeout: this.#wait.remaining(), retries: 0 };
   }
 
   /** Returns `true` if the failure ends the whole wait, which reports it itself. */
@@ -186,7 +191,7 @@ export class WorkspacePoller {
   }
 
   #notify(task: Task, before: TaskInfo): void {
-    const { onProgress } = this.#wait;
+    const { onProgress } = this.#wait.options;
     if (onProgress && hasChanged(before, task.info)) notifyProgress(onProgress, task);
   }
 
@@ -243,7 +248,10 @@ export class WorkspacePoller {
     this.#notify(task, before);
   }
 
-  /** Repeats a list that has worked like a failed poll; replaces another one by loads for a while. */
+  /**
+   * Handles a failed list. If an earlier one succeeded, it counts as a failed poll of its tasks. Otherwise
+   * the tasks are loaded one by one for some rounds.
+   */
   #handleListFailure(error: unknown, reading: ListReading, startedAt: number): void {
     const { missing, inProgress } = reading;
     const retryAfter = isTransient(error) ? error.retryAfter ?? 0 : 0;

@@ -58,8 +58,8 @@ export interface ReadBodyOptions {
   /** Deadline for the whole body, in ms. */
   timeout: number;
   /**
-   * The request arrived over a connection of this process, so the server has checked the declared
-   * length. A `Request` that was constructed may have any.
+   * `true` if the request arrived over a connection of this process: the server has checked its declared
+   * length. A constructed `Request` may declare any length.
    */
   received: boolean;
 }

@@ -1,5 +1,5 @@
 /** The log: one JSON line per request. */
-import type { Trace } from "./trace.ts";
+import type { TraceContext } from "../../mod.ts";
 
 /** Longer methods are cut in the log. */
 export const MAX_METHOD_LENGTH = 20;
@@ -56,7 +56,7 @@ export interface AppEnv {
     /** Log entry of the request. */
     entry: LogEntry;
     /** Headers of the caller's trace for upstream requests. */
-    trace: Trace | undefined;
+    trace: TraceContext | undefined;
     /** Parsed JSON body of an authenticated request. */
     json: unknown;
   };

@@ -7,6 +7,9 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|\[?::1\]?|(::ffff:)?127(\.\d{1,3}){3})$/.test(host);
 }
 
+/** Detail of the problem for other requests. */
+export const LOCAL_ONLY = "without authentication, only callers on this machine are served";
+
 /** Headers that a proxy adds. */
 const FORWARDED = /^(forwarded|x-forwarded-.*|via)$/;
 

@@ -2,6 +2,12 @@
 import type { Counter, Counters } from "./counters.ts";
 import type { ResponseParts } from "./response.ts";
 
+/** The part of the watches that has figures. */
+export interface MetricsSource {
+  /** Loads the figures. @default the engine has none */
+  operator?: (() => Promise<{ metrics(): Promise<readonly string[]> }>) | undefined;
+}
+
 function format(name: string, help: string, counter: Counter, toLabels: (key: string) => string) {
   const samples = [...counter].map(([key, count]) => `${name}{${toLabels(key)}} ${count}`);
   return [`# HELP ${name} ${help}`, `# TYPE ${name} counter`, ...samples.sort()];
@@ -12,11 +18,12 @@ function requestLabels(key: string): string {
   return `route="${route}",status="${status}"`;
 }
 
-/** Returns the response with the counters and more lines of the same format. */
-export function metricsParts(
+/** Returns the response with the counters and the figures of the watches. */
+export async function metricsParts(
   { requests, polls }: Counters,
-  more: readonly string[],
-): ResponseParts {
+  watches: MetricsSource | undefined,
+): Promise<ResponseParts> {
+  const operator = await watches?.operator?.();
   const lines = [
     ...format("deepint_requests_total", "Responses.", requests, requestLabels),
     ...format(
@@ -25,7 +32,7 @@ export function metricsParts(
       polls,
       (outcome) => `outcome="${outcome}"`,
     ),
-    ...more,
+    ...await operator?.metrics() ?? [],
   ];
   const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
   return { status: 200, body: `${lines.join("\n")}\n`, headers };

@@ -1,5 +1,6 @@
 /** Explanations of the problem types, for `/problems/{name}`. Loaded on demand. */
 import type { ProblemKind, ProblemType } from "./problem.ts";
+import type { ResponseParts } from "./response.ts";
 
 /** Cause and remedy of each problem type. */
 export const PROBLEM_DOCS: Record<ProblemType, [cause: string, remedy: string]> = {
@@ -85,12 +86,17 @@ function isProblemType(name: string): name is ProblemType {
   return Object.hasOwn(PROBLEM_DOCS, name);
 }
 
-/** Returns the explanation of a problem type as text, or `undefined` for another name. */
+/** Returns the response that explains a problem type, or `undefined` for another name. */
 export function explainProblem(
   name: string,
   kinds: Readonly<Record<ProblemType, ProblemKind>>,
-): string | undefined {
+): ResponseParts | undefined {
   if (!isProblemType(name)) return undefined;
   const { status, title } = kinds[name];
-  return `${[`${title} (${status} ${name})`, ...PROBLEM_DOCS[name]].join("\n\n")}\n`;
+  const lines = [`${title} (${status} ${name})`, ...PROBLEM_DOCS[name]];
+  return {
+    status: 200,
+    body: `${lines.join("\n\n")}\n`,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  };
 }

@@ -23,7 +23,7 @@ export function route(app: Hono<AppEnv>, path: string, methods: RouteMethods): v
     });
   };
   app.all(path, async function routeHandler(c) {
-    if (c.req.path.endsWith("/")) return c.notFound(); // the router takes it for the same path
+    if (c.req.path.endsWith("/")) return c.notFound(); // the router treats both paths as the same
     c.get("entry").route = path;
     const { method } = c.req;
     if (!names.includes(method)) return notAllowed();

@@ -1,31 +1,18 @@
 /** Trace context of requests (W3C Trace Context). Loaded on demand: many callers send none. */
 
-/** The headers that connect the requests of a trace. */
-export interface Trace {
-  readonly traceparent: string;
-  readonly tracestate?: string;
-}
+import type { TraceContext } from "../../mod.ts";
 
 /** A caller's trace. */
 export interface CallerTrace {
   /** Id of the trace, for the log. */
   readonly id: string;
-  /** Headers for upstream requests. @default the runtime adds its own */
-  readonly headers?: Trace;
+  /** Headers for upstream requests. */
+  readonly headers: TraceContext;
 }
 
 const TRACEPARENT =
   /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-[!-~]{0,200})?$/;
 const VERSION_0_LENGTH = 55;
-
-/**
- * Returns `true` if OpenTelemetry adds its own headers to `fetch`, as under `OTEL_DENO=true`. Two
- * `traceparent` headers would be joined and invalid.
- */
-function hasPropagator(): boolean {
-  const api: unknown = Reflect.get(globalThis, Symbol.for("opentelemetry.js.api.1"));
-  return typeof api === "object" && api !== null && "propagation" in api;
-}
 
 /** Returns the trace of a caller, or `undefined` if its headers are malformed. */
 export function parseTrace(headers: Headers): CallerTrace | undefined {
@@ -33,7 +20,6 @@ export function parseTrace(headers: Headers): CallerTrace | undefined {
   const [, id] = TRACEPARENT.exec(traceparent) ?? [];
   const isLong = traceparent.length > VERSION_0_LENGTH;
   if (id === undefined || (isLong && traceparent.startsWith("00"))) return undefined;
-  if (hasPropagator()) return { id };
   const tracestate = headers.get("tracestate") ?? "";
   const isValid = /^[\t -~]{1,512}$/.test(tracestate);
   return { id, headers: { traceparent, ...(isValid && { tracestate }) } };

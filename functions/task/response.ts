@@ -120,7 +120,7 @@ export function upstreamProblem(error: unknown): HttpProblem | undefined {
   if (!(error instanceof DeepintHTTPError)) return undefined;
   const { status, code, retryAfter } = error;
   if (status === 429 || code === "LIMIT") {
-    // with no word from upstream, the longest interval of the schedule
+    // without a Retry-After from upstream, the longest interval of the schedule
     const wait = retryAfter ?? pollDelay({ elapsed: Infinity });
     return new HttpProblem("rate-limited", "too many requests; try again after Retry-After", {
       headers: { "retry-after": String(retryAfterSeconds(wait)) },

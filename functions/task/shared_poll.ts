@@ -6,10 +6,10 @@ import {
   Task,
   TaskInfo,
   TaskStatus,
+  type TraceContext,
 } from "../../mod.ts";
 import { type Counter, increment } from "../http/counters.ts";
 import type { TaskIds } from "../http/task_ids.ts";
-import type { Trace } from "../http/trace.ts";
 import { raceTimeout } from "../../src/internal/deadline.ts";
 
 /** The caller of a poll. */
@@ -22,7 +22,7 @@ export interface PollCaller {
    */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
   /** Headers of the caller's trace; a shared poll sends those of the caller that started it. */
-  trace?: Trace | undefined;
+  trace?: TraceContext | undefined;
 }
 
 /** A loaded task and where its information came from. */
@@ -84,7 +84,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     const controller = waitUntil ? undefined : new AbortController();
     async function fetch(url: string, init: RequestInit): Promise<Response> {
       const send = options.fetch ?? globalThis.fetch;
-      const response = await send(url, { ...init, headers: { ...init.headers, ...trace } });
+      const response = await send(url, init);
       flight.requestId = response.headers.get("x-request-id");
       return response;
     }
@@ -92,7 +92,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
     // own deadline ends it. Without one, the request uses the controller's signal and no timer
     const bound = waitUntil ? timeout : Infinity;
-    const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
+    const bounds = { timeout: bound, requestTimeout: bound, retries: 0, trace };
     const loaded = task.load({ ...bounds, signal: controller?.signal });
     const flight: InFlightPoll = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);

@@ -10,8 +10,8 @@ interface Pending<In, Out> {
 
 /**
  * Creates a function for one input from a function for many. Inputs that arrive while `work` is in
- * progress wait, then go together, at most `max` at a time. A commit costs time, its size hardly any.
- * A call that never answers fails after a while, so that those that wait can go.
+ * progress wait, then go together, at most `max` at a time: a commit of many takes hardly longer than a
+ * commit of one. A call that never settles fails after a while, so that the waiting inputs can go.
  */
 export function batched<In, Out>(
   max: number,

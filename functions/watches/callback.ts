@@ -45,7 +45,7 @@ export function parseCallbackHosts(
   const refuse = (problem: string) => new ConfigError("RESOLVE_CALLBACK_HOSTS", problem);
   const local = isLocal(config);
   const { apiKeys, webhookSecrets, linkSecrets = [] } = config;
-  // a receiver could forge whatever else its secret signs: requests, links, events to other hosts
+  // with a shared secret, a receiver could forge requests, links, or events to other hosts
   const uses = new Map(
     [...apiKeys, ...webhookSecrets, ...linkSecrets].map((it) => [it, "inbound"]),
   );

@@ -29,8 +29,9 @@ export const DUE = [ROOT, "due"];
 export const COUNTS = [ROOT, "count"];
 export const PING = [ROOT, "ping"];
 
-/** A watch is kept this long after its end, a generation longer than any watch lasts. */
+/** A watch is kept this long after its end. */
 const RETENTION_MS = 7 * 86_400_000;
+/** A generation is kept for longer than the longest watch and its retention. */
 const GENERATION_RETENTION_MS = 60 * 86_400_000;
 
 export const generationKey = (key: string): Deno.KvKey => [ROOT, "head", key];

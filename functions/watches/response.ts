@@ -36,7 +36,7 @@ export function toWatchBody(
   };
 }
 
-/** Calls an engine with a watch's id; an id that no engine makes is unknown without a call. */
+/** Calls an engine with the id of a watch. An id of another form is unknown without a call. */
 export async function callWithId<T>(
   id: string,
   call: (id: string) => Promise<T | undefined>,

@@ -29,8 +29,8 @@ export interface WatchRouteRequest {
 
 /** A method of a watch route. */
 export interface WatchRoute {
-  /** Accepts signed requests, and reads their body. @default a key is required */
-  readonly acceptsSignature?: boolean;
+  /** Authentication: a key, or also a signed body. */
+  readonly guard: "bearer" | "bearerOrWebhook";
   /** Handles a request; throws a problem on failure. */
   handle(request: WatchRouteRequest): Promise<WatchResponse>;
 }
@@ -59,13 +59,14 @@ function hasStore(engine: WatchEngine): engine is StoreEngine {
 function ownRoutes(config: Config, engine: WatchEngine) {
   const { instance } = new Credentials(config);
   const getOrCancel = (act: "status" | "cancel"): WatchRoute => ({
+    guard: "bearer",
     async handle({ id }) {
       const watch = await callWithId(id, (id) => engine[act](id));
       return { status: 200, body: toWatchBody(watch, config) };
     },
   });
   const create: WatchRoute = {
-    acceptsSignature: true,
+    guard: "bearerOrWebhook",
     async handle({ body }) {
       const parsed = parseBody(WatchRequest, body);
       const { output, pointer } = parsed;
@@ -98,6 +99,7 @@ export function createWatches(config: Config, engine: WatchEngine): Watches {
   const operate = (
     act: (operator: WatchOperator, request: WatchRouteRequest) => Promise<WatchResponse>,
   ): WatchRoute => ({
+    guard: "bearer",
     async handle(request) {
       if (!operator) throw routeNotFound("this engine cannot list its watches");
       return await act(await operator(), request);

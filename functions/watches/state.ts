@@ -272,7 +272,7 @@ export function afterDelivery(
   return { ...tried, dueAt: Math.min(now + Math.max(backoff * (1 + 0.1 * random), asked), end) };
 }
 
-/** Returns a watch that has ended, open again so that its event is delivered once more. */
+/** Reopens a watch that has ended, so that its event is delivered again. */
 export function redelivered(watch: Watch, now: number): Watch {
   const redelivery = { at: now, attempts: watch.attempts };
   return { ...watch, state: "watching", redelivery, dueAt: now, updatedAt: now };

@@ -84,6 +84,11 @@ export class Steps {
     return single.length;
   }
 
+  /** `true` if more workspaces wait for their list than there are free slots. */
+  get hasEnoughLists(): boolean {
+    return this.#lists.ready().length > this.#pools.free(POLLS);
+  }
+
   /** Starts to read the lists of workspaces that have due watches. */
   startLists(starter: Starter): void {
     for (const workspace of this.#lists.ready()) {
@@ -108,7 +113,7 @@ export class Steps {
     steps.add(step);
   }
 
-  /** Takes a claimed watch to its next wait. Never rejects. */
+  /** Takes the due steps of a claimed watch, and saves each. Never rejects. */
   async #process(claimed: StoredWatch, starter: Starter): Promise<void> {
     let stored: StoredWatch | undefined = claimed;
     let slot: string | undefined = queueOf(claimed.watch);

@@ -162,8 +162,8 @@ export interface WatchStore {
   /** Claims due watches of a queue, the earliest first. Removes index entries without a watch. */
   claim(options: ClaimOptions): Promise<ClaimResult>;
   /**
-   * Replaces an entry unless it has changed; then returns `undefined`. Updates the counters by
-   * `countChanges`, also when a watch that had ended is open again. Many concurrent calls must be cheap.
+   * Replaces an entry and updates the counters by `countChanges`, also for a watch that is reopened. If the
+   * entry has another revision, changes nothing and returns `undefined`. Many concurrent calls must be cheap.
    */
   save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined>;
   /** Returns the earliest claimable time of each queue that has open watches. */

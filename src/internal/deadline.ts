@@ -89,15 +89,15 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return withTimeout<void>(() => new Promise(() => {}), { ms, signal, onTimeout: () => {} });
 }
 
-/** A wake-up call between asynchronous functions. */
+/** A notification between asynchronous functions. */
 export interface WakeUp {
   /** Resolves at the next {@linkcode WakeUp.notify}. */
   wait(): Promise<void>;
-  /** Resolves the pending {@linkcode WakeUp.wait}, if there is one. */
+  /** Resolves the pending {@linkcode WakeUp.wait}, if any. */
   notify(): void;
 }
 
-/** Creates a wake-up call for one waiting function. */
+/** Creates a notification for one waiting function. */
 export function createWakeUp(): WakeUp {
   let wake = () => {};
   return {

@@ -5,11 +5,11 @@ import { sanitizeText } from "./text.ts";
 export function redactCause(cause: unknown, token: string | undefined): ErrorOptions {
   if (cause === undefined) return {};
   if (token === undefined || !containsText(cause, token)) return { cause };
-  return { cause: new Error("left out, because it may hold the token") };
+  return { cause: new Error("left out, because it may contain the token") };
 }
 
 // Looks through errors, plain objects and arrays, as a print would. Anything else with parts inside
-// (a Headers, a Map, a promise), and what is large, counts as holding it.
+// (a Headers, a Map, a promise), and anything large, counts as containing the token.
 function containsText(value: unknown, text: string, seen = new Set<unknown>()): boolean {
   const composite = typeof value === "object" || typeof value === "function";
   if (!composite || value === null) return String(value).includes(text);

@@ -300,7 +300,7 @@ Deno.test("a hostile body is a 4xx without an upstream request, or the poll of i
       counts[status] = (counts[status] ?? 0) + 1;
       if (!polled) return;
       const asked = within(bytes).flatMap(({ workspace_id, task_id, url }) => {
-        if (typeof url !== "string") return [pathOf(workspace_id, task_id)];
+        if (typeof url !== "string" || url === "") return [pathOf(workspace_id, task_id)];
         const { pathname, searchParams } = new URL(url);
         const [, , , , workspace, , task] = pathname.split("/");
         return [

@@ -30,7 +30,7 @@ const PLACE = {
   credentials: new Credentials({ token: TOKEN }),
 };
 
-/** A stand-in with so many tasks, and the options that list them. */
+/** A platform with a number of tasks, and the options to list them. */
 function setUp(tasks: number, options: FakePlatformOptions = {}) {
   const platform = createFakePlatform({ token: TOKEN, ...options });
   for (let index = 0; index < tasks; index++) platform.add({ id: `t-${index}` });
@@ -48,7 +48,7 @@ function ids(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `t-${index}`);
 }
 
-/** The one task of a list, as the stand-in has it; the requests so far are the list's. */
+/** The only task of a list, before any request of its own. */
 async function listOne(fields: FakeTask) {
   const { platform, options } = setUp(0);
   platform.add({ id: "t-0", ...fields });

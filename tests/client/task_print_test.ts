@@ -58,7 +58,7 @@ Deno.test("a task that has made requests prints without the token", async () => 
     workspaceId: "w-1",
     taskId: "t-1",
     credentials: new Credentials({ token: () => TOKEN }),
-    fetch: (url, init) => platform.fetch(url, init), // the stand-in's own holds the token
+    fetch: (url, init) => platform.fetch(url, init), // the platform's own function contains the token
   });
   assertEquals(platform.requests[0]?.headers["x-auth-token"], TOKEN);
   assertNoToken(task);

@@ -14,7 +14,7 @@ import { createFakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
 const TOKEN = "canary-token-0123456789";
 const credentials = new Credentials({ token: TOKEN });
 
-/** A task as the stand-in has it, built and so loaded with one request. */
+/** A task of the platform, loaded with one request. */
 async function setUp(fields: FakeTask = {}) {
   const platform = createFakePlatform({ token: TOKEN });
   const { organization, workspace } = platform.add({ id: "t-1", ...fields });

@@ -14,7 +14,7 @@ import { createFakePlatform } from "../helpers/fake_platform.ts";
 const TOKEN = "canary-token-0123456789";
 const credentials = new Credentials({ token: TOKEN });
 
-/** A stand-in with one running task, and the options that find it. */
+/** A platform with a running task, and the options to build it. */
 function setUp() {
   const platform = createFakePlatform({ token: TOKEN });
   const handle = platform.add({ id: "t-1", status: "running", progress: 10 });

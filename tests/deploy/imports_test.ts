@@ -40,10 +40,18 @@ const TABLE: Row[] = [
     imports: [INTERNAL, ...LAYERS.slice(0, i)],
     types: ["src/"],
   })),
-  { files: /^functions\/config\.ts$/, imports: ["mod.ts", INTERNAL, "npm:valibot"] },
+  {
+    files: /^functions\/(config|settings)\.ts$/,
+    imports: ["mod.ts", INTERNAL, "npm:valibot", ...inFunctions("settings.ts")],
+  },
   {
     files: /^functions\/http\/\w+_schema\.ts$/,
     imports: ["npm:valibot", ...inFunctions("http/")],
+  },
+  {
+    files: /^functions\/http\/undici_fetch\.ts$/, // for Node only
+    imports: ["node:stream", "npm:undici"],
+    types: ["mod.ts"],
   },
   {
     files: /^functions\/http\//,
@@ -117,6 +125,7 @@ const TABLE: Row[] = [
     imports: [
       ...["node:", "npm:@hono/node-server", "npm:hono/aws-lambda", "npm:hono/tiny"],
       ...inFunctions("app.ts", "lazy_handler.ts", "config.ts", "http/log.ts", "main.ts"),
+      ...inFunctions("http/undici_fetch.ts"),
     ],
     types: inFunctions("watches/"),
     onDemand: inFunctions("watches/"),

@@ -188,5 +188,5 @@ Deno.test("README: the demo shows the responses and exits with 0", async () => {
   const ran = await run(Deno.execPath(), ["task", "demo"]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
   const statuses = [...ran.stdout.matchAll(/^← (\d+)/gm)].map(([, status]) => status);
-  assertEquals(statuses, ["202", "202", "200", "202", "503", "200", "424"]);
+  assertEquals(statuses, ["202", "202", "200", "401", "202", "503", "200", "424", "502"]);
 });

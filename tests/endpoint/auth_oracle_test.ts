@@ -2,9 +2,26 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
+import { Webhook as Svix } from "svix";
 import { isSigned } from "../helpers/endpoint.ts";
 import { checkProperty } from "../helpers/property.ts";
 import { TIME, utf8 } from "../helpers/signature.ts";
+
+Deno.test("a request signed with the npm package svix is accepted", async () => {
+  for (const text of ["{}", '{"name":"caf\u00e9 \u{1f600}"}', ""]) {
+    const secret = `whsec_${btoa("a secret of svix, of 31 bytes..")}`;
+    const headers = new Headers({
+      "svix-id": "msg_1",
+      "svix-timestamp": String(TIME),
+      "svix-signature": new Svix(secret).sign("msg_1", new Date(TIME * 1_000), text),
+    });
+    for (const secrets of [[secret], [secret.replace(/=+$/, "")]]) {
+      assert(await isSigned(headers, utf8.encode(text), { secrets, now: () => TIME * 1_000 }));
+    }
+    const body = utf8.encode(`${text} `);
+    assert(!await isSigned(headers, body, { secrets: [secret], now: () => TIME * 1_000 }));
+  }
+});
 
 /** Verdict of the package at a time, for any of the secrets: it takes one at a time. */
 function oracle(secrets: string[], headers: Headers, body: string, now: number): boolean {

@@ -28,30 +28,6 @@ async function signedWithText(secret: string): Promise<string> {
   return `v1,${btoa(String.fromCharCode(...signature))}`;
 }
 
-Deno.test("a signature is valid for 300 s in both directions", async () => {
-  const { webhook, platform } = endpointAt();
-  const offsets = [[0, 503], [300, 503], [-300, 503], [301, 401], [-301, 401], [-SECONDS, 401]];
-  for (const [offset = 0, status] of offsets) {
-    const response = await webhook(IDS, { timestamp: SECONDS + offset });
-    assertEquals(response.status, status, `${offset} s`);
-  }
-  assertEquals(platform.count(), 3);
-});
-
-Deno.test("a signature by any active secret passes among others", async () => {
-  const { send, webhook } = endpointAt({ RESOLVE_WEBHOOK_SECRETS: `${OTHER_SECRET}, ${SECRET}` });
-  for (const secret of [SECRET, OTHER_SECRET]) {
-    assertEquals((await webhook(IDS, { secret })).status, 503);
-  }
-  const good = signatureOf(await signedRequest());
-  const bad = `v1,${btoa("x".repeat(32))}`;
-  for (const list of [`${bad} ${good}`, `v1a,abc v2,${good.slice(3)} ${good}`, `${good} ${bad}`]) {
-    const response = await send("/resolve", await signedRequest({ "webhook-signature": list }));
-    assertEquals(response.status, 503, list);
-  }
-  assertEquals((await endpointAt().webhook(IDS, { secret: OTHER_SECRET })).status, 401, "retired");
-});
-
 Deno.test("the signature covers the raw bytes of the body", async () => {
   const { webhook } = endpointAt();
   const spaced = `\n{ "task_id" : "t\\u002d1",\t"workspace_id":"workspace-1","x":"\u00e9",
@@ -144,18 +120,6 @@ Deno.test("a repeated authentication header is 401", async () => {
       assertEquals([response.status, platform.count()], [401, 0], values.join());
     }
   }
-});
-
-Deno.test("a signature in a repeated header counts", async () => {
-  const { send, platform } = endpointAt();
-  const none = `v1,${btoa("x".repeat(32))}`;
-  const own = signatureOf(await signedRequest());
-  const headers = new Headers((await signedRequest({ "webhook-signature": none })).headers);
-  headers.append("webhook-signature", none);
-  assertEquals((await send("/resolve", { ...await signedRequest(), headers })).status, 401);
-  headers.append("webhook-signature", own);
-  const response = await send("/resolve", { ...await signedRequest(), headers });
-  assertEquals([response.status, platform.count()], [503, 1]);
 });
 
 Deno.test("a sender that signs with svix-* headers is served", async () => {

@@ -1,7 +1,7 @@
 // Parsers of the endpoint take time linear in the size of foreign text, up to its limit.
 import process from "node:process";
-import { assert, assertLess, assertLessOrEqual, assertRejects } from "@std/assert";
-import { parseBearer } from "../../functions/auth/bearer.ts";
+import { assert, assertRejects } from "@std/assert";
+import { keyVerifier, parseBearer } from "../../functions/auth/bearer.ts";
 import { createLinkSigner } from "../../functions/auth/link_token.ts";
 import { webhookVerifier } from "../../functions/auth/webhook.ts";
 import { checkContentType, parseJson } from "../../functions/http/body.ts";
@@ -11,6 +11,7 @@ import { conditionalParts } from "../../functions/task/etag.ts";
 import { parseTaskRequest } from "../../functions/task/request.ts";
 import { checkCallbackUrl } from "../../functions/watches/callback.ts";
 import { parseSignatureHeaders } from "../../src/internal/standard_webhooks.ts";
+import { findSecretProblem, splitSecrets } from "../../src/internal/webhook_secret.ts";
 import { parseJsonRedacted } from "../../src/internal/redact.ts";
 import { quote, quoteRedacted, sanitizeText } from "../../src/internal/text.ts";
 import { configWith } from "../helpers/watches.ts";
@@ -106,6 +107,9 @@ async function renderPage(text: string): Promise<void> {
 
 const PARSERS: Record<string, [limit: number, parse: (text: string) => unknown]> = {
   Authorization: [MIB, (text) => parseBearer(`Bearer ${text}`)],
+  "X-API-Key": [MIB, keyVerifier([KEY])],
+  "a list of secrets": [BODY, (text) => splitSecrets(text).map(findSecretProblem)],
+  "a secret": [MIB, (text) => findSecretProblem(`whsec_${text}`)],
   "webhook-id": [
     MIB,
     (text) => parseSignatureHeaders(headersWith({ "webhook-id": text }), { now: 0 }),
@@ -139,6 +143,10 @@ const PARSERS: Record<string, [limit: number, parse: (text: string) => unknown]>
     (text) => parseTaskRequest({ url: `https://app.deepint.net/o/${text}` }, limits),
   ],
   "an id in a body": [BODY, (text) => parseTaskRequest({ ...IDS, task_id: text }, limits)],
+  "an id in a task": [
+    BODY,
+    (text) => parseTaskRequest({ task: { ...IDS, info: { id: text } } }, limits),
+  ],
   "an event": [BODY, (text) => parseTaskRequest({ type: text, data: { url: text } }, limits)],
   "many members": [
     BODY,
@@ -169,17 +177,25 @@ async function time(parse: (text: string) => unknown, text: string): Promise<num
   return shortest;
 }
 
+/** Measurements until a parser counts as super-linear: other processes can disturb one. */
+const MEASUREMENTS = 3;
+
 /** Compares the time for a text at the limit with that for a quarter of it. */
 async function checkLinear(
   [limit, parse]: [limit: number, parse: (text: string) => unknown],
   [unit, end = ""]: [unit: string, end?: string],
 ): Promise<void> {
   const textOf = (size: number) => unit.repeat(Math.floor(size / unit.length)) + end;
-  const quarter = await time(parse, textOf(limit / 4));
-  const whole = await time(parse, textOf(limit));
-  assertLess(whole, 1_000, unit);
-  // below 100 ms, caches and the collector decide; super-linear work takes longer
-  if (whole > 100) assertLessOrEqual(whole, 8 * quarter, unit);
+  for (let left = MEASUREMENTS; left > 0; left--) {
+    const quarter = await time(parse, textOf(limit / 4));
+    const whole = await time(parse, textOf(limit));
+    // below 100 ms, caches and the collector decide; super-linear work takes longer
+    if (whole < 1_000 && (whole <= 100 || whole <= 8 * quarter)) return;
+    assert(
+      left > 1,
+      `${JSON.stringify(unit)}: ${quarter} ms, and ${whole} ms for four times as much`,
+    );
+  }
 }
 
 for (const [name, parser] of Object.entries(PARSERS)) {
@@ -190,5 +206,5 @@ for (const [name, parser] of Object.entries(PARSERS)) {
 
 Deno.test("the check finds a quadratic parser", async () => {
   const parse = (text: string) => /[\d.]+[a-z]/.test(text);
-  await assertRejects(() => checkLinear([2 * BODY, parse], ["1"]));
+  await assertRejects(() => checkLinear([BODY, parse], ["1"]));
 });

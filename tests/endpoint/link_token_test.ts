@@ -1,5 +1,5 @@
 // Signed links: what is in one, who can make one, and until when it is good.
-import { assert, assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { createLinkSigner } from "../../functions/auth/link_token.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
@@ -162,14 +162,6 @@ Deno.test("webhook signatures and link tokens are not interchangeable under one 
     const signature = (await signWebhook(SECRET, { id, timestamp: seconds, body })).slice(3);
     assertEquals(await links.verifyToken(`v1.${payload}.${encode(atob(signature))}`), undefined);
   }
-});
-
-Deno.test("createLinkSigner() refuses a malformed secret without quoting it", () => {
-  const error = assertThrows(
-    () => createLinkSigner({ secrets: ["whsec_canary"], now: Date.now }),
-    RangeError,
-  );
-  assert(!error.message.includes("canary"));
 });
 
 Deno.test("a task's token is signed once, among many tasks", async () => {

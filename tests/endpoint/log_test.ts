@@ -1,6 +1,7 @@
 // The log: one line per request, and the counters of GET /metrics.
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { IDS, outcomeOf, RUNNING, setUp, TASK_PATH, TOKEN } from "../helpers/endpoint.ts";
+import { root } from "../helpers/run_deno.ts";
 
 Deno.test("a successful /health is not logged, any other outcome is", async () => {
   const { send, log } = setUp();
@@ -107,4 +108,19 @@ deepint_upstream_requests_total{outcome="ok"} 1
 `,
   );
   assertEquals(log.at(-1)?.route, "/metrics");
+});
+
+Deno.test("recipes.md explains every field of the log", async () => {
+  const { platform, bearer, log } = setUp();
+  platform.inject(() => Response.json(RUNNING, { headers: { "x-request-id": "up-1" } }));
+  platform.inject(() => new Response(null, { status: 401 }));
+  const traceparent = `00-${"4b".repeat(16)}-${"f0".repeat(8)}-01`;
+  await bearer(IDS, { headers: { traceparent } });
+  await bearer(IDS);
+  const page = await Deno.readTextFile(new URL(".github/docs/recipes.md", root));
+  const [, section = ""] = page.split("## Read the log");
+  const rows = section.split("\n## ")[0]?.match(/^\| `.+?(?= +\|)/gm) ?? [];
+  const explained = rows.flatMap((row) => [...row.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  const logged = new Set(log.flatMap((entry) => Object.keys(entry)));
+  assertEquals(new Set(explained), logged);
 });

@@ -1,26 +1,20 @@
 // Every problem of the contract's table is produced, is well formed, and lets nothing out.
 import { assert, assertEquals, assertLessOrEqual, assertMatch, assertNotEquals } from "@std/assert";
-import { SETTING_NAMES } from "../../functions/app.ts";
-import { lazyHandler } from "../../functions/lazy_handler.ts";
-import cloudflare from "../../functions/cloudflare.ts";
 import {
   captureConsole,
-  chunkedBody,
   type Endpoint,
-  outcomeOf,
-  problemOf,
-} from "../helpers/endpoint.ts";
-import {
   IDS,
   KEY,
   post,
+  problemOf,
   RUNNING,
   SECRET,
   type Settings,
   setUp,
   TASK_PATH,
+  textOf,
+  TOKEN,
 } from "../helpers/endpoint.ts";
-import { textOf, TOKEN } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import type { Responder } from "../helpers/fake_platform.ts";
 
@@ -292,135 +286,4 @@ Deno.test("a task's error code in a problem is truncated to its schema", async (
   const { code, task } = await problemOf(await bearer(IDS));
   assertMatch(code, /^TASK_NO X+$/);
   assertLessOrEqual(task?.info.error_code?.length ?? 0, 200);
-});
-
-Deno.test("a body of 20,000 bytes is read and one of 20,001 is refused", async () => {
-  const { platform, bearer } = setUp();
-  platform.add({ id: "t-1", status: "running" });
-  const sized = (size: number) => new TextEncoder().encode(JSON.stringify(BODY).padEnd(size));
-  for (const [size, status] of [[20_000, 202], [20_001, 413]] as const) {
-    const stream = new Blob([sized(size)]).stream();
-    assertEquals((await bearer("", { body: sized(size) })).status, status, "whole");
-    assertEquals((await bearer("", { body: stream })).status, status, "chunked");
-  }
-});
-
-Deno.test("a chunked body or one with a lying length is read up to 20 kB", async () => {
-  for (const length of [undefined, "10", "-1", "abc", "20000"]) {
-    const { platform, bearer } = setUp();
-    const { body, state } = chunkedBody(1_000, 100_000);
-    const headers = length === undefined ? {} : { "content-length": length };
-    const response = await bearer("", { body, headers });
-    assertEquals(await outcomeOf(response), [413, "content-too-large"], length);
-    assertLessOrEqual(state.read, 21_000, length);
-    assert(state.cancelled, "the rest is refused");
-    assertEquals(platform.count(), 0);
-  }
-});
-
-Deno.test("a content-length next to transfer-encoding does not bypass the limit", async () => {
-  const { app, platform } = setUp();
-  for (const coding of ["transfer-encoding", "content-encoding"]) {
-    const { body, state } = chunkedBody(1_000, 1_000_000);
-    const headers = { authorization: `Bearer ${KEY}`, "content-length": "2", [coding]: "chunked" };
-    const request = new Request("http://localhost/resolve", post("", { body, headers }));
-    const response = await app.fetch(request, { remoteAddr: { hostname: "127.0.0.1" } });
-    assertEquals(response.status, coding === "transfer-encoding" ? 413 : 415);
-    assertLessOrEqual(state.read, 21_000);
-  }
-  assertEquals(platform.count(), 0);
-});
-
-Deno.test("a body that declares more than 20 kB is not read", async () => {
-  const { bearer, webhook } = setUp();
-  const headers = { "content-length": "20001" };
-  const { body, state } = chunkedBody(1_000, 100_000);
-  assertEquals(await outcomeOf(await bearer("", { body, headers })), [413, "content-too-large"]);
-  assertEquals(state, { read: 0, cancelled: true });
-  assertEquals((await webhook(IDS, { headers })).status, 413);
-});
-
-Deno.test("only JSON content types are accepted", async () => {
-  const { platform, bearer } = setUp();
-  platform.add({ id: "t-1", status: "running" });
-  const json = ["application/json", "Application/JSON", "application/json;charset=utf-8"];
-  const structured = ["application/cloudevents+json", "application/vnd.a.b+json ; charset=UTF-8"];
-  for (const type of [...json, ...structured]) {
-    assertEquals((await bearer(BODY, { headers: { "content-type": type } })).status, 202, type);
-  }
-  const others = ["text/plain", "text/json", "application/jsonp", "application/x-json", "json"];
-  const tricks = ["application/json, text/html", "text/html;a=application/json", "+json", "/+json"];
-  for (const type of [...others, ...tricks, "application/json-seq", "multipart/form-data"]) {
-    const response = await bearer(BODY, { headers: { "content-type": type } });
-    assertEquals(await outcomeOf(response), [415, "unsupported-media-type"], type);
-  }
-  for (const encoding of ["gzip", "br", "identity"]) {
-    const response = await bearer(BODY, { headers: { "content-encoding": encoding } });
-    assertEquals(await outcomeOf(response), [415, "unsupported-media-type"], encoding);
-  }
-});
-
-Deno.test("a wrong setting is 503 misconfigured and named without its value", async () => {
-  const enough = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY };
-  const wrong: [variable: string, environment: Record<string, unknown>][] = [
-    ["DEEPINT_TOKEN", { RESOLVE_API_KEYS: KEY }],
-    ["DEEPINT_TOKEN", { ...enough, DEEPINT_TOKEN: "canary\n" }],
-    ["DEEPINT_INSTANCE", { ...enough, DEEPINT_INSTANCE: "http://a.example" }],
-    ["DEEPINT_ORGANIZATION", { ...enough, DEEPINT_ORGANIZATION: "a b" }],
-    ["RESOLVE_API_KEYS", { DEEPINT_TOKEN: TOKEN }],
-    ["RESOLVE_API_KEYS", { ...enough, RESOLVE_API_KEYS: "canary-short" }],
-    ["RESOLVE_API_KEYS", { ...enough, RESOLVE_API_KEYS: `${KEY},` }],
-    ["RESOLVE_WEBHOOK_SECRETS", { DEEPINT_TOKEN: TOKEN, RESOLVE_WEBHOOK_SECRETS: "canary" }],
-    ["RESOLVE_WEBHOOK_SECRETS", { ...enough, RESOLVE_WEBHOOK_SECRETS: `${SECRET},whsec_` }],
-    ["RESOLVE_ALLOWED_ORGANIZATIONS", { ...enough, RESOLVE_ALLOWED_ORGANIZATIONS: "," }],
-    ["RESOLVE_ALLOWED_WORKSPACES", { ...enough, RESOLVE_ALLOWED_WORKSPACES: "a,,b" }],
-    ["RESOLVE_TIMEOUT_MS", { ...enough, RESOLVE_TIMEOUT_MS: "0" }],
-    ["RESOLVE_PENDING", { ...enough, RESOLVE_PENDING: "202" }],
-    ["RESOLVE_BASE_PATH", { ...enough, RESOLVE_BASE_PATH: "a/.." }],
-    ["RESOLVE_PUBLIC_URL", { ...enough, RESOLVE_PUBLIC_URL: "http://a.example" }],
-    ["RESOLVE_CORS_ORIGINS", { ...enough, RESOLVE_CORS_ORIGINS: "*" }],
-    ["RESOLVE_LINK_SECRETS", { ...enough, RESOLVE_LINK_SECRETS: "whsec_canary" }],
-    ["RESOLVE_LINK_TTL_S", { ...enough, RESOLVE_LINK_TTL_S: "59" }],
-    ["RESOLVE_ALLOW_UNAUTHENTICATED", { ...enough, RESOLVE_ALLOW_UNAUTHENTICATED: "1" }],
-    ["RESOLVE_CALLBACK_HOSTS", { ...enough, RESOLVE_CALLBACK_HOSTS: `canary.example=${SECRET}` }],
-    ["RESOLVE_DATABASE_URL", { ...enough, RESOLVE_DATABASE_URL: "canary://a:canary@db/a" }],
-    ["RESOLVE_KV_PATH", { ...enough, RESOLVE_KV_PATH: ":memory:" }],
-    ["RESOLVE_SWEEP_MS", { ...enough, RESOLVE_SWEEP_MS: "0" }],
-    ["RESOLVE_MAX_WATCHES", { ...enough, RESOLVE_MAX_WATCHES: "0" }],
-  ];
-  const settings = SETTING_NAMES.filter((name) => !["HOST", "PORT"].includes(name)); // the platform's
-  assertEquals(new Set(wrong.map(([variable]) => variable)), new Set(settings));
-  for (const [variable, environment] of wrong) {
-    using output = captureConsole();
-    const headers = { authorization: `Bearer ${KEY}` };
-    const request = new Request("https://a.example/resolve", post(BODY, { headers }));
-    const response = await lazyHandler((name) => environment[name])(request);
-    assert(!/canary/.test(await textOf(response)));
-    assertEquals(response.headers.get("cache-control"), "no-store");
-    assertEquals(response.headers.get("x-content-type-options"), "nosniff");
-    const { status, type, code, detail } = await problemOf(response);
-    assertEquals([status, type, code], [503, "/problems/misconfigured", "MISCONFIGURED"]);
-    assert(detail.includes(variable), detail);
-    const told = JSON.stringify([...output.log, ...output.error]);
-    assert(told.includes(variable) && !told.includes("canary"), told);
-  }
-});
-
-Deno.test("a Worker without bindings is 503 misconfigured on every route", async () => {
-  using _output = captureConsole();
-  for (const path of ["/health", "/resolve", "/none"]) {
-    const request = new Request(`https://a.example${path}`);
-    const response = await cloudflare.fetch(request, {}, { waitUntil() {} });
-    assertEquals(await outcomeOf(response), [503, "misconfigured"], path);
-  }
-});
-
-Deno.test("a misconfigured endpoint keeps and logs the caller's request id", async () => {
-  using output = captureConsole();
-  const headers = { "x-request-id": "req-1" };
-  const request = new Request("https://a.example/health", { headers });
-  const response = await lazyHandler(() => undefined)(request);
-  assertEquals(response.headers.get("x-request-id"), "req-1");
-  assertEquals((await problemOf(response)).request_id, "req-1");
-  assert(JSON.stringify([...output.log, ...output.error]).includes("req-1"));
 });

@@ -1,5 +1,5 @@
-// A stand-in for `@std/assert` over `node:assert/strict`, for machines that cannot reach JSR. It has
-// the names that the tests use, with the same parameters; add a name here when a test needs it.
+// Replaces `@std/assert` where JSR is not reachable, with `node:assert/strict`. It has the names that the
+// tests use, with the same parameters; add a name here when a test needs it.
 import node, { AssertionError } from "node:assert/strict";
 import { inspect } from "node:util";
 
@@ -8,7 +8,7 @@ type Same = <T>(actual: T, expected: T, msg?: string) => void;
 type Class<T> = abstract new (...args: never[]) => T;
 type Wanted<T> = [ErrorClass?: Class<T>, msgIncludes?: string, msg?: string];
 
-/** Makes an assertion that puts `msg` before the message of Node, difference included. */
+/** Creates an assertion whose error has `msg` in front of Node's message. */
 function assertion<A, E>(check: (actual: A, expected: E) => void) {
   return (actual: A, expected: E, msg?: string): void => {
     try {
@@ -20,7 +20,7 @@ function assertion<A, E>(check: (actual: A, expected: E) => void) {
   };
 }
 
-/** Makes an assertion of a condition that Node has no function for. */
+/** Creates an assertion of a condition for which Node has no function. */
 function condition<A, E>(wish: string, holds: (actual: A, expected: E) => boolean) {
   return assertion((actual: A, expected: E) => {
     if (holds(actual, expected)) return;

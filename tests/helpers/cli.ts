@@ -6,7 +6,7 @@ import { createFakePlatform, type FakeTask } from "./fake_platform.ts";
 
 /**
  * The arguments of Deno that run the command line with the permissions of its task, but without access
- * to the home directory of whoever runs the tests, which may hold credentials.
+ * to the home directory of the person who runs the tests, which may contain credentials.
  */
 export const RUN: readonly string[] = [
   ...["run", "--quiet", "--frozen", "--no-prompt", "-P=cli", "--deny-env=HOME,USERPROFILE"],

@@ -8,16 +8,16 @@ import {
   TASK_KEYS,
 } from "./fake_platform.ts";
 
-/** A token that no error, print or log may hold. */
+/** A token that no error, output or log may contain. */
 export const TOKEN = "canary-token-0123456789";
 
 /** The keys of a task in the wire's order. */
 export const WIRE_KEYS: string[] = [...TASK_KEYS];
 
-/** A platform that never answers. */
+/** A platform that never responds. */
 export const HANG: Responder = () => new Promise(() => {});
 
-/** A task whose information is stale, made without a request, and the platform that it is on. */
+/** A task with outdated information, created without a request, and its platform. */
 export function setUp(token: string | (() => string | Promise<string>) = TOKEN) {
   const platform = createFakePlatform({ token: TOKEN });
   platform.add({ id: "t-1", status: "success" });
@@ -52,7 +52,7 @@ export const GET = (task: Task, options?: RequestOptions): Promise<unknown> => t
 export const DELETE = (task: Task, options?: RequestOptions): Promise<unknown> =>
   task.delete(options);
 
-/** All the ways in which a value inspects itself. */
+/** Outputs of the inspection methods of a value. */
 function inspections(value: unknown): string[] {
   const nodes = inspect(value, {
     depth: Infinity,
@@ -77,7 +77,7 @@ function chain(error: unknown): Error[] {
   return error instanceof Error ? [error, ...chain(error.cause)] : [];
 }
 
-/** All the ways in which a program or a person is likely to print a value. */
+/** Outputs of a value in the usual ways to print it. */
 export function allRenderings(value: unknown): string {
   const object = Object(value);
   return [
@@ -88,16 +88,16 @@ export function allRenderings(value: unknown): string {
     ...inspections(value),
     ...inspections(structuredClone(value)),
     ...inspections(Reflect.ownKeys(object)),
-    // what an error does not list stands beside what it does
+    // fields that an error does not enumerate, next to those that it does
     ...Reflect.ownKeys(object).flatMap((key) => inspections(Reflect.get(object, key))),
     ...chain(value).flatMap((error) => [error.name, error.message, `${error.stack}`, `${error}`]),
   ].join("\n");
 }
 
-/** Checks that none of the secrets is in any print of a value. */
+/** Checks that no output of a value contains one of the secrets. */
 export function assertNoSecrets(value: unknown, ...secrets: string[]): void {
   const leak = allRenderings(value).split("\n").find((line) =>
     secrets.some((it) => line.includes(it))
   );
-  if (leak !== undefined) throw new Error(`It shows a secret: ${leak}`);
+  if (leak !== undefined) throw new Error(`the output contains a secret: ${leak}`);
 }

@@ -1,4 +1,4 @@
-// What the tests of the endpoint share: an app with a stand-in behind it, and requests to it.
+// Fixtures of the endpoint's tests: an app in front of a fake platform, and requests to it.
 import * as v from "valibot";
 import { type AppOptions, createApp, type ExecutionContext } from "../../functions/app.ts";
 import { type Handler, type LogEntry, readConfig } from "../../functions/app.ts";
@@ -54,7 +54,7 @@ export interface Endpoint {
   send(path: string, init?: RequestInit): Promise<Response>;
   /** `GET`, with the key. */
   get(path: string, init?: RequestInit): Promise<Response>;
-  /** `POST /resolve`, with the key. Text is sent as it is, all else as JSON. */
+  /** `POST /resolve`, with the key. Text is sent as it is, anything else as JSON. */
   bearer(body: unknown, init?: RequestInit): Promise<Response>;
   /** `POST /resolve`, signed. */
   webhook(body: unknown, init?: WebhookInit): Promise<Response>;
@@ -91,7 +91,7 @@ export function setUp(settings: Settings = {}, options: SetUpOptions = {}): Endp
   };
 }
 
-/** A POST of JSON, with no authentication. */
+/** A POST of JSON, without authentication. */
 export function post(body: unknown, init: RequestInit = {}): RequestInit {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   return withHeaders({ body: text, ...init, method: "POST" }, {
@@ -99,7 +99,7 @@ export function post(body: unknown, init: RequestInit = {}): RequestInit {
   });
 }
 
-/** The request with the three headers of a signature over its body (text or bytes). */
+/** Adds the three headers of a signature over the body (text or bytes). */
 export async function signed(
   init: RequestInit,
   { secret = SECRET, id = "msg_1", timestamp }: {
@@ -128,7 +128,7 @@ export async function isSigned(
   return !("problem" in signature) && await verifier.verify(signature, body);
 }
 
-/** Adds headers where there are none of the name; an empty one in `init` leaves a header out. */
+/** Adds headers that `init` does not have. An empty header in `init` removes it. */
 export function withHeaders(init: RequestInit = {}, more: Record<string, string>): RequestInit {
   const headers = new Headers(init.headers);
   for (const [name, value] of Object.entries(more)) {
@@ -138,7 +138,7 @@ export function withHeaders(init: RequestInit = {}, more: Record<string, string>
   return { ...init, headers };
 }
 
-/** A body in chunks of so many bytes, without end or up to a total, that counts what is read. */
+/** A body in chunks of a given size, endless or up to a total, that counts the bytes read. */
 export function chunkedBody(size: number, total = Infinity) {
   const state = { read: 0, cancelled: false };
   const body = new ReadableStream<Uint8Array>({
@@ -155,14 +155,14 @@ export function chunkedBody(size: number, total = Infinity) {
   return { body, state };
 }
 
-/** A body of JSON, which is an object. */
+/** Parses a body that is a JSON object. */
 export async function objectOf(response: Response): Promise<Record<string, unknown>> {
   return v.parse(v.record(v.string(), v.unknown()), await response.json());
 }
 
 const Problem = v.strictObject(TaskProblem.entries);
 
-/** Reads a problem, having checked that it is one through and through. */
+/** Checks all members of a problem and returns it. */
 export async function problemOf(response: Response): Promise<v.InferOutput<typeof Problem>> {
   assert.equal(response.headers.get("content-type"), "application/problem+json");
   const problem = v.parse(Problem, await response.json());
@@ -171,26 +171,26 @@ export async function problemOf(response: Response): Promise<v.InferOutput<typeo
   return problem;
 }
 
-/** The status and the problem's name, for a test that compares both at once. */
+/** Returns the status and the name of the problem. */
 export async function outcomeOf(response: Response): Promise<[status: number, name: string]> {
   const { type } = await problemOf(response);
   return [response.status, type.replace(/^.*\/problems\//, "")];
 }
 
-/** The text in which a secret would show: status line, headers and body. */
+/** Returns all text of a response: status line, headers and body. */
 export async function textOf(response: Response): Promise<string> {
   const { status, statusText, headers } = response;
   return JSON.stringify([status, statusText, [...headers], await response.clone().text()]);
 }
 
-/** `Retry-After`, having checked that it is an integer of 1 or more. */
+/** Checks that `Retry-After` is an integer of 1 or more, and returns it. */
 export function retryAfterOf(response: Response): number {
   const header = response.headers.get("retry-after") ?? "missing";
   assert(/^[1-9]\d*$/.test(header), `Retry-After: ${header}`);
   return Number(header);
 }
 
-/** Takes what goes to the console instead of it, until it is disposed of. */
+/** Captures the output of the console until it is disposed of. */
 export function captureConsole(): Disposable & { log: unknown[]; error: unknown[] } {
   const { console } = globalThis;
   const real = { log: console.log, error: console.error };

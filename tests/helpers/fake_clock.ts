@@ -1,16 +1,16 @@
 // Not @sinonjs/fake-timers: it does not wait for Web Crypto; two timers that sign 20 MB ran as one.
 /**
- * A clock that a test moves: it takes the place of `setTimeout`, `clearTimeout`, `Date` and
- * `performance.now` until it is disposed of. `AbortSignal.timeout` keeps to real time.
+ * A clock that a test moves. It replaces `setTimeout`, `clearTimeout`, `Date` and `performance.now` until
+ * it is disposed of. `AbortSignal.timeout` uses real time.
  *
- * Between two timers everything settles that waits for none: promises, streams, messages and Web
- * Crypto. Files and sockets are real and have no place in such a test.
+ * Before the clock moves to the next timer, it waits until promises, streams, messages and Web Crypto have
+ * settled. Files and sockets are real: don't use them in such a test.
  *
  * @example
  * ```ts
  * using clock = new FakeClock();
  * const slept = new Promise((resolve) => setTimeout(resolve, 60_000));
- * await clock.runUntil(slept); // at once
+ * await clock.runUntil(slept); // takes no real time
  * assertEquals(clock.pending, 0);
  * ```
  *
@@ -23,19 +23,19 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Far above what runtimes give, so that a real timer is never taken for one of ours. */
+/** Above the ids of any runtime, so that a real timer is never mistaken for a fake one. */
 const FIRST_ID = 1_000_000_000;
 
-/** More than this a runtime cannot count: it fires at once, a mistake that a test should show. */
+/** A longer delay counts as 1 ms, as in the runtimes. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
-/** Turns of the event loop that settle what is under way. A body or a stream takes one or two. */
+/** Turns of the event loop after which pending work has settled. A body or a stream takes one or two. */
 const TURNS = 10;
 
 /** The methods of Web Crypto that the project and its tests use. */
 const CRYPTO = ["digest", "importKey", "sign", "verify"] as const;
 
-/** Time at a test's will. */
+/** A clock that a test moves. */
 export class FakeClock implements Disposable {
   readonly #timers = new Map<number, Timer>();
   readonly #start: number;
@@ -44,16 +44,16 @@ export class FakeClock implements Disposable {
   #nextId = FIRST_ID;
   /** Milliseconds by which the wall clock is ahead of the timers. */
   #wallOffset = 0;
-  /** Calls of Web Crypto under way. They run on other threads, for as long as it takes them. */
+  /** Calls of Web Crypto in progress. They run on other threads, in real time. */
   #working = 0;
 
-  /** @param start what `Date.now()` says first, in ms. @default {2026-01-01T00:00:00Z} */
+  /** @param start initial value of `Date.now()`, in ms. @default {2026-01-01T00:00:00Z} */
   constructor(start: number = Date.UTC(2026, 0, 1)) {
     this.#start = this.#now = start;
     this.#restore = this.#install();
   }
 
-  /** The fake time in ms, as `Date.now()` says while the wall clock is not shifted. */
+  /** The fake time in ms: `Date.now()` without the shift of the wall clock. */
   get now(): number {
     return this.#now;
   }
@@ -63,7 +63,7 @@ export class FakeClock implements Disposable {
     return this.#timers.size;
   }
 
-  /** Moves the clock on by so many ms, firing what is due on the way, in order. */
+  /** Moves the clock forward by some ms and fires the timers that become due, in order. */
   async tick(ms: number): Promise<void> {
     const end = this.#now + ms;
     await this.#settle();
@@ -75,9 +75,9 @@ export class FakeClock implements Disposable {
   }
 
   /**
-   * Moves the clock on from timer to timer until the promise settles, and gives its outcome.
+   * Moves the clock from timer to timer until the promise settles, and returns its result.
    *
-   * @param limit how far the clock may move, in ms. @default {86_400_000}, a day
+   * @param limit maximum movement of the clock, in ms. @default {86_400_000}, a day
    * @throws {Error} when the promise does not settle within the limit, or waits for no timer.
    */
   async runUntil<T>(promise: Promise<T>, limit = 86_400_000): Promise<T> {
@@ -97,22 +97,22 @@ export class FakeClock implements Disposable {
   }
 
   /**
-   * Sets the wall clock forward, or back for a negative number of ms. Timers and `performance.now` do not
-   * notice.
+   * Sets the wall clock forward, or back for a negative number of ms. Timers and `performance.now` are
+   * not affected.
    */
   shiftWall(ms: number): void {
     this.#wallOffset += ms;
   }
 
   /**
-   * Suspends the process for so many ms, as a laptop that sleeps: only the wall clock goes on, as on
-   * Linux and macOS. Timers fire after the rest of their delay.
+   * Suspends the process for some ms, like a laptop that sleeps: only the wall clock advances, as on Linux
+   * and macOS. Timers fire after the rest of their delay.
    */
   suspend(ms: number): void {
     this.shiftWall(ms);
   }
 
-  /** Gives the real clock back. Timers still armed never fire. */
+  /** Restores the real clock. Pending timers never fire. */
   [Symbol.dispose](): void {
     this.#restore();
   }
@@ -123,7 +123,7 @@ export class FakeClock implements Disposable {
       : `the promise has not settled within ${limit} ms (${this.pending} timers armed)`;
   }
 
-  /** The next timer due by then: the earliest, of those the first armed. */
+  /** Returns the earliest timer that is due by then; of several, the one that was set first. */
   #next(end: number): Timer | undefined {
     let next: Timer | undefined;
     for (const timer of this.#timers.values()) {
@@ -138,10 +138,10 @@ export class FakeClock implements Disposable {
     run();
   }
 
-  /** Lets everything happen that waits for no timer. */
+  /** Waits until everything has settled that does not wait for a timer. */
   async #settle(): Promise<void> {
     for (let quiet = 0; quiet < TURNS; quiet = this.#working > 0 ? 0 : quiet + 1) {
-      // A whole turn in microseconds: a timer takes a millisecond, and of messages, hundreds are
+      // A full turn takes microseconds here, a millisecond with a timer; of messages, hundreds are
       // handled in one turn.
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
@@ -159,7 +159,7 @@ export class FakeClock implements Disposable {
       if (typeof id !== "number" || !this.#timers.delete(id)) clearTimeout(id);
     };
     const now = () => this.#now + this.#wallOffset;
-    // A proxy, so that what is `instanceof Date` stays so on either side of the clock.
+    // A proxy, so that `instanceof Date` holds for dates of the real and of the fake clock.
     const fakeDate = new Proxy(Date, {
       apply: (target) => new target(now()).toString(),
       construct: (target, args, newTarget) =>
@@ -177,7 +177,7 @@ export class FakeClock implements Disposable {
     };
   }
 
-  /** Keeps count of the calls of a method of Web Crypto that are under way. */
+  /** Counts the calls of a method of Web Crypto that are in progress. */
   #watch(name: typeof CRYPTO[number]): void {
     const { subtle } = crypto;
     const real: (...args: never[]) => Promise<unknown> = subtle[name];

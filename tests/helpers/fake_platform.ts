@@ -1,15 +1,15 @@
 /**
  * A fake of Deep Intelligence: its API, in memory, as one `fetch`.
  *
- * It is handed to a client as its custom `fetch`, or to a server as its handler, so it uses nothing
- * but web standards and imports nothing: the same file runs under every runtime of the matrix.
+ * Pass it to a client as its custom `fetch`, or to a server as its handler. It uses only web standards and
+ * imports nothing, so the same file runs on every runtime.
  *
  * @example
  * ```ts
  * const platform = createFakePlatform({ token: "token" });
  * const task = platform.add({ steps: [{ status: "running", polls: 2 }, { status: "success" }] });
  * const headers = { "x-auth-token": "token", "x-deepint-organization": task.organization };
- * const answer = await platform.fetch(task.url, { headers }); // in process
+ * const response = await platform.fetch(task.url, { headers }); // in process
  * Deno.serve(platform.fetch); // over HTTP
  * ```
  *
@@ -42,20 +42,20 @@ type WireKey = typeof TASK_KEYS[number];
 
 /**
  * Values of a task's fields. Any value is allowed, because a client must survive a bad server too;
- * `undefined` leaves a field out.
+ * `undefined` removes a field.
  */
 export type WireFields = { [Key in WireKey]?: unknown };
 
 /**
- * One state of a task: the fields that differ from the task's own while it lasts, and how long that
- * is: for a number of GETs (`polls`, 1 unless said), or for `ms` milliseconds of the clock from the
- * end of the step before. The last step stays for ever.
+ * One state of a task: the fields that differ from the task's own, and its duration as a number of GETs
+ * (`polls`, default 1) or in milliseconds from the end of the previous step (`ms`). The last step never
+ * ends.
  */
 export type Step =
   & WireFields
   & ({ polls?: number; ms?: never } | { ms: number; polls?: never });
 
-/** A task to add: fields that hold in each of its steps, and the steps. */
+/** A task to add: the fields of all its steps, and the steps. */
 export interface FakeTask extends Omit<WireFields, "id"> {
   /** @default {crypto.randomUUID()} */
   id?: string;
@@ -63,7 +63,7 @@ export interface FakeTask extends Omit<WireFields, "id"> {
   organization?: string;
   /** @default {"workspace-1"} */
   workspace?: string;
-  /** The states that it moves through. @default {[]}: it stays as it is, `pending` unless said */
+  /** The states of the task in order. @default {[]} the task never changes */
   steps?: readonly Step[];
 }
 
@@ -72,13 +72,13 @@ export interface TaskHandle {
   readonly id: string;
   readonly organization: string;
   readonly workspace: string;
-  /** The API URL, in its `/task/` spelling. */
+  /** The API URL, in the form with `/task/`. */
   readonly url: string;
-  /** The address of the task's page, which names the organization too. */
+  /** The web URL of the task, which contains the organization. */
   readonly webUrl: string;
 }
 
-/** One request as it arrived. Its headers hold the token, which no answer ever does. */
+/** A received request. Its headers contain the token; responses never do. */
 export interface RecordedRequest {
   readonly method: string;
   /** The path with its query. */
@@ -86,9 +86,9 @@ export interface RecordedRequest {
   readonly url: string;
   /** All headers, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The client's request options, for those that no Request shows on every runtime, such as `cache`. */
+  /** The client's `init`, for options that a `Request` lacks on some runtimes, such as `cache`. */
   readonly init: RequestInit | undefined;
-  /** Milliseconds of the stand-in's clock. */
+  /** Time on the platform's clock, in ms since 1970. */
   readonly at: number;
 }
 
@@ -99,59 +99,58 @@ export type Responder = (
 
 /** Options of {@linkcode createFakePlatform}. */
 export interface FakePlatformOptions {
-  /** The tokens that are accepted. @default {"stand-in-token"} */
+  /** The tokens that are accepted. @default {"platform-token"} */
   token?: string | readonly string[];
   /**
-   * The organizations that each token may see: another is answered 403.
+   * The organizations that each token may read; any other is 403.
    * @default {undefined} every token sees every organization
    */
   organizations?: Readonly<Record<string, readonly string[]>>;
   /** Milliseconds since 1970. @default {Date.now} */
   now?: () => number;
-  /** Items on a page of the list at most, 1 to 500. @default {500} */
+  /** Maximum number of items on a page of the list, 1 to 500. @default {500} */
   pageLimit?: number;
   /** Origin of the handles' URLs. @default {"https://app.deepint.net"} */
   origin?: string;
-  /** Keep the requests; turn it off for a benchmark of 100,000. @default {true} */
+  /** Keeps the requests. Turn it off for benchmarks. @default {true} */
   record?: boolean;
 }
 
-/** A Deep Intelligence of one's own. Its functions work unbound. */
+/** A fake Deep Intelligence. Its functions do not need `this`. */
 export interface FakePlatform {
-  /** For `add()` to build the handles' URLs; to be set once a server has its port. */
+  /** Origin of the URLs of added tasks. Set it when the server has its port. */
   origin: string;
   /** The requests so far, oldest first. */
   readonly requests: readonly RecordedRequest[];
   /**
-   * Answers a request: `(request)` as a server's handler, whose further arguments are ignored, or
-   * `(url, init)` as a client's fetch. Rejects with the signal's reason when that aborts, and an
-   * injected body breaks off then. Never follows a redirect.
+   * Handles a request: `(request)` as the handler of a server, which may pass more arguments, or
+   * `(url, init)` as the `fetch` of a client. When the signal aborts, it rejects with the reason, and an
+   * injected body breaks off. It never follows a redirect.
    */
   readonly fetch: {
     (request: Request): Promise<Response>;
     (input: Request | string | URL, init?: RequestInit): Promise<Response>;
   };
-  /** Adds a task; one with the id of another takes its place. */
+  /** Adds a task. It replaces a task with the same id. */
   add(task?: FakeTask): TaskHandle;
-  /** Counts the requests: all, those with a text in their path, or those that match. */
+  /** Counts the requests: all, those whose path contains a text, or those that match. */
   count(match?: string | ((request: RecordedRequest) => boolean)): number;
   /**
-   * Hands the next requests, each of which is recorded, to a responder, to misbehave: it may answer
-   * anything, throw to play a broken network, or hang. Injected ones queue up. Returns a function
-   * that takes it back.
+   * Passes the next requests to a responder, which may return any response, throw like a broken network,
+   * or hang. The requests are recorded. Responders queue up. Returns a function that removes the responder.
    *
-   * @param times how many requests it sees, those included that it leaves to the stand-in.
+   * @param times number of requests for the responder, including those that it leaves to the platform.
    */
   inject(responder: Responder, times?: number): () => void;
-  /** Forgets tasks, requests and what was injected. */
+  /** Removes tasks, requests and responders. */
   reset(): void;
 }
 
-/** A task inside, with where it is on its way through the steps. */
+/** A stored task and its current step. */
 interface Entry {
   readonly fields: Readonly<WireFields>;
   steps: readonly Step[];
-  /** Which step, since when, and how many GETs have seen it. */
+  /** Index of the current step, its start, and the number of GETs that have seen it. */
   index: number;
   since: number;
   seen: number;
@@ -172,10 +171,10 @@ const ID = "([A-Za-z0-9_-]{1,128})";
 const ROUTE = new RegExp(`^/api/v1/workspace/${ID}/(?:tasks?/${ID}|tasks)$`);
 const ORGANIZATION = new RegExp(`^${ID}$`);
 
-/** Builds an empty stand-in. */
+/** Creates a platform without tasks. */
 export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatform {
-  const { token = "stand-in-token", organizations, pageLimit = MAX_PAGE, record = true } = options;
-  // The global is looked up at each call: a fake clock may stand in its place by then.
+  const { token = "platform-token", organizations, pageLimit = MAX_PAGE, record = true } = options;
+  // look up the global at each call: a fake clock may have replaced it
   const now = options.now ?? (() => Date.now());
   const tokens = typeof token === "string" ? [token] : token;
   /** Keyed by organization and workspace, then by id. */
@@ -219,7 +218,7 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
     return Response.json(write(entry, TASK_KEYS, at));
   }
 
-  /** The tasks of a workspace; without an organization, those of the token's organizations. */
+  /** Returns the tasks of a workspace; without an organization, those of all the token's organizations. */
   function findTasks(
     workspace: string,
     organization: string | null,
@@ -355,7 +354,7 @@ function describe(
   return { method, path: pathname + search, url, headers, init, at };
 }
 
-/** Advances a task on a GET once its step has been seen often enough. */
+/** Advances a task on a GET when its step has been read `polls` times. */
 function poll(entry: Entry, at: number): void {
   runClock(entry, at);
   const { ms, polls = 1 } = currentStep(entry);
@@ -366,7 +365,7 @@ function poll(entry: Entry, at: number): void {
   entry.seen++;
 }
 
-/** Ends the steps whose time is up; the next begins when that was, not when somebody looks. */
+/** Ends the steps whose time has passed. The next one starts at that time, not at the time of the request. */
 function runClock(entry: Entry, at: number): void {
   while (entry.index < entry.steps.length - 1) {
     const { ms } = currentStep(entry);
@@ -384,7 +383,7 @@ function enter(entry: Entry, index: number, at: number): void {
   if (status === "success" || status === "failed") entry.endedAt ??= at;
 }
 
-/** Stops a task that has not finished. It remains, and reads `failed`. */
+/** Stops a task that has not finished. It remains, and its status becomes `failed`. */
 function stop(entry: Entry, at: number): void {
   runClock(entry, at);
   const { status } = currentFields(entry);
@@ -406,7 +405,7 @@ function currentFields(entry: Entry): WireFields {
   return { ...DEFAULTS, ...entry.fields, ...currentStep(entry) };
 }
 
-/** A task as it is written: every key, null where nothing was said. */
+/** Returns the JSON of a task: every key, null for a missing value. */
 function write(entry: Entry, keys: readonly WireKey[], at: number): Record<string, unknown> {
   const { startedAt, endedAt = at } = entry;
   const duration = startedAt === undefined ? 0 : endedAt - startedAt;
@@ -414,7 +413,7 @@ function write(entry: Entry, keys: readonly WireKey[], at: number): Record<strin
   return Object.fromEntries(keys.map((key) => [key, key in fields ? fields[key] : null]));
 }
 
-/** Settles as the work does, or rejects with the signal's reason when that comes first. */
+/** Settles like `work`, or rejects with the signal's reason if that aborts first. */
 function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const abort = () => reject(signal.reason);
@@ -426,7 +425,7 @@ function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> 
   });
 }
 
-/** A real fetch breaks off the body too; one that was built in memory would go on. */
+/** Breaks off a body when the signal aborts, as a real fetch does. */
 function withAbortableBody(response: Response, signal: AbortSignal): Response {
   if (!response.body) return response;
   return new Response(response.body.pipeThrough(new TransformStream(), { signal }), response);

@@ -11,13 +11,13 @@ const KEYS = "id,user_id,user_name,created,status,duration,name,description," +
 
 const START = Date.UTC(2026, 0, 2, 3, 4, 5);
 
-/** A stand-in with a clock that the test moves. */
+/** A platform with a clock that the test moves. */
 function clocked(options: FakePlatformOptions = {}) {
   const clock = { now: START };
   return { clock, platform: createFakePlatform({ now: () => clock.now, ...options }) };
 }
 
-function headersFor(organization: string, token = "stand-in-token"): Record<string, string> {
+function headersFor(organization: string, token = "platform-token"): Record<string, string> {
   return { "x-auth-token": token, "x-deepint-organization": organization };
 }
 
@@ -218,7 +218,7 @@ Deno.test("the requests of the vendor's clients are answered as they expect", as
   const { platform } = clocked();
   const ids = Array.from({ length: 510 }, (_, index) => platform.add({ id: `t-${index}` }).id);
   const python = headersFor("organization-1");
-  const node = { "x-auth-token": "stand-in-token" };
+  const node = { "x-auth-token": "platform-token" };
   // the Python client asks for the first page without `page`, and never names a limit
   const first = (await ask(platform, listUrl(), { headers: python })).body;
   const second = (await ask(platform, listUrl("?page=1"), { headers: python })).body;
@@ -256,7 +256,7 @@ Deno.test("a request is recorded with method, path, headers and time, and counte
   assertEquals(platform.count(({ method }) => method === "DELETE"), 1);
 });
 
-Deno.test("injected responders answer in turn, then the stand-in does again", async () => {
+Deno.test("injected responders respond in turn, then the platform does again", async () => {
   const { platform } = clocked();
   const { url } = platform.add({ steps: [{ status: "running" }, { status: "success" }] });
   platform.inject(() => Response.json({ code: "LIMIT" }, { status: 429 }), 2);

@@ -9,10 +9,10 @@ export const TOKEN = "the-token-of-the-platform";
 export const TASK_PATH = "/organizations/o-1/workspaces/w-1/tasks/t-1";
 export const KEY = "a-key-of-16-characters-or-more";
 
-/** A command that runs for so many ms is ended, so that its test fails and does not hang. */
+/** Deadline of a command, so that its test fails instead of hanging. */
 export const PATIENCE = 90_000;
 
-/** A folder that goes away, as a URL that ends in a slash. */
+/** A temporary folder, as a URL that ends in a slash. */
 export async function scratch(): Promise<AsyncDisposable & { url: URL }> {
   const path = await Deno.makeTempDir({ dir: tmpdir(), prefix: "install-" });
   return {
@@ -30,7 +30,7 @@ export async function write(folder: URL, files: Record<string, string>): Promise
   return folder;
 }
 
-/** Runs a command with an environment of its own; gives what it wrote, once it went well. */
+/** Runs a command with an environment of its own. Returns its output; throws if it fails. */
 export async function run(
   command: string,
   args: string[],
@@ -62,7 +62,7 @@ export async function run(
   return output;
 }
 
-/** The platform under `/api/`, and files of a folder, all as they say they are. */
+/** Serves the platform under `/api/`, and the files of a folder with their content types. */
 export function serve(files: URL, typeOf: (path: string) => string) {
   const platform = createFakePlatform({ token: TOKEN });
   const own = { organization: "o-1", workspace: "w-1" };
@@ -101,7 +101,7 @@ try {
 `;
 export const PRINTED = 'success {"source":"s-1"}\nDeepintHTTPError 404\n';
 
-/** The arguments of a Deno that may reach one host alone. */
+/** Arguments for a Deno that may connect to one host only. */
 export const denoRun = (host: string) => [
   "run",
   "--check",

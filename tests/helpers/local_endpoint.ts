@@ -9,6 +9,8 @@ export interface LocalEndpointOptions {
   token: string;
   /** Settings of the endpoint, in addition to the token and the instance. */
   settings: Record<string, string>;
+  /** Keeps the responses of finished tasks for a minute. @default {true} */
+  isCached?: boolean;
   /** Responds instead of the endpoint, unless it returns `undefined`. */
   intercept?(request: Request): Promise<Response> | undefined;
 }
@@ -24,7 +26,7 @@ export interface LocalEndpoint extends AsyncDisposable {
 
 /** Starts a fake platform and an endpoint that polls it, without an access log. */
 export function startLocalEndpoint(
-  { token, settings, intercept }: LocalEndpointOptions,
+  { token, settings, intercept, isCached = true }: LocalEndpointOptions,
 ): LocalEndpoint {
   const platform = createFakePlatform({ token });
   const upstream: Listening = listenAs(platform);
@@ -33,8 +35,11 @@ export function startLocalEndpoint(
     DEEPINT_INSTANCE: upstream.origin,
     ...settings,
   });
-  const app = createApp(config, { log: () => {} });
-  const endpoint = listen((request) => intercept?.(request) ?? app.fetch(request));
+  const create = () => createApp(config, { log: () => {} });
+  const app = create();
+  const endpoint = listen((request) =>
+    intercept?.(request) ?? (isCached ? app : create()).fetch(request)
+  );
   return {
     platform,
     instance: upstream.origin,

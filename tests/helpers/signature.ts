@@ -16,7 +16,7 @@ export const OTHER = "whsec_" + btoa("another secret of 32 bytes, thus");
 export const clock = () => TIME * 1000;
 export const VECTOR = { id: ID, timestamp: TIME, body: BODY };
 
-/** The three headers, of the vector where not said otherwise; `null` leaves one out. */
+/** Returns the three headers, by default those of the vector; `null` removes one. */
 export function headersOf(
   { id = ID, timestamp = String(TIME), signature = SIGNATURE }: {
     id?: string | null;
@@ -52,7 +52,7 @@ export function endpointAt(settings: Settings = {}): Endpoint {
   return endpoint;
 }
 
-/** A signed request for the task, with other headers or another body; an empty header is left out. */
+/** A signed request for the task, with other headers or another body; an empty header is removed. */
 export async function signedRequest(
   changed: Record<string, string> = {},
   sent?: string,

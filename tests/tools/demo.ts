@@ -1,13 +1,14 @@
 /**
- * `deno task demo`: the real endpoint in front of a fake platform, over HTTP on loopback. Shows the responses
- * to a bearer caller, to a sender of webhooks and for a failed task, and that a watch outlives the process
- * that keeps it. Exits with 1 when a response differs from the documentation.
+ * `deno task demo`: the real endpoint in front of a fake platform, over HTTP on loopback. Shows a response of
+ * each class, to a bearer caller and to a sender of webhooks, and that a watch outlives the process that
+ * keeps it. Exits with 1 when a response differs from the documentation.
  */
 import { isSigned } from "../helpers/endpoint.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { listen } from "../helpers/listen.ts";
 import { type Process, serverArgs, start } from "../helpers/process.ts";
 import { startLocalEndpoint } from "../helpers/local_endpoint.ts";
+import { say, sayBody, sayRequest, sayResponse, title } from "./demo_output.ts";
 
 const TOKEN = "demo-token-of-the-platform";
 const KEY = "demo-key-of-the-caller";
@@ -41,8 +42,13 @@ const server = serve();
 say(`Fake platform at ${instance}`);
 say(`Endpoint at ${origin}`);
 
+/** Location of the tasks. */
+const PLACE = { organization: "o-1", workspace: "w-1" };
+
 title("A bearer caller sends the web URL of a task and follows Location");
 const training = platform.add({
+  ...PLACE,
+  id: "t-1",
   name: "train churn model",
   steps: [
     { status: "running", progress: 20, subtask: "reading source", ms: 2_500 },
@@ -61,8 +67,13 @@ expect(answer, 202);
 await pause(answer);
 expect(await send("GET", location, authorization), 200);
 
+title("A request without a key is refused");
+expect(await send("POST", "/resolve", {}, { url }), 401);
+
 title("A caller that cannot poll creates a watch; the server is killed and restarted");
 const nightly = platform.add({
+  ...PLACE,
+  id: "t-2",
   name: "import of the night",
   steps: [
     { status: "running", progress: 50, subtask: "copying", ms: 1_500 },
@@ -85,6 +96,8 @@ const again = serve();
 
 title("A sender of webhooks signs a request and delivers it again after a 503");
 const source = platform.add({
+  ...PLACE,
+  id: "t-3",
   name: "import orders",
   steps: [
     { status: "running", progress: 60, subtask: "copying", ms: 2_000 },
@@ -104,6 +117,8 @@ expect(await deliver(event), 200);
 
 title("A failed task");
 const failed = platform.add({
+  ...PLACE,
+  id: "t-4",
   name: "export to warehouse",
   steps: [{ status: "failed", error_code: "QUOTA", error_description: "The quota is used up" }],
 });
@@ -116,8 +131,13 @@ expect(
   424,
 );
 
+title("The platform fails");
+platform.inject(() => Response.json({ code: "MAINTENANCE" }, { status: 503 }));
+const exporting = platform.add({ ...PLACE, id: "t-5", name: "export to archive" });
+expect(await send("POST", "/resolve", authorization, { url: exporting.webUrl }), 502);
+
 title("The callback of the watch has arrived, signed");
-say(`→ POST /ended\n  ${await called.promise}\n`);
+sayRequest("POST", "/ended", await called.promise);
 await originOf(again);
 await again.end("SIGTERM");
 await removeStore();
@@ -133,16 +153,14 @@ async function send(
   to = origin,
 ): Promise<Response> {
   const text = body === undefined ? undefined : JSON.stringify(body);
-  say(`→ ${method} ${path}`);
-  if (text) say(`  ${text}`);
+  sayRequest(method, path, text);
   const response = await fetch(to + path, {
     method,
     headers: { ...headers, ...(text && { "content-type": "application/json" }) },
     ...(text && { body: text }),
   });
-  const retryAfter = response.headers.get("retry-after");
-  say(`← ${response.status}${retryAfter ? `, Retry-After: ${retryAfter}` : ""}`);
-  say(`  ${await response.text()}\n`);
+  sayResponse(response.status, response.headers);
+  sayBody(await response.text());
   return response;
 }
 
@@ -201,13 +219,4 @@ function expect(response: Response, status: number): void {
   if (response.status === status) return;
   say(`Expected ${status}, got ${response.status}`);
   Deno.exit(1);
-}
-
-function title(text: string): void {
-  say(`\n${text}\n${"-".repeat(text.length)}`);
-}
-
-function say(line: string): void {
-  // deno-lint-ignore no-console -- the demo is what it prints
-  console.log(line);
 }

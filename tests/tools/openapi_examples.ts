@@ -1,10 +1,10 @@
-/** The examples in `/openapi.json`: what the real endpoint answers, asked when the document is made. */
+/** The examples in `/openapi.json`: responses of the real endpoint to requests made here. */
 import { createApp } from "../../functions/app.ts";
 import { lazyHandler } from "../../functions/lazy_handler.ts";
 import { PROBLEMS, type ProblemType } from "../../functions/http/problem.ts";
 import { WatchLoop } from "../../functions/watches/loop.ts";
 import { createWatches } from "../../functions/watches/routes.ts";
-// loaded late by the app: while the clock stands still, a file would not come in time
+// the app loads it on demand, which would not finish while the clock stands still
 import "../../functions/http/problem_docs.ts";
 import "../../functions/status_page/page.ts";
 import "../../functions/watches/operator_routes.ts";
@@ -22,26 +22,26 @@ import { FakeClock } from "../helpers/fake_clock.ts";
 import { MemoryStore } from "../helpers/memory_store.ts";
 import { configWith } from "../helpers/watches.ts";
 
-/** An answer to show. */
+/** A request whose response is an example. */
 interface Example {
-  /** Its name in the document. Two operations may share one: then they give the same body. */
+  /** Name in the document. Operations that share a name have the same body. */
   name: string;
-  /** Which operation answers so; a problem is an example of every operation that has it. */
+  /** The operation; a problem is an example of every operation that has it. */
   operation?: string;
   status: number;
   ask: (endpoint: Endpoint) => Promise<Response>;
 }
 
-/** An example and the body that came. */
+/** An example and the body of its response. */
 export interface Answered extends Omit<Example, "ask"> {
   type: string;
   body: unknown;
 }
 
-/** The caller's own, so that it is the same each time. */
+/** The caller's request id, so that the examples do not change. */
 const headers = { "x-request-id": "request-1" };
 
-/** `POST /resolve` while the platform holds this; the task is new, as the clock stands still. */
+/** `POST /resolve` for this task. It was just created: the clock stands still. */
 const resolve = (task: Record<string, unknown>, more = {}) => (endpoint: Endpoint) => {
   hold(endpoint, task);
   return endpoint.bearer({ ...IDS, ...more }, { headers });
@@ -50,7 +50,7 @@ const follow = (task: Record<string, unknown>) => (endpoint: Endpoint) => {
   hold(endpoint, task);
   return endpoint.get(TASK_PATH, { headers });
 };
-/** The page's address, as an answer has it, for a program. */
+/** Requests the JSON of the status page that a response links to. */
 const look = (task: Record<string, unknown>) => async () => {
   const endpoint = setUp({ RESOLVE_LINK_SECRETS: SECRET });
   hold(endpoint, RUNNING);
@@ -88,7 +88,7 @@ const upstream = (answer: () => Response | Promise<Response>) => (endpoint: Endp
 const refused = (status: number) => upstream(() => new Response(null, { status }));
 const get = (path: string) => ({ get }: Endpoint) => get(path, { headers });
 
-/** Retry-After is what keeps the jitter of the schedule out of the examples. */
+/** A `Retry-After` keeps the jitter of the schedule out of the examples. */
 function hold({ platform }: Endpoint, task: Record<string, unknown>): void {
   const body = { id: IDS.task_id, name: "train churn model", created: Date.now(), ...task };
   platform.inject(() => Response.json(body, { headers: { "retry-after": "5" } }));
@@ -170,7 +170,7 @@ const PROBLEM_ANSWERS: Record<ProblemType, Example["ask"]> = {
     bearer("", { headers: { ...headers, "content-type": "text/plain" } }),
   "task-failed": resolve(FAILED),
   "internal-error": () => {
-    // a defect that the clock has, the second time: within the handler
+    // the clock throws at its second call, which is in the handler
     let calls = 0;
     const broken = () => {
       if (++calls === 2) throw new RangeError();
@@ -204,9 +204,9 @@ const EXAMPLES: Example[] = [
 ];
 
 /**
- * Asks the endpoint for every example.
+ * Sends the request of every example.
  *
- * @throws {Error} when one comes with another status, or one name stands for two bodies
+ * @throws {Error} when a response has another status, or one name has two bodies
  */
 export async function answers(): Promise<Answered[]> {
   const answered: Answered[] = [];

@@ -89,7 +89,7 @@ function blank(text: string, pattern: RegExp): string {
 async function* sources(project: URL): AsyncGenerator<{ file: string; source: string }> {
   const folders = ["", ".github/", "src/", "functions/", "tests/"];
   for (const folder of folders) {
-    // the top folder and .github without their subfolders, of which some are not the project's
+    // the top folder without its subfolders, some of which (dist/) are not the project's
     for await (const file of files(new URL(folder, project), folder.length > 0)) {
       const path = file.href.slice(project.href.length);
       // the check's own test holds the texts that it looks for

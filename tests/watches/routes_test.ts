@@ -151,6 +151,11 @@ Deno.test("creating a watch takes a key or a signature, reading one a key", asyn
   for (const init of wrong) {
     assertEquals(await outcomeOf(await setup.app.request("/watches", init)), [401, "unauthorized"]);
   }
+  for (const [callback_url, status] of [["https://other.example/", 403], ["x", 400]] as const) {
+    const refused = await signed(post({ ...ORDER, callback_url }), { timestamp });
+    const { headers, status: got } = await setup.app.request("/watches", refused);
+    assertEquals([got, headers.get("webhook-delivery")], [status, "abort-message"]);
+  }
   const { location } = await objectOf(await setup.create(ORDER));
   for (const method of ["GET", "DELETE"]) {
     const init = await signed({ method }, { timestamp });

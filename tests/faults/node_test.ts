@@ -1,0 +1,101 @@
+// The fault matrix against `functions/node.ts` as a process: it has its own transport for the upstream.
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { PROBLEMS } from "../../functions/http/problem.ts";
+import { TOKEN } from "../helpers/client.ts";
+import { root } from "../helpers/run_deno.ts";
+import { bundleEntries, type ServerProcess, startServer } from "../helpers/servers.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
+import { type Fault, FAULTS, startFaultServer } from "./matrix.ts";
+import { KEY } from "./table.ts";
+
+const BUNDLES = new URL("dist/faults/", root);
+const TIMEOUT = 3_000;
+const SLACK = 1_000;
+
+async function startNode(origin: string): Promise<ServerProcess> {
+  await bundleEntries(BUNDLES, ["node"]);
+  return await startServer("node", {
+    bundles: BUNDLES,
+    settings: {
+      DEEPINT_TOKEN: TOKEN,
+      DEEPINT_INSTANCE: origin,
+      RESOLVE_API_KEYS: KEY,
+      RESOLVE_TIMEOUT_MS: String(TIMEOUT),
+    },
+  });
+}
+
+function post({ port }: ServerProcess, { id }: Fault, signal?: AbortSignal): Promise<Response> {
+  return fetch(`http://127.0.0.1:${port}/resolve`, {
+    method: "POST",
+    headers: { "authorization": `Bearer ${KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ organization_id: "o-1", workspace_id: "w-1", task_id: id }),
+    ...(signal && { signal }),
+  });
+}
+
+function faultNamed(name: string): Fault {
+  const fault = FAULTS.find((fault) => fault.name === name);
+  assert(fault, name);
+  return fault;
+}
+
+Deno.test("node.ts responds to each fault as documented, with one upstream request and no open socket", async () => {
+  let requests = 0;
+  await using platform = await startFaultServer({
+    choose({ id }) {
+      requests++;
+      return FAULTS.find((fault) => fault.id === id);
+    },
+  });
+  await using server = await startNode(platform.origin);
+  const reachable = FAULTS.filter((fault) => platform.originOf(fault) === platform.origin);
+  for (const fault of reachable) {
+    requests = 0;
+    const startedAt = performance.now();
+    const response = await post(server, fault);
+    const { type, status } = await response.json();
+    assertLess(performance.now() - startedAt, TIMEOUT + SLACK, fault.name);
+    const expected = fault.endpoint === 202
+      ? [202, "running"]
+      : [PROBLEMS[fault.endpoint].status, `/problems/${fault.endpoint}`];
+    assertEquals([response.status, type ?? status], expected, fault.name);
+    assertEquals(requests, 1, fault.name);
+  }
+  await withTimeout(() => platform.idle(), { ms: 5_000, onTimeout: () => {} });
+  assertEquals(platform.open, 0, "open sockets");
+  const { stdout, stderr } = server.output;
+  for (const secret of [TOKEN, KEY]) assert(!(stdout + stderr).includes(secret));
+});
+
+Deno.test("node.ts responds 502 while the platform refuses connections", async () => {
+  await using platform = await startFaultServer();
+  const refused = faultNamed("connection refused");
+  await using server = await startNode(platform.originOf(refused));
+  const response = await post(server, refused);
+  await response.body?.cancel();
+  assertEquals([response.status, platform.accepted], [502, 0]);
+});
+
+Deno.test("node.ts aborts the upstream request when its caller leaves", async () => {
+  for (const name of ["no response headers", "headers, then half a body that never ends"]) {
+    const fault = faultNamed(name);
+    const started = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<void>();
+    const answer: Fault["answer"] = async (socket, request) => {
+      started.resolve();
+      await fault.answer(socket, request); // until the upstream connection is closed
+      aborted.resolve();
+      return undefined;
+    };
+    await using platform = await startFaultServer({ choose: () => ({ ...fault, answer }) });
+    await using server = await startNode(platform.origin);
+    const controller = new AbortController();
+    const startedAt = performance.now();
+    const left = post(server, fault, controller.signal).catch(() => {});
+    await started.promise;
+    controller.abort();
+    await Promise.all([left, aborted.promise, server.waitForOutput(/"status":499/)]);
+    assertLess(performance.now() - startedAt, TIMEOUT, name);
+  }
+});
