@@ -4,7 +4,6 @@
  */
 import { type Config, ConfigError, createApp, readConfig, SETTING_NAMES } from "./app.ts";
 import type { WatchLoop } from "./watches/loop.ts";
-import type { OpenWatches } from "./watches/open.ts";
 
 /** Limit of a sweep, within the minute. */
 const SWEEP_MS = 50_000;
@@ -45,17 +44,16 @@ async function openKv(path: string | undefined): Promise<Deno.Kv> {
   return await Deno.openKv(path); // SQLite creates the other files with the mode of the first
 }
 
-async function startWatches(): Promise<OpenWatches> {
-  const { openWatches } = await loadWatches();
-  const hasKv = typeof Deno.openKv === "function";
-  const isPresent = (path: string) => Deno.stat(path).then(() => true, () => false);
-  return await openWatches(config, { openKv: hasKv ? openKv : undefined, isPresent });
-}
+const isPresent = (path: string) => Deno.stat(path).then(() => true, () => false);
 
 /** The settings of this process. */
 export const config: Config = await exitOnConfigError(readSettings);
 
-const open = config.callbackHosts && await exitOnConfigError(startWatches);
+const open = config.callbackHosts && await exitOnConfigError(async () => {
+  const { openWatches } = await loadWatches();
+  const hasKv = typeof Deno.openKv === "function";
+  return await openWatches(config, { openKv: hasKv ? openKv : undefined, isPresent });
+});
 
 /** The loop of the watches, if `RESOLVE_CALLBACK_HOSTS` is set. */
 export const watches: WatchLoop | undefined = open?.loop;

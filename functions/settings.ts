@@ -177,7 +177,11 @@ export const settingsSchema = (allowOpen: boolean) =>
         "must be a URL such as postgres://host/name",
       ),
     ),
-    RESOLVE_KV_PATH: optionalText((path) => !/^(https?|:memory):/.test(path), "the path of a file"),
+    // `deno task start` passes the path to lists of permissions, which a comma would split
+    RESOLVE_KV_PATH: optionalText(
+      (path) => !/^(https?|:memory):|,/.test(path),
+      "the path of a file, without a comma",
+    ),
     RESOLVE_SWEEP_MS: optionalInteger(1_000, 300_000, 25_000),
     RESOLVE_MAX_WATCHES: optionalInteger(1, 1_000_000, 10_000),
     HOST: optionalText((host) => /^[\w.:-]+$/.test(host), "an IP address or a host name"),

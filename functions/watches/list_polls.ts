@@ -6,9 +6,16 @@ import { Credentials, DeepintHTTPError, DeepintTimeoutError, type Fetch } from "
 import type { Config } from "../config.ts";
 import { upstreamProblem } from "../task/response.ts";
 import { type Reading, readList, toAnswer } from "./list_reader.ts";
-import { afterPoll, pollInterval, type PollOutcome, waitsForPoll, type Watch } from "./state.ts";
+import {
+  afterPoll,
+  isHalfway,
+  pollInterval,
+  type PollOutcome,
+  waitsForPoll,
+  type Watch,
+} from "./state.ts";
 import type { StoredWatch, WatchStore } from "./store.ts";
-import { callStore } from "./store_calls.ts";
+import { callStore, callStoreForEach } from "./store_calls.ts";
 import { workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
 
 /** Failures in a row after which GETs replace a list that has worked. */
@@ -35,11 +42,6 @@ export interface ListPollsOptions {
 /** Returns `false` for a watch with another claimable time: it is leased to another process. */
 function isWaiting({ watch, claimableAt }: StoredWatch): boolean {
   return claimableAt === watch.dueAt;
-}
-
-/** Returns `true` if half of the interval has passed. A page with young tasks is read often. */
-function isHalfway({ dueAt, updatedAt }: Watch, now: number): boolean {
-  return now - updatedAt >= dueAt - now;
 }
 
 /** Polls by the lists of workspaces. */
@@ -188,17 +190,20 @@ export class ListPolls {
       });
     } else {
       const others = [...reading.tasks.keys()].flatMap((taskId) =>
-        [...workspace.watchIdsOf(taskId)].filter((id) => !held.has(id)).map(async (id) => {
-          const stored = await callStore(() => this.#options.store.get(id));
-          if (stored && isWaiting(stored) && isHalfway(stored.watch, now)) await apply(stored);
-          if (!stored || !waitsForPoll(stored.watch)) {
-            workspace.remove({ id, ids: { ...workspace.ids, taskId } });
-          }
-        })
+        [...workspace.watchIdsOf(taskId)].filter((id) => !held.has(id)).map((id) => ({
+          id,
+          taskId,
+        }))
       );
-      await Promise.all(others);
+      await callStoreForEach(others, async ({ id, taskId }) => {
+        const stored = await this.#options.store.get(id);
+        if (stored && isWaiting(stored) && isHalfway(stored.watch, now)) await apply(stored);
+        if (!stored || !waitsForPoll(stored.watch)) {
+          workspace.remove({ id, ids: { ...workspace.ids, taskId } });
+        }
+      });
     }
-    await Promise.all([...held.values()].map(apply));
+    await callStoreForEach(held.values(), apply);
     return polls;
   }
 
@@ -228,7 +233,7 @@ export class ListPolls {
     const { store, onDue } = this.#options;
     const watch = afterPoll(stored.watch, outcome, { now: store.now(), random });
     const update = { watch, claimableAt: watch.dueAt };
-    if (!await callStore(() => store.save(stored, update))) return false;
+    if (!await store.save(stored, update)) return false;
     onDue(watch.dueAt);
     return true;
   }
@@ -240,7 +245,7 @@ export class ListPolls {
     workspace.toLoad.add(stored.watch.ids.taskId);
     workspace.held.delete(stored.watch.id);
     const update = { watch: { ...stored.watch, dueAt }, claimableAt: dueAt };
-    if (await callStore(() => store.save(stored, update))) onDue(dueAt);
+    if (await store.save(stored, update)) onDue(dueAt);
   }
 
   /** Reads the whole list if it has moved, otherwise polls the held tasks that were missing by GET. */
@@ -250,12 +255,12 @@ export class ListPolls {
     );
     workspace.mustReadAll = page !== undefined && missing.length > workspace.pages;
     if (workspace.mustReadAll) return;
-    await Promise.all(missing.map(async (stored) => {
+    await callStoreForEach(missing, async (stored) => {
       const { taskId } = stored.watch.ids;
       if (isComplete) workspace.setUnlisted(taskId);
       else workspace.place(taskId, undefined);
       await this.#loadNow(workspace, stored);
-    }));
+    });
   }
 
   /** Repeats a list that has worked like a failed poll; replaces another one by GETs for a while. */
@@ -272,8 +277,8 @@ export class ListPolls {
     const isPassing = isKnown && error.retryable && workspace.hasWorked;
     if (signal?.aborted || isPassing && ++workspace.failures < MAX_FAILURES) {
       const problem = upstreamProblem(error)?.type ?? "upstream-timeout";
-      const saves = held.map((one) => this.#saveOutcome(one, { problem, retryAfter }, random()));
-      await Promise.all(saves);
+      const outcome = { problem, retryAfter };
+      await callStoreForEach(held, (stored) => this.#saveOutcome(stored, outcome, random()));
       return held.length;
     }
     workspace.fallbackRounds = Math.min(2 * workspace.fallbackRounds || 1, MAX_FALLBACK_ROUNDS);
@@ -281,7 +286,7 @@ export class ListPolls {
     const round = Math.min(...held.map(({ watch }) => pollInterval(watch, undefined, inputs)));
     const pause = Math.max(workspace.fallbackRounds * round, retryAfter + 1);
     workspace.notBefore = inputs.now + pause;
-    await Promise.all(held.map((stored) => this.#loadNow(workspace, stored, retryAfter)));
+    await callStoreForEach(held, (stored) => this.#loadNow(workspace, stored, retryAfter));
     return 0;
   }
 
@@ -293,7 +298,7 @@ export class ListPolls {
     do {
       const options = { after, limit: SCAN_SIZE };
       const page = await callStore(() => this.#options.store.openWatches(ids, options));
-      await Promise.all(page.map(handle));
+      await callStoreForEach(page, handle);
       after = page.length < SCAN_SIZE ? undefined : page.at(-1)?.watch.id;
     } while (after !== undefined);
   }

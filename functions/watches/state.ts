@@ -220,6 +220,11 @@ export function pollInterval(
   return Math.max(pollDelay({ elapsed, retryAfter, random }), share * (1 + 0.1 * random));
 }
 
+/** Returns `true` if half of the interval before the next poll has passed. */
+export function isHalfway({ dueAt, updatedAt }: Watch, now: number): boolean {
+  return now - updatedAt >= dueAt - now;
+}
+
 function endOf(outcome: PollOutcome, misses: number): Omit<WatchEnd, "endedAt"> | undefined {
   if ("answer" in outcome) {
     const { status } = outcome.answer;

@@ -5,6 +5,7 @@ import { sanitizeText } from "../../src/internal/text.ts";
 
 /** Longer than a KV waits for the lock of its file. */
 const CALL_TIMEOUT_MS = 15_000;
+const CHUNK_SIZE = 500;
 /** Delays after failures of the store. */
 const MIN_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
@@ -20,6 +21,18 @@ export function callStore<T>(call: () => Promise<T>): Promise<T> {
     throw new Error("the store does not respond");
   };
   return withTimeout(call, { ms: CALL_TIMEOUT_MS, onTimeout });
+}
+
+/** Handles items by calls of a store, many at a time. */
+export async function callStoreForEach<T>(
+  items: Iterable<T>,
+  handle: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const rest = [...items];
+  while (rest.length > 0) {
+    const chunk = rest.splice(0, CHUNK_SIZE);
+    await callStore(() => Promise.all(chunk.map(handle)));
+  }
 }
 
 /** Pauses after failures of a store, each twice as long as the one before, and logs them. */

@@ -60,8 +60,10 @@ export function startAge(clock: Clock): (created: Date | null) => number {
  * never back.
  */
 export function startWallClock(): () => number {
-  const { elapsedWithSleep } = startClock();
-  const startedAt = Date.now();
-  let latest = startedAt;
-  return () => latest = Math.max(latest, Math.floor(startedAt + elapsedWithSleep()));
+  let offset = -Infinity;
+  return () => {
+    const monotonic = performance.now();
+    offset = Math.max(offset, Date.now() - monotonic);
+    return Math.floor(offset + monotonic);
+  };
 }

@@ -17,6 +17,7 @@ import { listFigures, waitFigures } from "./many.ts";
 import { prepare, type RuntimeName, RUNTIMES } from "./process.ts";
 import { sizeFigures } from "./sizes.ts";
 import { table } from "./table.ts";
+import { watchFigures } from "./watch_polls.ts";
 import { workerdFigures } from "./workerd.ts";
 
 const { values: options } = parseArgs({
@@ -55,6 +56,7 @@ const parts = {
   workerd: workerdFigures,
   list: listFigures,
   wait: waitFigures,
+  watches: watchFigures,
   sizes: sizeFigures,
 };
 

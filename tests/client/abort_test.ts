@@ -141,7 +141,7 @@ const REACHED = 2_500;
 for (const [name, point] of Object.entries(POINTS)) {
   const interval = name.includes("second") ? 2_000 : 3_000;
 
-  Deno.test(`an abort ${name} rejects at once with the signal's reason and leaves nothing`, async () => {
+  Deno.test(`an abort ${name} rejects immediately with the signal's reason and leaves no timer or listener`, async () => {
     using clock = new FakeClock();
     for (const reason of [new Error("enough"), "a text", undefined]) {
       const { task, platform, signals } = point.given();
@@ -163,7 +163,7 @@ for (const [name, point] of Object.entries(POINTS)) {
     }
   });
 
-  Deno.test(`a timeout ${name} rejects on time, with the info last seen, and leaves nothing`, async () => {
+  Deno.test(`a timeout ${name} rejects on time with the last known info and leaves no timer or listener`, async () => {
     using clock = new FakeClock();
     const { task, platform, signals } = point.given();
     const abort = countedAbort();
@@ -188,7 +188,7 @@ for (const [name, point] of Object.entries(POINTS)) {
   });
 }
 
-Deno.test("a signal that has aborted before costs no request and leaves no listener", async () => {
+Deno.test("an aborted signal makes no request and leaves no listener", async () => {
   using clock = new FakeClock();
   for (const status of ["running", "success"]) {
     const { task, signals } = setUp();
@@ -201,7 +201,7 @@ Deno.test("a signal that has aborted before costs no request and leaves no liste
   }
 });
 
-Deno.test("a signal that has aborted before costs no request of build(), load() and delete()", async () => {
+Deno.test("build(), load() and delete() make no request with an aborted signal", async () => {
   const { task, signals, platform } = setUp();
   const reason = new Error("enough");
   const options = { signal: AbortSignal.abort(reason) };
@@ -217,7 +217,7 @@ Deno.test("a signal that has aborted before costs no request of build(), load() 
   assertEquals([signals.length, platform.count()], [0, 0]);
 });
 
-Deno.test("a wait that ends well, fails or gives up leaves no timer and no listener", async () => {
+Deno.test("a wait leaves no timer and no listener, whether it resolves or rejects", async () => {
   using clock = new FakeClock();
   const ends: Record<string, Responder> = {
     success: () => Response.json({ id: "t-1", status: "success" }),
@@ -236,7 +236,7 @@ Deno.test("a wait that ends well, fails or gives up leaves no timer and no liste
   }
 });
 
-Deno.test("a request that ends well, fails, times out or aborts leaves no timer and no listener", async () => {
+Deno.test("a request leaves no timer and no listener, whether it succeeds, fails, times out or aborts", async () => {
   using clock = new FakeClock();
   const ends: Record<string, Responder> = {
     success: () => undefined,
@@ -262,7 +262,7 @@ Deno.test("a request that ends well, fails, times out or aborts leaves no timer 
   }
 });
 
-Deno.test("an abort while the token is on its way keeps the request from being made", async () => {
+Deno.test("an abort during the token function prevents the request", async () => {
   using clock = new FakeClock();
   const token = Promise.withResolvers<string>();
   const { task, signals } = setUp(() => token.promise);
@@ -288,7 +288,7 @@ Deno.test("an abort within onProgress ends the wait with the signal's reason", a
   assertEquals([platform.count(), clock.pending, abort.listeners], [1, 0, 0]);
 });
 
-Deno.test("an abort ends its own wait alone, and another on the task goes on", async () => {
+Deno.test("an abort ends only its own wait for the task", async () => {
   using clock = new FakeClock();
   const { task, platform } = setUp();
   platform.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
@@ -305,7 +305,7 @@ Deno.test("an abort ends its own wait alone, and another on the task goes on", a
   assertEquals([clock.pending, one.listeners, other.listeners], [0, 0, 0]);
 });
 
-Deno.test("a timeout is not the end of the task: the wait can be taken up again, and says so", async () => {
+Deno.test("a wait can be repeated after a timeout, whose message says so", async () => {
   using clock = new FakeClock();
   const { task, platform } = setUp();
   platform.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
@@ -315,7 +315,7 @@ Deno.test("a timeout is not the end of the task: the wait can be taken up again,
   assertEquals((await clock.runUntil(task.resolve({ timeout: 60_000 }))).status, "success");
 });
 
-Deno.test("the info of a timeout is the one last seen, not the one the wait began with", async () => {
+Deno.test("the error of a timeout has the last known info", async () => {
   using clock = new FakeClock();
   const { task, platform } = setUp();
   platform.add({ id: "t-1", status: "running", progress: 77 });
@@ -324,7 +324,7 @@ Deno.test("the info of a timeout is the one last seen, not the one the wait bega
   assertEquals(error.info?.progress, 77);
 });
 
-Deno.test("a timeout of 0 ends a wait without waiting, but not one for a task that has ended", async () => {
+Deno.test("a timeout of 0 rejects immediately unless the task has ended", async () => {
   using clock = new FakeClock();
   const { task } = setUp();
   const start = clock.now;
@@ -344,7 +344,7 @@ Deno.test("a timeout that is not a number of milliseconds is refused", async () 
   assertEquals(signals.length, 0);
 });
 
-Deno.test("an abort within a request makes no other error, so its reason is not looked through", async () => {
+Deno.test("an abort during a request rejects with its reason unchanged", async () => {
   const { platform, task, signals } = setUp();
   platform.inject(() => new Promise(() => {}));
   let looks = 0;

@@ -98,7 +98,7 @@ Deno.test("Credentials.build() takes the environment before the file", async () 
   assertEquals(await found({ env: ENV, ini: INI }), ["env-token", "env.example"]);
 });
 
-Deno.test("Credentials.build() takes the file when there is nothing else", async () => {
+Deno.test("Credentials.build() takes the file without a parameter and an environment", async () => {
   assertEquals(await found({ ini: INI }), ["file-token", "file.example"]);
 });
 
@@ -123,7 +123,7 @@ Deno.test("Credentials.build() falls back to the instance app.deepint.net", asyn
   assertEquals(await found({ ini: "[DEFAULT]\ntoken=file-token" }), ["file-token", instance]);
 });
 
-Deno.test("Credentials.build() finds nothing: CREDENTIALS_NOT_FOUND names all three places", async () => {
+Deno.test("Credentials.build() names all three places in CREDENTIALS_NOT_FOUND", async () => {
   const error = await on({}, () => assertRejects(() => Credentials.build()));
   assertInstanceOf(error, DeepintCredentialsError);
   assertEquals(error.code, "CREDENTIALS_NOT_FOUND");
@@ -132,14 +132,14 @@ Deno.test("Credentials.build() finds nothing: CREDENTIALS_NOT_FOUND names all th
   }
 });
 
-Deno.test("Credentials.build() finds no token in an instance alone", async () => {
+Deno.test("Credentials.build() rejects when only the instance is set", async () => {
   await assertNotFound({
     env: { DEEPINT_INSTANCE: "env.example" },
     ini: "[DEFAULT]\ninstance = file.example",
   });
 });
 
-Deno.test("Credentials.build() of a home that is not there, or of none, finds no file", async () => {
+Deno.test("Credentials.build() finds no file when the home directory is missing or unset", async () => {
   await assertNotFound({ env: { HOME: "/no/such/home" } });
   await on({ ini: INI }, async () => {
     Deno.env.delete("HOME");
@@ -148,7 +148,7 @@ Deno.test("Credentials.build() of a home that is not there, or of none, finds no
   });
 });
 
-Deno.test("Credentials.build() takes a settings file that is a folder as none", async () => {
+Deno.test("Credentials.build() ignores a settings file that is a folder", async () => {
   await on({}, async (home) => {
     await Deno.mkdir(`${home}/.deepint.ini`);
     const error = await assertRejects(() => Credentials.build(), DeepintCredentialsError);
@@ -156,7 +156,7 @@ Deno.test("Credentials.build() takes a settings file that is a folder as none", 
   });
 });
 
-Deno.test("Task.build() without credentials takes those that Credentials.build() finds", async () => {
+Deno.test("Task.build() uses Credentials.build() by default", async () => {
   const requests = await on({ env: { DEEPINT_TOKEN: "env-token" }, ini: INI }, async () => {
     const requests: unknown[] = [];
     await Task.build({
@@ -175,7 +175,7 @@ Deno.test("Task.build() without credentials takes those that Credentials.build()
   ]);
 });
 
-Deno.test("Task.build() without credentials to be found makes no request", async () => {
+Deno.test("Task.build() makes no request when no credentials are found", async () => {
   await on({}, async () => {
     let requests = 0;
     const fetch = () => {
@@ -206,12 +206,12 @@ Deno.test("the ini file may have comments, blank lines, spaces, colons and CRLF"
   }
 });
 
-Deno.test("the ini file's values may hold the signs that end a key", async () => {
+Deno.test("values in the ini file may contain =, :, # and ;", async () => {
   const ini = "[DEFAULT]\ntoken = eyJ0.a=b:c==#d;e\ninstance: http://127.0.0.1:8000\n";
   assertEquals(await found({ ini }), ["eyJ0.a=b:c==#d;e", "http://127.0.0.1:8000"]);
 });
 
-Deno.test("the ini file's section [DEFAULT] alone counts", async () => {
+Deno.test("only the section [DEFAULT] of the ini file counts", async () => {
   const files = [
     "token = wrong",
     "[default]\ntoken = wrong",
@@ -314,7 +314,7 @@ Deno.test("a token that is not text is refused without being echoed", () => {
   }
 });
 
-Deno.test("a token may hold every printable sign", async () => {
+Deno.test("a token may contain every printable ASCII character", async () => {
   const token = String.fromCharCode(...Array(94).keys().map((i) => 0x21 + i));
   assertEquals(await tokenOf(new Credentials({ token })), token);
 });
@@ -326,7 +326,7 @@ Deno.test("the token may come from a function, sync or async", async () => {
   }
 });
 
-Deno.test("the function that gives the token is called for requests alone, and each time", async () => {
+Deno.test("the token function is called for each request, and only for requests", async () => {
   let calls = 0;
   const token = () => `token-${++calls}`;
   const credentials = await Credentials.build({ token, instance: "app.deepint.net" });
@@ -336,7 +336,7 @@ Deno.test("the function that gives the token is called for requests alone, and e
   assertEquals(await tokenOf(credentials), "token-2");
 });
 
-Deno.test("a function that gives no usable token: no request, and nothing is echoed", async () => {
+Deno.test("an unusable token from a function makes no request and is not echoed", async () => {
   const nonsense = [...BAD_TOKENS, undefined, null, 5, {}, [CANARY], { token: CANARY }];
   for (const value of nonsense) {
     for (const token of [() => value as string, () => Promise.resolve(value as string)]) {
@@ -352,7 +352,7 @@ Deno.test("a function that gives no usable token: no request, and nothing is ech
   }
 });
 
-Deno.test("a function that fails to give the token: one of our errors, and no request", async () => {
+Deno.test("a failing token function rejects with CREDENTIALS_INVALID, without a request", async () => {
   const failing = [
     () => {
       throw new Error("the vault is sealed");
@@ -373,7 +373,7 @@ Deno.test("a function that fails to give the token: one of our errors, and no re
   }
 });
 
-Deno.test("a failing function's error that holds the token it gave before is not kept", async () => {
+Deno.test("the error of a token function is dropped if it contains the previous token", async () => {
   // as when a refresh fails with "cannot exchange <old token>"
   let calls = 0;
   const token = () => {
@@ -402,7 +402,7 @@ Deno.test("credentials print and serialise without the token", async () => {
   }
 });
 
-Deno.test("an object that holds credentials prints and serialises without the token", () => {
+Deno.test("an object with credentials prints and serialises without the token", () => {
   for (const token of [CANARY, () => CANARY]) {
     const task = taskOf(
       new Credentials({ token }),
@@ -415,7 +415,7 @@ Deno.test("an object that holds credentials prints and serialises without the to
   }
 });
 
-Deno.test("the instance of credentials cannot be changed by who makes them", () => {
+Deno.test("the instance of credentials cannot be changed", () => {
   const options = { token: CANARY, instance: "file.example" };
   const credentials = new Credentials(options);
   options.instance = "evil.example";

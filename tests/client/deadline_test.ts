@@ -38,7 +38,7 @@ Deno.test("requestTimeout bounds an attempt, timeout the whole operation", async
   assertEquals([error.elapsed, clock.now - start, clock.pending], [2_500, 2_500, 0]);
 });
 
-Deno.test("retries that are used up by attempts that take too long end as a timeout", async () => {
+Deno.test("attempts that all take too long reject with a timeout", async () => {
   using clock = new FakeClock();
   using _random = random(0);
   const { platform, task } = setUp();
@@ -61,7 +61,7 @@ Deno.test("requestTimeout covers the body, and so does timeout", async () => {
   }
 });
 
-Deno.test("timeout covers the function that gives the token", async () => {
+Deno.test("timeout covers the token function", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp(() => new Promise<string>(() => {}));
   const start = clock.now;
@@ -70,7 +70,7 @@ Deno.test("timeout covers the function that gives the token", async () => {
   assertEquals([clock.now - start, clock.pending, platform.count()], [5_000, 0, 0]);
 });
 
-Deno.test("the function that gives the token is called for each attempt", async () => {
+Deno.test("the token function is called for each attempt", async () => {
   using clock = new FakeClock();
   let calls = 0;
   const { platform, task } = setUp(() => ++calls < 3 ? `old-token-${calls}` : TOKEN);
@@ -80,7 +80,7 @@ Deno.test("the function that gives the token is called for each attempt", async 
   assertEquals(sent, ["old-token-1", "old-token-2", TOKEN]);
 });
 
-Deno.test("an abort at any point of a request rejects at once with the signal's reason", async () => {
+Deno.test("an abort at any point of a request rejects immediately with the signal's reason", async () => {
   const points: Record<string, Responder> = {
     "while it connects": HANG,
     "in the body": HANG_IN_BODY,
@@ -126,7 +126,7 @@ Deno.test("a fetch that ignores its signal still ends in time, and its late body
   assertStrictEquals(task.info, info);
 });
 
-Deno.test("a body that goes on without end past the deadline or an abort is cancelled", async () => {
+Deno.test("an endless body is cancelled at the deadline and on an abort", async () => {
   for (const how of ["deadline", "abort"]) {
     using clock = new FakeClock();
     const { task: { organizationId, workspaceId, credentials, info } } = setUp();

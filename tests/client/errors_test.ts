@@ -93,7 +93,7 @@ async function errorOfEachClass() {
   };
 }
 
-Deno.test("every error is a DeepintBaseError and an Error, and of its own class alone", async () => {
+Deno.test("every error is an instance of its own class, DeepintBaseError and Error only", async () => {
   const classes = {
     DeepintCredentialsError,
     DeepintHTTPError,
@@ -120,7 +120,7 @@ Deno.test("every error's name is that of its class, also in its stack and in pri
   assertEquals(new DeepintBaseError("TIMEOUT", "a").name, "DeepintBaseError");
 });
 
-Deno.test("every error has a code, and reads <code>: <message>", async () => {
+Deno.test("every error has a code and converts to <code>: <message>", async () => {
   const errors = await errorOfEachClass();
   for (const error of Object.values(errors)) {
     assertMatch(error.code, /^[A-Z][A-Z0-9_]+$/);
@@ -133,7 +133,7 @@ Deno.test("every error has a code, and reads <code>: <message>", async () => {
   assertEquals(String(new DeepintBaseError("LIMIT", "slow down")), "LIMIT: slow down");
 });
 
-Deno.test("an error without a cause has none, not even one that is undefined", async () => {
+Deno.test("an error without a cause has no property cause", async () => {
   for (const error of Object.values(await errorOfEachClass())) {
     assert(!Object.hasOwn(error, "cause"), Deno.inspect(error));
   }
@@ -158,7 +158,7 @@ Deno.test("the url of a DeepintHTTPError is without its query, also in the messa
   assertMatch(error.message, /^Error on HTTP GET https:[^? ]+\/tasks: /);
 });
 
-Deno.test("the code of an HTTP error is the body's when it may be one, else the status's", async () => {
+Deno.test("the code of an HTTP error comes from the body if it is valid, otherwise from the status", async () => {
   const codes: [number, unknown, string][] = [
     [401, { code: "INVALID_TOKEN" }, "INVALID_TOKEN"],
     [401, { code: "A" }, "A"],
@@ -248,7 +248,7 @@ Deno.test("an HTTP error says whether the same request may succeed later, and wh
   assertEquals((await loadError(failing(new TypeError("reset")))).retryable, true);
 });
 
-Deno.test("an error has no property for what is not known: none prints as undefined", async () => {
+Deno.test("an error has no property without a value", async () => {
   const { DeepintHTTPError: http } = await errorOfEachClass();
   const timeout = await assertRejects(
     () => Array.fromAsync(list(() => new Promise(() => {}), { timeout: 0 })),
@@ -264,7 +264,7 @@ Deno.test("an error keeps its cause", async () => {
   assertEquals((await loadError(failing("text"))).cause, "text");
 });
 
-Deno.test("of a bad body no more than 200 printable characters reach a message", async () => {
+Deno.test("a message contains at most 200 printable characters of an invalid body", async () => {
   const messages = [
     "x".repeat(10_000),
     "\u001b[31m".repeat(1_000),
@@ -284,7 +284,7 @@ Deno.test("of a bad body no more than 200 printable characters reach a message",
   }
 });
 
-Deno.test("of the value of a field of the wrong kind nothing reaches a message", async () => {
+Deno.test("a message does not contain the value of a field of the wrong type", async () => {
   for (const key of ["id", "name", "status", "duration", "created", "error_description"]) {
     const body = { id: "task-1", status: "running", [key]: { secret: "s3cr3t" } };
     const error = await loadError(answering(body));
@@ -310,11 +310,11 @@ Deno.test("a failed task's error has its code and text, the task and its info", 
   assert(error.task === task && error.info === task.info);
 });
 
-Deno.test("a failed task's number for a code is its code", async () => {
+Deno.test("a numeric error_code is the code of a failed task", async () => {
   assertEquals((await failure({ error_code: 7 })).code, "TASK_7");
 });
 
-Deno.test("a failed task without error fields reads TASK_UNKNOWN and no description", async () => {
+Deno.test("a failed task without error fields rejects with TASK_UNKNOWN and no description", async () => {
   for (const none of [{}, { error_code: null, error_description: null, name: null }]) {
     const error = await failure(none);
     assertEquals(error.code, "TASK_UNKNOWN");
@@ -323,7 +323,7 @@ Deno.test("a failed task without error fields reads TASK_UNKNOWN and no descript
   }
 });
 
-Deno.test("an unknown status and a result before the end have codes of their own", async () => {
+Deno.test("an unknown status and an early fetchResult() have codes of their own", async () => {
   const info = { status: "cancelled", name: null };
   const unknown = await assertRejects(
     () => taskWith(answering({ status: "cancelled" }), { info }).resolve(),
@@ -341,7 +341,7 @@ Deno.test("an unknown status and a result before the end have codes of their own
   }
 });
 
-Deno.test("a timeout carries the info as last seen and the elapsed milliseconds", async () => {
+Deno.test("a timeout has the last known info and the elapsed milliseconds", async () => {
   const task = taskWith(() => new Promise(() => {}), { info: { status: "running" } });
   for (const wait of [() => task.resolve({ timeout: 0 }), () => task.load({ timeout: 0 })]) {
     const error = await assertRejects(wait, DeepintTimeoutError);
@@ -490,7 +490,7 @@ function leakyErrors(): Record<string, unknown> {
 }
 
 for (const [place, error] of Object.entries(leakyErrors())) {
-  Deno.test(`the token is in no error of a fetch whose own error holds it in ${place}`, async () => {
+  Deno.test(`the token is in no error when the error of fetch contains it in ${place}`, async () => {
     // the token would be seen, were the error kept
     assert(Deno.inspect(error, { depth: 20, showHidden: true }).includes(CANARY));
     const found = await loadError(failing(error));
@@ -511,8 +511,8 @@ Deno.test("a redacted cause is an Error that says so", async () => {
   assert(cause.message.length > 0);
 });
 
-Deno.test("a cause that is large is not read from end to end, nor is what can be read once", async () => {
-  // a client may hang its response's body on its error; looking through it is no time to spend
+Deno.test("a large cause is not searched to its end, and iterators are not consumed", async () => {
+  // a client may attach a large response body to its error
   let reads = 0;
   const rows = new Proxy(Array(200_000).fill(0), {
     get(rows, key, receiver) {
@@ -527,7 +527,7 @@ Deno.test("a cause that is large is not read from end to end, nor is what can be
   assertEquals([...once].length, 3);
 });
 
-Deno.test("a cause that carries bytes is kept: they are not listed one by one", async () => {
+Deno.test("a cause that contains bytes is kept", async () => {
   const bytes = Object.assign(new Error("bytes"), { body: new Uint8Array(20_000_000) });
   const begun = performance.now();
   const { cause } = await loadError(failing(bytes));
@@ -535,13 +535,13 @@ Deno.test("a cause that carries bytes is kept: they are not listed one by one", 
   assert(performance.now() - begun < 1_000, "the bytes were looked through");
 });
 
-Deno.test("a cause that holds the token in a promise is left out", async () => {
+Deno.test("a cause that contains a promise is dropped", async () => {
   const pending = Object.assign(new Error("pending"), { token: Promise.resolve(CANARY) });
   const { cause } = await loadError(failing(pending));
   assert(cause !== pending);
 });
 
-Deno.test("whatever a fetch throws, the error is NETWORK_ERROR", async () => {
+Deno.test("a value thrown by fetch becomes NETWORK_ERROR", async () => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   const odd: Record<string, unknown> = {
@@ -578,7 +578,7 @@ Deno.test("whatever a fetch throws, the error is NETWORK_ERROR", async () => {
   assertEquals(codes, Object.fromEntries(Object.keys(odd).map((name) => [name, "NETWORK_ERROR"])));
 });
 
-Deno.test("the token is in no error of each class, whatever the credentials are made of", async () => {
+Deno.test("no error of any class contains the token, for every kind of credentials", async () => {
   const echo = { code: CANARY, message: CANARY };
   for (const token of [CANARY, () => CANARY]) {
     const http = () => taskWith(answering(echo, { status: 401 }), { token }).load();
@@ -601,7 +601,7 @@ Deno.test("the token is in no error of each class, whatever the credentials are 
   }
 });
 
-Deno.test("an error can be cloned and serialised, and says its message afterwards", async () => {
+Deno.test("an error keeps its message when it is cloned or serialised", async () => {
   for (const error of Object.values(await errorOfEachClass())) {
     const clone: unknown = structuredClone(error);
     assertInstanceOf(clone, Error);

@@ -22,7 +22,7 @@ const pathOf = (workspace: unknown, task: unknown) => `/api/v1/workspace/${works
 /** An answer for every kind of request. */
 const ANY = { status: "running", result: "success", page: 0, pages_count: 0, items: [] };
 
-Deno.test("hostile ids bring the client to their task's path, or are a RangeError", async (t) => {
+Deno.test("a hostile id is a RangeError or requests the path of its task", async (t) => {
   const credentials = new Credentials({ token: TOKEN });
   const ways = ["build", "constructor", "fromDict", "delete", "list"] as const;
   let requested = 0;
@@ -112,7 +112,7 @@ async function outcomeOf(endpoint: Endpoint, ask: () => Promise<Response>): Prom
   return { status, polled: { path, organization: headers["x-deepint-organization"] } };
 }
 
-Deno.test("hostile URLs bring POST /resolve to their task's path, or are 400 or 403", async (t) => {
+Deno.test("a hostile URL in POST /resolve is 400, 403 or requests the path of its task", async (t) => {
   const made = endpoint();
   const counts: Record<number, number> = {};
   await checkProperty(
@@ -141,7 +141,7 @@ Deno.test("hostile URLs bring POST /resolve to their task's path, or are 400 or 
   }
 });
 
-Deno.test("hostile ids bring both routes to their task's path, or are 400 or 404", async (t) => {
+Deno.test("a hostile id is 400, 404 or requests the path of its task, on both routes", async (t) => {
   const made = endpoint();
   const counts: Record<number, number> = {};
   await checkProperty(
@@ -281,7 +281,7 @@ function within(bytes: Uint8Array): Record<string, unknown>[] {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-Deno.test("a hostile body is a 4xx without an upstream request, or the poll of its task", async (t) => {
+Deno.test("a hostile body is a 4xx without an upstream request, or polls its task", async (t) => {
   const made = endpoint();
   const counts: Record<number, number> = {};
   const types = fc.oneof(

@@ -87,7 +87,7 @@ Deno.test("Task.list refuses a redirect, and the other server sees no request", 
   assertNoSecrets(error, TOKEN);
 });
 
-Deno.test("a URL that names another host, name or port is refused, and nobody is asked", async () => {
+Deno.test("a URL with another host name or port is refused without a request", async () => {
   await using home = serveTask();
   await using other = serveTask();
   const credentials = new Credentials({ token: TOKEN, instance: home.origin });

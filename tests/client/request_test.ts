@@ -65,7 +65,7 @@ const CODES: Record<number, string> = {
   599: "HTTP_599",
 };
 
-Deno.test("fetch is called with the URL as text, and never follows or caches", async () => {
+Deno.test("fetch is called with the URL as text, and with options against redirects and caches", async () => {
   const calls: [unknown, RequestInit][] = [];
   const task = taskAt((url, init) => {
     calls.push([url, init]);
@@ -151,7 +151,7 @@ Deno.test('{"result":"error"} is an error with 200, of the body\'s code or UNKNO
   assertStringIncludes(coded.message, "not here");
 });
 
-Deno.test("a DELETE that is answered with an error keeps the error's code, whatever else it says", async () => {
+Deno.test("an error response to a DELETE keeps its code, whatever its other members", async () => {
   const body = { result: "error", status: 409, code: "LOCKED", message: "in use" };
   const task = taskAt(() => Promise.resolve(Response.json(body)));
   const error = await assertRejects(() => task.delete({ retries: 0 }), DeepintHTTPError);
@@ -179,14 +179,14 @@ Deno.test("an error says whether the same request may succeed later", async () =
   assertEquals((await errorOf(json(200, {}))).retryable, false);
 });
 
-Deno.test("an error carries the server's Retry-After in milliseconds, and nothing without one", async () => {
+Deno.test("an error has Retry-After in milliseconds, and no property without it", async () => {
   const headers = { "retry-after": "120" };
   const error = await errorOf(() => new Response("{}", { status: 429, headers }));
   assertEquals(error.retryAfter, 120_000);
   assertEquals((await errorOf(json(429, {}))).retryAfter, undefined);
 });
 
-Deno.test("no answer is NETWORK_ERROR with the cause that fetch gave", async () => {
+Deno.test("a request without a response is NETWORK_ERROR with the cause of fetch", async () => {
   const cause = new TypeError("connection refused");
   const error = await errorOf(() => Promise.reject(cause));
   assertEquals([error.code, error.status, error.method], ["NETWORK_ERROR", 0, "GET"]);
@@ -212,7 +212,7 @@ Deno.test("the errors are DeepintBaseErrors and Errors, with their name", async 
   assertStringIncludes(error.stack ?? "", "DeepintHTTPError");
 });
 
-Deno.test("a cause that holds the token anywhere is replaced, one that does not is kept", async () => {
+Deno.test("a cause is replaced only if it contains the token", async () => {
   const headers = { "x-auth-token": TOKEN };
   const cyclic: Record<string, unknown> = { headers };
   cyclic.self = cyclic;
@@ -248,7 +248,7 @@ Deno.test("a cause that holds the token anywhere is replaced, one that does not 
   assertStrictEquals((await errorOf(() => Promise.reject(harmless))).cause, harmless);
 });
 
-Deno.test("a body's text that holds the token does not bring it into the error", async () => {
+Deno.test("an error does not contain a token that the body echoes", async () => {
   const answers = [
     json(401, { code: "UNAUTHORIZED", message: `the token ${TOKEN} has expired` }),
     json(401, { code: "BAD", message: TOKEN }),
@@ -263,7 +263,7 @@ Deno.test("a body's text that holds the token does not bring it into the error",
   }
 });
 
-Deno.test("a message holds at most 200 characters of a body, all of them printable", async () => {
+Deno.test("a message contains at most 200 printable characters of a body", async () => {
   const long = "\u0000\u001b[31m\n\u202e\ud800" + "x".repeat(5_000);
   const answers: Record<string, () => Response> = {
     "a message": json(404, { message: long }),
@@ -300,7 +300,7 @@ Deno.test("the URL of an error has no query", async () => {
   assert(!error.message.includes("?"));
 });
 
-Deno.test("a function that gives no usable token rejects without a request, echoing nothing", async () => {
+Deno.test("an unusable token from a function rejects without a request and is not echoed", async () => {
   const bad = `${TOKEN}\r\nx-evil: 1`;
   let requests = 0;
   const fetch = () => Promise.resolve(Response.json({ id: "t-1", n: ++requests }));

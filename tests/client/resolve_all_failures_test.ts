@@ -57,7 +57,7 @@ async function collect(tasks: Iterable<Task>, options?: ResolveAllOptions) {
   return settled;
 }
 
-Deno.test("a timeout ends the wait, not a task, while requests are under way", async () => {
+Deno.test("a timeout ends the wait, not the tasks, while requests are in progress", async () => {
   for (const tasks of [1, 3]) {
     using clock = new FakeClock();
     const { platform, handles } = setUp(Array.from({ length: tasks }, () => running(60_000)));
@@ -80,7 +80,7 @@ Deno.test("a timeout of 0 costs no request", async () => {
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a reader that is slower than the timeout gets what had settled, then the timeout", async () => {
+Deno.test("a reader slower than the timeout gets the settled tasks, then the timeout", async () => {
   using clock = new FakeClock();
   const { platform, handles } = setUp([running(1_000), running(1_000), running(60_000)]);
   replace(platform, ({ url }) => url.endsWith("/t-1"), async (request) => {
@@ -99,7 +99,7 @@ Deno.test("a reader that is slower than the timeout gets what had settled, then 
   assertEquals(settled, ["t-0", "t-1"]);
 });
 
-Deno.test("a reader that takes its time loses nothing", async () => {
+Deno.test("a slow reader gets every task", async () => {
   using clock = new FakeClock();
   const { handles } = setUp(Array.from({ length: 30 }, (_, index) => running(1_000 * index)));
   const settled = new Set<string>();
@@ -112,7 +112,7 @@ Deno.test("a reader that takes its time loses nothing", async () => {
   assertEquals([settled.size, clock.pending], [30, 0]);
 });
 
-Deno.test("an abort while the reader is busy rejects its next step with the reason", async () => {
+Deno.test("an abort while the reader is busy rejects the next() with the reason", async () => {
   using clock = new FakeClock();
   const { handles } = setUp([running(1_000), running(1_000), running(90_000)]);
   const controller = new AbortController();
@@ -124,7 +124,7 @@ Deno.test("an abort while the reader is busy rejects its next step with the reas
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("a list whose second page fails for ever holds up neither page", async () => {
+Deno.test("a list whose second page always fails delays the tasks of neither page", async () => {
   for (const responder of [answer(502), answer(403), HANG]) {
     using clock = new FakeClock();
     const { platform, handles } = setUp([3, 600, 3, 600].map((s) => running(s * 1_000)), {
@@ -146,7 +146,7 @@ Deno.test("a task of the first page settles while the second is read", async () 
   assertEquals((await clock.runUntil(collect(handles)))["t-0"], 0);
 });
 
-Deno.test("a list that repeats its first page, is empty or has no statuses is asked for once", async () => {
+Deno.test("a list that repeats its first page, is empty or has no statuses is requested once", async () => {
   const page = (items: unknown[]) => () => Response.json({ items, pages_count: 3 });
   const lists: Record<string, Responder> = {
     repeated: page([{ id: "t-other", status: "running" }]),
@@ -189,7 +189,7 @@ Deno.test("loads that fail for more than 2 minutes settle their task and no othe
   }
 });
 
-Deno.test("the Retry-After of a load holds, though the list goes on for the others", async () => {
+Deno.test("the Retry-After of a load holds while the list is polled for the other tasks", async () => {
   for (const status of [429, 200]) {
     using clock = new FakeClock();
     const { platform, handles } = setUp([running(3_000), ...[1, 2, 3].map(() => running(30_000))]);
@@ -233,7 +233,7 @@ Deno.test("the Retry-After of any page holds for the whole list", async () => {
   }
 });
 
-Deno.test("a task that is stopped meanwhile settles as failed at the next poll", async () => {
+Deno.test("a task that is stopped during the wait settles as failed at the next poll", async () => {
   using clock = new FakeClock();
   const { handles: [first, ...others] } = setUp([60, 60, 60].map((s) => running(s * 1_000)));
   assert(first);
@@ -254,7 +254,7 @@ Deno.test("a task that is stopped meanwhile settles as failed at the next poll",
   assert(at > 10_000 && at <= 12_200, `${at}`);
 });
 
-Deno.test("tasks of several instances are listed apart, each at its own", async () => {
+Deno.test("tasks of several instances are listed at their own instances", async () => {
   using clock = new FakeClock();
   const { platform } = setUp([running(5_000), running(5_000)]);
   const tasks = ["a.example", "b.example"].flatMap((instance) =>
@@ -265,7 +265,7 @@ Deno.test("tasks of several instances are listed apart, each at its own", async 
   assertEquals([...new Set(lists)].toSorted(), ["a.example", "b.example"]);
 });
 
-Deno.test("one task more than once, as one object or several, settles as often, off the same list", async () => {
+Deno.test("a task that is given several times settles as often, from the same list", async () => {
   using clock = new FakeClock();
   const { platform, handles: [task] } = setUp([running(60_000)]);
   assert(task);
@@ -280,7 +280,7 @@ Deno.test("one task more than once, as one object or several, settles as often, 
   assertEquals(platform.count("/task/t-0"), 4);
 });
 
-Deno.test("each iteration starts anew, and what has settled costs it no request", async () => {
+Deno.test("each iteration starts again, without requests for settled tasks", async () => {
   using clock = new FakeClock();
   const { platform, handles } = setUp([running(5_000), running(60_000)]);
   const settlements = resolveAll(handles);
@@ -294,7 +294,7 @@ Deno.test("each iteration starts anew, and what has settled costs it no request"
   assertEquals([platform.count(), clock.pending], [requests, 0]);
 });
 
-Deno.test("waiting for many takes one request more than waiting for each at most, wherever they are listed", async () => {
+Deno.test("resolveAll() takes at most one request more than a wait for each task", async () => {
   using _ = random(0.5);
   const size = 60;
   const seconds = [3, 10, 45, 120];

@@ -62,7 +62,7 @@ Deno.test("resolveAll() yields each task as it settles, with its result loaded o
   assertEquals([count.get(), clock.pending], [requests, 0]);
 });
 
-Deno.test("no task, and tasks that have ended, cost no request", async () => {
+Deno.test("resolveAll() makes no request without tasks and for ended tasks", async () => {
   const { platform, handles } = setUp([DONE, { status: "failed", error_code: "X" }]);
   for (const task of handles) await task.load();
   assertEquals(await collect([]), []);
@@ -142,7 +142,7 @@ Deno.test("one task of a workspace is never listed, and workspaces are listed ap
   assert(listed.length > 0 && listed.every(({ path }) => path.includes("/w-2/")));
 });
 
-Deno.test("a task that vanishes settles with a 404, and holds up nobody", async () => {
+Deno.test("a task that disappears settles with a 404 and delays no other task", async () => {
   using clock = new FakeClock();
   const { platform, handles } = setUp([running(20_000), running(20_000), running(3_000)]);
   const gone = Task.fromDict(
@@ -162,7 +162,7 @@ Deno.test("a task that vanishes settles with a 404, and holds up nobody", async 
   assert(errors[0] instanceof DeepintHTTPError && errors[0].status === 404);
 });
 
-Deno.test("tasks that the list leaves out are still waited for, by requests of their own", async () => {
+Deno.test("tasks missing from the list are polled on their own", async () => {
   using clock = new FakeClock();
   const { platform, handles, count } = setUp([running(5_000), running(5_000), running(5_000)]);
   platform.inject(
@@ -176,7 +176,7 @@ Deno.test("tasks that the list leaves out are still waited for, by requests of t
   assertEquals(count.list(), 1);
 });
 
-Deno.test("a list that can't be had does not end the wait", async () => {
+Deno.test("a list that always fails does not end the wait", async () => {
   const broken: Record<string, Responder> = {
     forbidden: () => Response.json({}, { status: 403 }),
     malformed: () => Response.json({ items: 5 }),
@@ -192,7 +192,7 @@ Deno.test("a list that can't be had does not end the wait", async () => {
   }
 });
 
-Deno.test("a list that says 429 is not asked again before its Retry-After", async () => {
+Deno.test("a list with 429 is not requested again before its Retry-After", async () => {
   using clock = new FakeClock();
   const { platform, handles } = setUp([running(5_000), running(5_000)]);
   platform.inject(() => Response.json({}, { status: 429, headers: { "retry-after": "60" } }));
@@ -201,7 +201,7 @@ Deno.test("a list that says 429 is not asked again before its Retry-After", asyn
   assert(second && first && second.at - first.at >= 60_000);
 });
 
-Deno.test("a failed task carries its error, which raiseOnError throws", async () => {
+Deno.test("a failed task settles with its error, which raiseOnError throws", async () => {
   using clock = new FakeClock();
   const failed = {
     steps: [{ status: "running", ms: 3_000 }, { status: "failed", error_code: "X" }],
@@ -230,7 +230,7 @@ Deno.test("an unknown status settles with an error, a missing one is a failed po
   ]);
 });
 
-Deno.test("no more requests are under way at once than concurrency says", async () => {
+Deno.test("at most `concurrency` requests are in flight", async () => {
   for (const concurrency of [undefined, 3]) {
     using clock = new FakeClock();
     const { platform, handles } = setUp(
@@ -257,7 +257,7 @@ Deno.test("no more requests are under way at once than concurrency says", async 
   }
 });
 
-Deno.test("an abort rejects at once with the signal's reason, and leaves nothing", async () => {
+Deno.test("an abort rejects immediately with the signal's reason and leaves no timer or listener", async () => {
   using clock = new FakeClock();
   const { platform, handles } = setUp([running(60_000), running(60_000)]);
   const controller = new AbortController();
@@ -274,7 +274,7 @@ Deno.test("an abort rejects at once with the signal's reason, and leaves nothing
   assertEquals(platform.count(), requests);
 });
 
-Deno.test("a timeout rejects on time, says how many go on, and deletes nothing", async () => {
+Deno.test("a timeout rejects on time, says how many tasks are still running, and stops none", async () => {
   using clock = new FakeClock();
   const { platform, handles } = setUp([running(2_000), running(60_000)]);
   const started = Date.now();
@@ -325,7 +325,7 @@ Deno.test("tasks of a list, the same task twice, and a generator of tasks are al
   assertEquals(await listed[0]?.fetchResult(), { source: "s-1" });
 });
 
-Deno.test("options that are out of range are a RangeError, at once", () => {
+Deno.test("options out of range throw a RangeError immediately", () => {
   const { platform, handles } = setUp([running(1_000)]);
   for (const concurrency of [0, -1, NaN]) {
     assertThrows(() => resolveAll(handles, { concurrency }), RangeError, "concurrency");

@@ -137,7 +137,7 @@ Deno.test("the last failed poll rejects with its own error", async () => {
   assertEquals([error.code, error.status], ["BUSY", 503]);
 });
 
-Deno.test("a poll that succeeds starts the count of failed ones anew", async () => {
+Deno.test("a successful poll resets the count of failed ones", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
   platform.inject(status(503), 5);
@@ -158,7 +158,7 @@ Deno.test("a poll makes one attempt, whatever the value of retries", async () =>
   }
 });
 
-Deno.test("a poll ends after requestTimeout, and the wait goes on an interval later", async () => {
+Deno.test("a poll ends after requestTimeout, and the wait continues an interval later", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
   const start = clock.now;
@@ -176,7 +176,7 @@ Deno.test("a poll ends after 10 s when no requestTimeout is given", async () => 
   assertEquals(times(platform, start), [0, 13_000]);
 });
 
-Deno.test("a poll that another attempt cannot mend rejects at once", async () => {
+Deno.test("a permanent failure of a poll rejects immediately", async () => {
   const bodies: Record<string, Responder> = {
     ...Object.fromEntries(
       [400, 401, 402, 403, 404, 409, 422, 501, 505].map((code) => [code, status(code)]),
@@ -198,7 +198,7 @@ Deno.test("a poll that another attempt cannot mend rejects at once", async () =>
   }
 });
 
-Deno.test("a wait that was ended by failures can be taken up again", async () => {
+Deno.test("a wait that failed polls ended can be repeated", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
   platform.inject(status(503), 7);
@@ -272,7 +272,7 @@ Deno.test("Retry-After may be an HTTP date", async () => {
   assertEquals(times(platform, start), [0, 20_000]);
 });
 
-Deno.test("Retry-After never makes polls faster than the interval, and garbage is none", async () => {
+Deno.test("Retry-After never shortens the interval, and an unreadable one is ignored", async () => {
   const past = new Date(0).toUTCString();
   for (const value of ["0", "1", "1.5", "-20", "1e9", "20 s", "soon", "", past]) {
     using clock = new FakeClock();
@@ -297,7 +297,7 @@ Deno.test("the adaptive schedule never waits less than Retry-After", async () =>
   assert(third - second >= 30_000 && third - second <= 33_000, `${third}`);
 });
 
-Deno.test("a 429 whose Retry-After does not fit the deadline rejects at once with retryAfter", async () => {
+Deno.test("a 429 whose Retry-After exceeds the deadline rejects immediately with retryAfter", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
   const start = clock.now;
@@ -308,7 +308,7 @@ Deno.test("a 429 whose Retry-After does not fit the deadline rejects at once wit
   assertEquals([clock.now - start, platform.count(), clock.pending], [0, 1, 0]);
 });
 
-Deno.test("a 200 whose Retry-After does not fit the deadline rejects at once with retryAfter", async () => {
+Deno.test("a 200 whose Retry-After exceeds the deadline rejects immediately with retryAfter", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
   const start = clock.now;
@@ -320,7 +320,7 @@ Deno.test("a 200 whose Retry-After does not fit the deadline rejects at once wit
   assertEquals([clock.now - start, platform.count(), clock.pending], [0, 1, 0]);
 });
 
-Deno.test("a Retry-After that fits what is left of the deadline is honoured", async () => {
+Deno.test("a Retry-After within the deadline is honoured", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
   const start = clock.now;
@@ -329,7 +329,7 @@ Deno.test("a Retry-After that fits what is left of the deadline is honoured", as
   assertEquals(times(platform, start), [0, 29_000]);
 });
 
-Deno.test("a Retry-After of more than 24 h rejects at once with retryAfter, deadline or not", async () => {
+Deno.test("a Retry-After of more than 24 h rejects immediately with retryAfter, with and without a deadline", async () => {
   const answers: Record<string, (headers: Record<string, string>) => Response> = {
     "on a 429": (headers) => new Response("{}", { status: 429, headers }),
     "on a 200": running,
@@ -348,7 +348,7 @@ Deno.test("a Retry-After of more than 24 h rejects at once with retryAfter, dead
   }
 });
 
-Deno.test("a Retry-After beside the task's end keeps nobody waiting", async () => {
+Deno.test("a Retry-After in the response of an ended task is ignored", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp();
   const start = clock.now;
@@ -360,7 +360,7 @@ Deno.test("a Retry-After beside the task's end keeps nobody waiting", async () =
   assertLessOrEqual(clock.now - start, 0);
 });
 
-Deno.test("a deadline beyond 24.8 days, where timers overflow, cuts no wait and no attempt", async () => {
+Deno.test("a deadline beyond 24.8 days, where timers overflow, ends no wait and no attempt", async () => {
   for (const timeout of [30 * DAY * 1_000, Infinity]) {
     using clock = new FakeClock();
     const { platform, task } = setUp();

@@ -34,7 +34,7 @@ Deno.test("resolve() of a task that has ended costs no request, however old its 
   assertEquals([platform.count(), failed.platform.count()], [0, 0]);
 });
 
-Deno.test("resolve() waits until the task has succeeded and gives its last info", async () => {
+Deno.test("resolve() waits until the task has succeeded and returns its last info", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp([
     { status: "pending" },
@@ -48,7 +48,7 @@ Deno.test("resolve() waits until the task has succeeded and gives its last info"
   assertEquals([platform.count(), clock.pending], [3, 0]);
 });
 
-Deno.test("resolve() loads at once when the info is stale, then sleeps 3 s between loads", async () => {
+Deno.test("resolve() loads immediately when the info is outdated, then sleeps 3 s between loads", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp([{ status: "running", polls: 3 }, { status: "success" }]);
   const start = clock.now;
@@ -65,7 +65,7 @@ Deno.test("resolve() sleeps first when the info is fresh", async () => {
   assertEquals(times(platform, start), [0, 3_000, 6_000]);
 });
 
-Deno.test("resolve() loads at once when the last load is more than an interval ago", async () => {
+Deno.test("resolve() loads immediately when the last load is more than an interval ago", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp([{ status: "running", polls: 2 }, { status: "success" }]);
   const start = clock.now;
@@ -75,7 +75,7 @@ Deno.test("resolve() loads at once when the last load is more than an interval a
   assertEquals(times(platform, start), [0, 10_001, 20_001]);
 });
 
-Deno.test("resolve() polls at the pollInterval given, in milliseconds", async () => {
+Deno.test("resolve() polls at the given pollInterval in milliseconds", async () => {
   for (const pollInterval of [250, 1_000, 60_000]) {
     using clock = new FakeClock();
     const { platform, task } = setUp([{ status: "running", polls: 2 }, { status: "success" }]);
@@ -85,7 +85,7 @@ Deno.test("resolve() polls at the pollInterval given, in milliseconds", async ()
   }
 });
 
-Deno.test("resolve() refuses the reference's 3, names the unit and asks nothing", async () => {
+Deno.test("resolve() refuses a pollInterval of 3 and names the unit, without a request", async () => {
   const { platform, task } = setUp([{ status: "success" }]);
   const error = await assertRejects(() => task.resolve({ pollInterval: 3 }), RangeError, "3");
   assertStringIncludes(error.message, "millisecond");
@@ -163,13 +163,13 @@ Deno.test("resolve() rejects with the failed task's code, text, task and info", 
   assertEquals(await task.isErrored(), true);
 });
 
-Deno.test("resolve() turns a numeric error code to text", async () => {
+Deno.test("resolve() converts a numeric error code to text", async () => {
   const { task } = setUp([], { status: "failed", error_code: 42, error_description: "x" });
   const error = await assertRejects(() => task.resolve(), DeepintTaskError);
   assertEquals(error.code, "TASK_42");
 });
 
-Deno.test("a failed task without error fields reads TASK_UNKNOWN and no description", async () => {
+Deno.test("a failed task without error fields rejects with TASK_UNKNOWN and no description", async () => {
   for (const fields of [{}, { name: null, error_code: null, error_description: null }]) {
     const { task } = setUp([], { status: "failed", ...fields });
     const failed = Task.fromDict(task.toDict(), {
@@ -184,7 +184,7 @@ Deno.test("a failed task without error fields reads TASK_UNKNOWN and no descript
   }
 });
 
-Deno.test("resolve({ raiseOnError: false }) gives the info of the failed task", async () => {
+Deno.test("resolve({ raiseOnError: false }) returns the info of the failed task", async () => {
   using clock = new FakeClock();
   const { task } = setUp([{ status: "running" }, { status: "failed", error_code: "X" }]);
   const info = await clock.runUntil(task.resolve({ raiseOnError: false }));
@@ -202,7 +202,7 @@ Deno.test("resolve() stops at an unknown status and rejects with TASK_STATUS_UNK
   assertEquals([platform.count(), clock.pending], [2, 0]);
 });
 
-Deno.test("resolve({ raiseOnError: false }) stops at an unknown status and gives its info", async () => {
+Deno.test("resolve({ raiseOnError: false }) stops at an unknown status and returns its info", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp([{ status: "running" }, { status: "archived", polls: 9 }]);
   const info = await clock.runUntil(task.resolve({ raiseOnError: false }));
@@ -277,7 +277,7 @@ Deno.test("an onProgress that throws or rejects goes to console.error and does n
   }
 });
 
-Deno.test("waits side by side each see the end, also the one that did not ask", async () => {
+Deno.test("concurrent waits each see the end, also without a request of their own", async () => {
   using clock = new FakeClock();
   const { task } = setUp([{ status: "running", ms: 10_000 }, { status: "success" }]);
   const waits = [task.resolve({ pollInterval: 1_000 }), task.resolve({ pollInterval: 7_000 })];
@@ -286,7 +286,7 @@ Deno.test("waits side by side each see the end, also the one that did not ask", 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("waits side by side each call their onProgress once for a change", async () => {
+Deno.test("concurrent waits each call onProgress once per change", async () => {
   using clock = new FakeClock();
   const { task } = setUp([
     { status: "running", ms: 10_000 },
@@ -304,7 +304,7 @@ Deno.test("waits side by side each call their onProgress once for a change", asy
   assertEquals(calls.toSorted(), expected);
 });
 
-Deno.test("a function that gives the token is called for each attempt", async () => {
+Deno.test("a token function is called for each attempt", async () => {
   using clock = new FakeClock();
   const tokens = ["token-1", "token-2", "token-3"];
   const platform = createFakePlatform({ token: tokens });

@@ -74,7 +74,7 @@ Deno.test("Retry-After is read to the second in each form of a date", async (t) 
   );
 });
 
-Deno.test("Retry-After of an answer is a number of ms on the task or the error, or undefined", async (t) => {
+Deno.test("retryAfter is in milliseconds, or undefined without a Retry-After header", async (t) => {
   const counts = { none: 0, some: 0 };
   await checkProperty(
     t,
@@ -166,7 +166,7 @@ const age = fc.oneof(
   fc.constantFrom(0, -DAY, 7 * DAY, 7 * DAY - 1),
 );
 
-Deno.test("between polls of a wait are 2 to 66 s and 11 % + 2.2 s at most, or what Retry-After says", async (t) => {
+Deno.test("polls of a wait are 2 to 66 s apart, at most 11 % + 2.2 s, or as Retry-After says", async (t) => {
   using clock = new FakeClock();
   let gaps = 0;
   await checkProperty(

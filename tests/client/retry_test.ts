@@ -134,7 +134,7 @@ Deno.test("the waits between attempts are random, up to 500 ms, then 1 s, then 2
   }
 });
 
-Deno.test("the waits between attempts stay in their bounds and are not all alike", async () => {
+Deno.test("the delays between attempts stay in their bounds and differ", async () => {
   const firsts = new Set<number>();
   for (let round = 0; round < 40; round++) {
     using clock = new FakeClock();
@@ -150,7 +150,7 @@ Deno.test("the waits between attempts stay in their bounds and are not all alike
   assertGreaterOrEqual(firsts.size, 10);
 });
 
-Deno.test("Retry-After is waited for, in seconds or until a date, and is never shortened", async () => {
+Deno.test("a retry waits for Retry-After, in seconds or until a date", async () => {
   for (const code of [429, 502, 503, 504]) {
     for (const byDate of [false, true]) {
       using clock = new FakeClock();
@@ -173,7 +173,7 @@ Deno.test("Retry-After has no cap of our own below 24 h", async () => {
   assertEquals(times(platform, start), [0, 80_000_000]);
 });
 
-Deno.test("a Retry-After that is past or no number of seconds nor a date is none", async () => {
+Deno.test("a Retry-After that has passed or is unreadable is ignored", async () => {
   for (const value of ["0", "-5", "1e9", "5 s", "soon", "", new Date(0).toUTCString()]) {
     using clock = new FakeClock();
     const { platform, task } = setUp();
@@ -185,7 +185,7 @@ Deno.test("a Retry-After that is past or no number of seconds nor a date is none
   }
 });
 
-Deno.test("a Retry-After that does not fit the deadline rejects at once with retryAfter", async () => {
+Deno.test("a Retry-After that exceeds the deadline rejects immediately with retryAfter", async () => {
   for (const send of [GET, DELETE]) {
     using clock = new FakeClock();
     const { platform, task } = setUp();
@@ -198,7 +198,7 @@ Deno.test("a Retry-After that does not fit the deadline rejects at once with ret
   }
 });
 
-Deno.test("a Retry-After of more than 24 h rejects at once, whatever the deadline", async () => {
+Deno.test("a Retry-After of more than 24 h rejects immediately, whatever the deadline", async () => {
   for (const seconds of [86_401, 30 * 86_400, 1_000_000_000]) {
     using clock = new FakeClock();
     const { platform, task } = setUp();
@@ -211,7 +211,7 @@ Deno.test("a Retry-After of more than 24 h rejects at once, whatever the deadlin
   }
 });
 
-Deno.test("a wait that does not fit what is left of the deadline is not begun", async () => {
+Deno.test("a delay longer than the remaining deadline is not started", async () => {
   using clock = new FakeClock();
   using _random = random(0.99);
   const { platform, task } = setUp();

@@ -67,7 +67,7 @@ Deno.test("pollDelay() takes its jitter from Math.random", () => {
   }
 });
 
-Deno.test("pollDelay() is never less than retryAfter, and has no upper bound but it", () => {
+Deno.test("pollDelay() is never less than retryAfter", () => {
   assertEquals(pollDelay({ elapsed: 0, retryAfter: 30_000 }), 30_000);
   assertEquals(pollDelay({ elapsed: HOUR, retryAfter: 90_000, random: 0.9 }), 90_000);
   assertEquals(pollDelay({ elapsed: 0, retryAfter: 2 * DAY }), 2 * DAY);
@@ -81,7 +81,7 @@ Deno.test("pollDelay() is never less than retryAfter, and has no upper bound but
   }
 });
 
-Deno.test("pollDelay() of an elapsed time that is none is a delay all the same", () => {
+Deno.test("pollDelay() returns a delay for an elapsed time that is not a number", () => {
   for (const elapsed of [NaN, -1, -HOUR, -Infinity]) {
     assertEquals(pollDelay({ elapsed, random: 0 }), 2_000, String(elapsed));
   }
@@ -118,7 +118,7 @@ Deno.test("pollDelay() is the later of the schedule and retryAfter, for 10,000 s
   );
 });
 
-Deno.test("pollDelay() never falls as time goes on, for 10,000 pairs", async (t) => {
+Deno.test("pollDelay() never decreases with the elapsed time, for 10,000 pairs", async (t) => {
   const ms = fc.double({ min: 0, max: 30 * DAY, noNaN: true });
   await checkProperty(
     t,
@@ -187,7 +187,7 @@ Deno.test("a ported pollInterval of 3 is a RangeError of resolve() and watch(), 
   assertEquals(requests, 0);
 });
 
-Deno.test("a fixed interval is kept, but for a longer retryAfter", () => {
+Deno.test("a fixed interval is kept unless retryAfter is longer", () => {
   assertEquals(nextDelay(3_000, { elapsed: HOUR }), 3_000);
   assertEquals(nextDelay(3_000, { elapsed: 0, retryAfter: 2_000 }), 3_000);
   assertEquals(nextDelay(3_000, { elapsed: 0, retryAfter: 7_000 }), 7_000);
@@ -234,7 +234,7 @@ Deno.test("a Retry-After date is relative to the response's own Date", () => {
   assertEquals(parseRetryAfter("7", { date, now }), 7_000);
 });
 
-Deno.test("Retry-After of a date that has passed asks for no wait", () => {
+Deno.test("a Retry-After date that has passed is a delay of 0", () => {
   const dates = [
     "Sun, 06 Nov 1994 08:49:37 GMT",
     "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -243,7 +243,7 @@ Deno.test("Retry-After of a date that has passed asks for no wait", () => {
   for (const date of dates) assertEquals(parseRetryAfter(date, { now: NOW }), 0, date);
 });
 
-Deno.test("Retry-After counts a date from the present", () => {
+Deno.test("a Retry-After date is relative to the current time", () => {
   const in30 = new Date(Date.now() + 30_000).toUTCString();
   const ms = parseRetryAfter(in30);
   assert(ms !== undefined && ms > 20_000 && ms <= 30_000, `${ms}`);

@@ -46,7 +46,7 @@ function createdOf(created: unknown): string | null {
   return TaskInfo.fromDict({ id: "t-1", created }).created?.toISOString() ?? null;
 }
 
-Deno.test("TaskStatus has five statuses, each named as its value", () => {
+Deno.test("TaskStatus has five statuses whose names equal their values", () => {
   const { pending, running, success, failed, unknown } = TaskStatus;
   assertEquals({ pending, running, success, failed, unknown }, {
     pending: "pending",
@@ -86,7 +86,7 @@ Deno.test("TaskStatus.fromString() maps any other text to unknown", () => {
   for (const name of names) assertEquals(TaskStatus.fromString(name), "unknown", name);
 });
 
-Deno.test("TaskStatus.fromString() never throws, whatever it is given", async (t) => {
+Deno.test("TaskStatus.fromString() never throws", async (t) => {
   await checkProperty(
     t,
     fc.property(fc.oneof(anyText, fc.anything()), (value) => {
@@ -96,7 +96,7 @@ Deno.test("TaskStatus.fromString() never throws, whatever it is given", async (t
   );
 });
 
-Deno.test("TaskStatus.isTerminal() is true of success and failed alone", () => {
+Deno.test("TaskStatus.isTerminal() is true for success and failed only", () => {
   assertEquals(TaskStatus.all().filter(TaskStatus.isTerminal).sort(), ["failed", "success"]);
   for (const word of ["", "done", "cancelled", "constructor", "SUCCESS"]) {
     assertEquals(TaskStatus.isTerminal(word), false, word);
@@ -139,12 +139,12 @@ Deno.test("TaskInfo.fromDict() reads missing, undefined and null fields as null"
   }
 });
 
-Deno.test("TaskInfo.fromDict() keeps empty text: it is text", () => {
+Deno.test("TaskInfo.fromDict() keeps empty text", () => {
   const info = TaskInfo.fromDict({ id: "t-1", name: "", description: "", subtask: "" });
   assertEquals([info.name, info.description, info.subtask], ["", "", ""]);
 });
 
-Deno.test("TaskInfo.fromDict() takes the id as id or task_id", () => {
+Deno.test("TaskInfo.fromDict() reads the id from id or task_id", () => {
   assertEquals(TaskInfo.fromDict({ id: "t-1" }).taskId, "t-1");
   assertEquals(TaskInfo.fromDict({ task_id: "t-2" }).taskId, "t-2");
   assertEquals(TaskInfo.fromDict({ id: null, task_id: "t-3" }).taskId, "t-3");
@@ -167,7 +167,7 @@ Deno.test("TaskInfo.fromDict() ignores fields that it does not know", () => {
   assertEquals(TaskInfo.fromDict(more), TaskInfo.fromDict(FULL));
 });
 
-Deno.test("TaskInfo.fromDict() leaves the dictionary as it is", () => {
+Deno.test("TaskInfo.fromDict() does not change the dictionary", () => {
   const dict = Object.freeze({ ...FULL, duration: "42" });
   TaskInfo.fromDict(dict);
   assertEquals(dict, { ...FULL, duration: "42" });
@@ -214,12 +214,12 @@ Deno.test("TaskInfo.fromDict() throws TypeError, naming the field, for a field o
   }
 });
 
-Deno.test("TaskInfo.fromDict() turns an error_code that is a number to text", () => {
+Deno.test("TaskInfo.fromDict() converts a numeric error_code to text", () => {
   assertEquals(TaskInfo.fromDict({ id: "t-1", error_code: 404 }).errorCode, "404");
   assertEquals(TaskInfo.fromDict({ id: "t-1", error_code: 0 }).errorCode, "0");
 });
 
-Deno.test("TaskInfo.fromDict() keeps the server's word for a status it does not know", () => {
+Deno.test("TaskInfo.fromDict() keeps the text of an unknown status", () => {
   for (const word of ["cancelled", "SUCCESS", "constructor", ""]) {
     const { status, rawStatus } = TaskInfo.fromDict({ id: "t-1", status: word });
     assertEquals([status, rawStatus], ["unknown", word]);
@@ -277,7 +277,7 @@ Deno.test("created as a number is seconds below 10^11 and milliseconds above it"
   assertEquals([createdOf(1e11 + 1), createdOf("100000000001")], [above, above]);
 });
 
-Deno.test("created that cannot be read is null, never the present", () => {
+Deno.test("an unreadable created is null", () => {
   const unreadable = [
     "",
     " ",
@@ -310,25 +310,25 @@ Deno.test("created that cannot be read is null, never the present", () => {
   for (const given of unreadable) assertEquals(createdOf(given), null, String(given));
 });
 
-Deno.test("toDict() gives the wire's 14 keys in the wire's order, always all of them", () => {
+Deno.test("toDict() returns all 14 keys in the order of the wire", () => {
   assertEquals(Object.keys(TaskInfo.fromDict(FULL).toDict()), WIRE_KEYS);
   assertEquals(Object.keys(TaskInfo.fromDict({ id: "t-1" }).toDict()), WIRE_KEYS);
   assertEquals<unknown>(TaskInfo.fromDict(FULL).toDict(), FULL);
 });
 
-Deno.test("toDict() gives null for what was missing, but for the status", () => {
+Deno.test("toDict() returns null for a missing field", () => {
   const { id, status: _, ...rest } = TaskInfo.fromDict({ id: "t-1" }).toDict();
   assertEquals(id, "t-1");
   assertEquals(Object.values(rest).filter((value) => value !== null), []);
 });
 
-Deno.test("toDict() gives null for a status that was missing", () => {
+Deno.test("toDict() returns null for a missing status", () => {
   // so that a stored handle is not taken for a task whose status nobody knows
   assertEquals<unknown>(TaskInfo.fromDict({ id: "t-1" }).toDict().status, null);
   assertEquals<unknown>(TaskInfo.fromDict({ id: "t-1", status: null }).toDict().status, null);
 });
 
-Deno.test("toDict() gives created as ISO 8601 in UTC with Z, whatever form it came in", () => {
+Deno.test("toDict() returns created as ISO 8601 in UTC with Z", () => {
   const forms = ["2026-01-02 05:04:05.678901+02:00", 1767323045.678, "1767323045678"];
   for (const created of forms) {
     const dict = TaskInfo.fromDict({ id: "t-1", created }).toDict();
@@ -336,13 +336,13 @@ Deno.test("toDict() gives created as ISO 8601 in UTC with Z, whatever form it ca
   }
 });
 
-Deno.test("toDict() is a new dictionary each time: changing it changes no task", () => {
+Deno.test("toDict() returns a new object each time", () => {
   const info = TaskInfo.fromDict(FULL);
   info.toDict().name = "another";
   assertEquals(info.toDict().name, FULL.name);
 });
 
-Deno.test("toDict() names the task id, not task_id, however it was read", () => {
+Deno.test("toDict() has the key id, also after reading task_id", () => {
   assertEquals(TaskInfo.fromDict({ task_id: "t-1" }).toDict().id, "t-1");
 });
 
@@ -353,7 +353,7 @@ Deno.test("JSON.stringify() of a TaskInfo is that of its toDict()", () => {
   assertMatch(JSON.stringify([info]), /^\[\{"id":"00000181d3c6b79d-.*"status":"unknown",.*\}\]$/);
 });
 
-Deno.test("fromDict(toDict()) gives the same task, but for the server's word of the status", () => {
+Deno.test("fromDict(toDict()) returns the same task, except for rawStatus", () => {
   const info = TaskInfo.fromDict({ ...FULL, status: "cancelled", error_code: 7, progress: "1.5" });
   const again = TaskInfo.fromDict(info.toDict());
   assertEquals({ ...again, rawStatus: "cancelled" }, { ...info });

@@ -58,7 +58,7 @@ async function listOne(fields: FakeTask) {
   return { platform, task };
 }
 
-Deno.test("list() gives every task once, in order, 500 to a request", async () => {
+Deno.test("list() yields every task once, in order, 500 per request", async () => {
   for (const [count, requests] of [[1, 1], [500, 1], [501, 2], [1_234, 3], [5_000, 10]] as const) {
     const { platform, options } = setUp(count);
     const tasks = await collect(options);
@@ -73,7 +73,7 @@ Deno.test("list() gives every task once, in order, 500 to a request", async () =
   }
 });
 
-Deno.test("a list's request carries token, organization and accept", async () => {
+Deno.test("the request of a list has the token, the organization and accept", async () => {
   const { platform, options } = setUp(1);
   await collect(options);
   const [request] = platform.requests;
@@ -82,7 +82,7 @@ Deno.test("a list's request carries token, organization and accept", async () =>
   assertEquals(request?.headers["accept"], "application/json");
 });
 
-Deno.test("a listed task has its place, its credentials and what the list says of it", async () => {
+Deno.test("a listed task has its ids, its credentials and the fields of the list", async () => {
   const created = "2026-01-02T03:04:05.000Z";
   const { task } = await listOne({ status: "running", name: "import", created });
   assertEquals([task.organizationId, task.workspaceId], ["organization-1", "workspace-1"]);
@@ -91,7 +91,7 @@ Deno.test("a listed task has its place, its credentials and what the list says o
   assertEquals(task.info.created?.toISOString(), created);
 });
 
-Deno.test("list() asks for a page when it is due: leaving after the first task is one request", async () => {
+Deno.test("list() requests a page when the loop reaches it", async () => {
   const { platform, options } = setUp(1_234);
   const tasks = Task.list(options);
   assertEquals(platform.count(), 0);
@@ -105,7 +105,7 @@ Deno.test("list() asks for a page when it is due: leaving after the first task i
   assertEquals(platform.count(), 3);
 });
 
-Deno.test("each iteration starts anew", async () => {
+Deno.test("each iteration starts with the first page", async () => {
   const { platform, options } = setUp(2);
   const tasks = Task.list(options);
   const names = async () => {
@@ -119,7 +119,7 @@ Deno.test("each iteration starts anew", async () => {
   assertEquals(platform.count(), 2);
 });
 
-Deno.test("pageSize says how many tasks a request asks for", async () => {
+Deno.test("pageSize sets the number of tasks per request", async () => {
   for (const [pageSize, requests] of [[1, 3], [2, 2], [3, 1], [500, 1]] as const) {
     const { platform, options } = setUp(3);
     const tasks = await collect({ ...options, pageSize });
@@ -137,7 +137,7 @@ Deno.test("a pageSize outside 1 to 500 is a RangeError, without a request", asyn
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("list() refuses a hostile id, and makes no request", async () => {
+Deno.test("list() refuses a hostile id without a request", async () => {
   const { platform, options } = setUp(3);
   for (const id of ["", "..", "a/b", "a?b"]) {
     await assertRejects(() => collect({ ...options, organizationId: id }), RangeError);
@@ -146,7 +146,7 @@ Deno.test("list() refuses a hostile id, and makes no request", async () => {
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("status and name keep the tasks that match both, with no other request", async () => {
+Deno.test("status and name filter the tasks without further requests", async () => {
   const { platform, options } = setUp(0);
   platform.add({ id: "t-0", status: "running", name: "Import of March" });
   platform.add({ id: "t-1", status: "failed", name: "import of April" });
@@ -161,14 +161,14 @@ Deno.test("status and name keep the tasks that match both, with no other request
   assertEquals(platform.count(), 5);
 });
 
-Deno.test("a status to keep that does not exist is a RangeError, and no request", () => {
+Deno.test("an unknown status in the filter is a RangeError, without a request", () => {
   const { platform, options } = setUp(1);
   const status = "runing" as TaskStatus;
   assertThrows(() => Task.list({ ...options, status }), RangeError, 'Cannot use status "runing"');
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a server that always gives its first page is asked twice, and each task comes once", async () => {
+Deno.test("a server that repeats its first page gets two requests, and each task is yielded once", async () => {
   const { platform, options } = setUp(1_234);
   const fetch: Fetch = (url, init) => platform.fetch(url.replace(/page=\d+/, "page=0"), init);
   const tasks = await collect({ ...options, fetch });
@@ -176,19 +176,19 @@ Deno.test("a server that always gives its first page is asked twice, and each ta
   assertEquals(platform.count(), 2);
 });
 
-Deno.test("a server that gives fewer to a page than asked for is read to its end", async () => {
+Deno.test("a server with smaller pages than requested is read to its end", async () => {
   const { platform, options } = setUp(1_234, { pageLimit: 100 });
   const tasks = await collect(options);
   assertEquals(tasks.map(({ taskId }) => taskId), ids(1_234));
   assertEquals(platform.count(), 13);
 });
 
-Deno.test("an empty workspace is one request and no task", async () => {
+Deno.test("an empty workspace takes one request", async () => {
   const { platform, options } = setUp(0);
   assertEquals([await collect(options), platform.count()], [[], 1]);
 });
 
-Deno.test("a page without items ends the list, however many pages there shall be", async () => {
+Deno.test("a page without items ends the list, whatever the number of pages", async () => {
   let requests = 0;
   const fetch = () => {
     const items = requests++ === 0 ? [{ id: "t-0", status: "running" }] : [];
@@ -198,7 +198,7 @@ Deno.test("a page without items ends the list, however many pages there shall be
   assertEquals(requests, 2);
 });
 
-Deno.test("a task that moves to the next page while the list is read comes once", async () => {
+Deno.test("a task that moves to the next page during the list is yielded once", async () => {
   const { platform, options } = setUp(4);
   let pages = 0;
   const fetch: Fetch = (url, init) => {
@@ -211,7 +211,7 @@ Deno.test("a task that moves to the next page while the list is read comes once"
   assertEquals(tasks.map(({ taskId }) => taskId), ids(4));
 });
 
-Deno.test("a malformed page is INVALID_RESPONSE and is not asked for again", async () => {
+Deno.test("a malformed page is INVALID_RESPONSE, without a retry", async () => {
   const page = (items: unknown) => ({ page: 0, limit: 500, pages_count: 1, items_count: 1, items });
   const bodies = [
     null,
@@ -253,7 +253,7 @@ Deno.test("a page with an id that would change a path is INVALID_RESPONSE", asyn
   }
 });
 
-Deno.test("a page that fails for a moment is asked for again, one that fails for good rejects", async () => {
+Deno.test("a page is requested again after a transient failure and rejects after a permanent one", async () => {
   using clock = new FakeClock();
   const { platform, options } = setUp(1_234);
   platform.inject(() => undefined);
@@ -293,7 +293,7 @@ Deno.test("a listed task that succeeded loads its result once, for resolve() and
   assertEquals(second.platform.count("/task/t-0"), 1);
 });
 
-Deno.test("a listed task that was stored and taken up again loads its result once as well", async () => {
+Deno.test("a listed task that is restored from toDict() loads its result once", async () => {
   const { platform, task } = await listOne({
     status: "success",
     result: "s-1",
@@ -319,7 +319,7 @@ Deno.test("a listed task that failed rejects with its error's text, after one lo
   assertEquals(platform.count("/task/t-0"), 1);
 });
 
-Deno.test("a listed task tells whether it is errored or finished without a request", async () => {
+Deno.test("isErrored() and isFinished() of a listed task make no request", async () => {
   for (const status of ["pending", "running", "success", "failed"]) {
     const { platform, task } = await listOne({ status });
     assertEquals(await task.isErrored(), status === "failed");
@@ -328,7 +328,7 @@ Deno.test("a listed task tells whether it is errored or finished without a reque
   }
 });
 
-Deno.test("a listed task that is running is waited for like any other", async () => {
+Deno.test("resolve() waits for a listed task", async () => {
   using clock = new FakeClock();
   const { platform, task } = await listOne({
     steps: [{ status: "running", polls: 2 }, { status: "success", result: "s-1" }],

@@ -29,14 +29,14 @@ Deno.test("toDict() writes created as ISO 8601 in UTC", () => {
   assertEquals(info.created, "2026-01-02T02:04:05.000Z");
 });
 
-Deno.test("toJSON() is what JSON.stringify makes of a task: its toDict()", () => {
+Deno.test("toJSON() equals toDict()", () => {
   const task = taskOf({ status: "success", result: "s-1", result_type: "source" });
   assertEquals(task.toJSON(), task.toDict());
   assertEquals(JSON.stringify(task), JSON.stringify(task.toDict()));
   assertEquals(JSON.stringify({ task }), `{"task":${JSON.stringify(task.toDict())}}`);
 });
 
-Deno.test("toString() tells the task's id, name and status, and never null", () => {
+Deno.test("toString() has the id, name and status of the task, and never null", () => {
   const text = String(taskOf({ status: "running", name: "import of sales" }));
   for (const part of ["t-1", "import of sales", "running"]) assertStringIncludes(text, part);
   assertEquals(`${taskOf()}`.match(/null|undefined|object Object/), null);
@@ -74,7 +74,7 @@ Deno.test("the error of a failed task prints, serialises and clones without the 
   assertEquals(clone.message, error.message);
 });
 
-Deno.test("a server that echoes the token brings it into no info, error or print", async () => {
+Deno.test("an echoed token is in no info, error or output", async () => {
   const echoes = [
     JSON.stringify({ id: "t-1", status: "failed", error_code: "X", error_description: TOKEN }),
     JSON.stringify({ id: "t-1", status: "failed", name: `for ${TOKEN}!`, result: TOKEN }),
@@ -92,7 +92,7 @@ Deno.test("a server that echoes the token brings it into no info, error or print
   }
 });
 
-Deno.test("an echoed token stays out when the server escapes characters of it in its JSON", async () => {
+Deno.test("an echoed token with JSON escapes is in no info, error or output", async () => {
   const token = "canary/token/0123456789";
   const body = JSON.stringify({ id: "t-1", status: "failed", error_description: token });
   for (const escape of ["\\/", "\\u002f"]) { // the first is how PHP writes every slash

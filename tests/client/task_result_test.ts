@@ -28,7 +28,7 @@ async function setUp(fields: FakeTask = {}) {
   return { platform, task };
 }
 
-Deno.test("fetchResult() gives the result under its type, without a request", async () => {
+Deno.test("fetchResult() returns the result by its type, without a request", async () => {
   for (const type of ["source", "model", "dashboard"]) {
     const { platform, task } = await setUp({ status: "success", result: "r-1", result_type: type });
     assertEquals(await task.fetchResult(), { [type]: "r-1" });
@@ -36,12 +36,12 @@ Deno.test("fetchResult() gives the result under its type, without a request", as
   }
 });
 
-Deno.test("fetchResult() is empty when the ended task made no result", async () => {
+Deno.test("fetchResult() is empty for a task without a result", async () => {
   const { task } = await setUp({ status: "success" });
   assertEquals(await task.fetchResult(), {});
 });
 
-Deno.test("fetchResult() is empty when the task failed, even beside a result", async () => {
+Deno.test("fetchResult() is empty for a failed task, even with a result", async () => {
   const { task } = await setUp({ status: "failed", error_code: "X" });
   assertEquals(await task.fetchResult(), {});
   const other = await setUp({ status: "failed", result: "r-1", result_type: "source" });
@@ -69,7 +69,7 @@ Deno.test("fetchResult({ forceReload: true }) loads first, with one request", as
   assertEquals([task.info.status, platform.count()], ["success", 2]);
 });
 
-Deno.test("resultUrl() is where Deep Intelligence shows the source or the model", async () => {
+Deno.test("resultUrl() is the web address of the source or model", async () => {
   for (const type of ["source", "model"]) {
     const { task } = await setUp({ status: "success", result: "r-1", result_type: type });
     const { organizationId, workspaceId } = task;
@@ -80,7 +80,7 @@ Deno.test("resultUrl() is where Deep Intelligence shows the source or the model"
   }
 });
 
-Deno.test("resultUrl() puts no character of a result's id where it could mean something else", async () => {
+Deno.test("resultUrl() encodes every special character of the result's id", async () => {
   const id = "a&s=task#é/../x";
   const { task } = await setUp({ status: "success", result: id, result_type: "source" });
   const url = task.resultUrl();
@@ -96,7 +96,7 @@ Deno.test("resultUrl() accepts a result id that is not well-formed text", async 
   assertEquals(task.resultUrl()?.searchParams.get("i"), "a\ufffdb😀");
 });
 
-Deno.test("resultUrl() is null without a result, and for a kind that has no page", async () => {
+Deno.test("resultUrl() is null without a result and for a type without a page", async () => {
   for (
     const fields of [
       { status: "running" },
@@ -108,7 +108,7 @@ Deno.test("resultUrl() is null without a result, and for a kind that has no page
   }
 });
 
-Deno.test("isErrored() is true for failed alone, by what is known", async () => {
+Deno.test("isErrored() is true for failed only, without a request", async () => {
   const statuses = { pending: false, running: false, success: false, failed: true, paused: false };
   for (const [status, errored] of Object.entries(statuses)) {
     const { platform, task } = await setUp({ status });
@@ -123,7 +123,7 @@ Deno.test("isErrored({ forceReload: true }) loads first", async () => {
   assertEquals([await task.isErrored({ forceReload: false }), platform.count()], [true, 2]);
 });
 
-Deno.test("isFinished() is true for success and failed alone, by what is known", async () => {
+Deno.test("isFinished() is true for success and failed only, without a request", async () => {
   const statuses = { pending: false, running: false, success: true, failed: true, paused: false };
   for (const [status, finished] of Object.entries(statuses)) {
     const { platform, task } = await setUp({ status });
@@ -137,7 +137,7 @@ Deno.test("isFinished({ forceReload: true }) loads first", async () => {
   assertEquals([await task.isFinished({ forceReload: true }), platform.count()], [true, 2]);
 });
 
-Deno.test("forceReload passes the options of a request on, and rejects when the load fails", async () => {
+Deno.test("forceReload passes on the request options and rejects when the load fails", async () => {
   const { platform, task } = await setUp({ status: "running" });
   const reason = new Error("no more");
   const options = { forceReload: true, signal: AbortSignal.abort(reason) };
@@ -169,7 +169,7 @@ Deno.test("delete() of a finished task changes nothing", async () => {
   assertEquals(await task.fetchResult({ forceReload: true }), { source: "s-1" });
 });
 
-Deno.test("delete() takes a 204 without a body", async () => {
+Deno.test("delete() accepts a 204 without a body", async () => {
   const { platform, task } = await setUp();
   platform.inject(() => new Response(null, { status: 204 }));
   assertStrictEquals(await task.delete(), undefined);
@@ -186,7 +186,7 @@ Deno.test('delete() rejects when the answer is {"result":"error"} with 200', asy
   assertEquals([coded.code, platform.count()], ["TASK_LOCKED", 3]);
 });
 
-Deno.test("delete() rejects on an answer that is none of the documented ones", async () => {
+Deno.test("delete() rejects on an undocumented response", async () => {
   const { platform, task } = await setUp();
   for (const body of ["null", "[]", "{}", '"success"', "<p>ok</p>", '{"result":"maybe"}']) {
     platform.inject(() => new Response(body));
@@ -202,7 +202,7 @@ Deno.test("delete() rejects on a 404 of the first attempt and does not try again
   assertEquals([error.status, error.code, platform.count()], [404, "TASK_NOT_FOUND", 2]);
 });
 
-Deno.test("delete() takes a 404 after a failed attempt as its own success", async () => {
+Deno.test("delete() accepts a 404 after a failed attempt as success", async () => {
   using clock = new FakeClock();
   const { platform, task } = await setUp();
   // the first attempt succeeds, but its response is lost
@@ -212,7 +212,7 @@ Deno.test("delete() takes a 404 after a failed attempt as its own success", asyn
   assertEquals(platform.count(({ method }) => method === "DELETE"), 2);
 });
 
-Deno.test("delete() does not repeat a 500, of which nobody knows what it did", async () => {
+Deno.test("delete() does not repeat a 500", async () => {
   using clock = new FakeClock();
   const { platform, task } = await setUp();
   platform.inject(() => new Response("{}", { status: 500 }));
@@ -221,7 +221,7 @@ Deno.test("delete() does not repeat a 500, of which nobody knows what it did", a
   assertEquals([error.status, error.code, platform.count()], [500, "UNKNOWN_ERROR", 2]);
 });
 
-Deno.test("delete() leaves the info as it was", async () => {
+Deno.test("delete() does not change the info", async () => {
   const { task } = await setUp({ status: "running" });
   const info = task.info;
   await task.delete();
@@ -265,7 +265,7 @@ Deno.test("empty text in result or result_type is the same as null", async () =>
   }
 });
 
-Deno.test("the type of a result says that a field may be undefined", () => {
+Deno.test("the type of a result allows undefined fields", () => {
   const read = (
     { source, model, file }: TaskResult,
   ): (string | undefined)[] => [source, model, file];

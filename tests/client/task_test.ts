@@ -28,7 +28,7 @@ function setUp() {
   return { platform, handle, options };
 }
 
-Deno.test("the constructor keeps what it is given, takes the id of the info, and asks nothing", () => {
+Deno.test("the constructor keeps its options and makes no request", () => {
   const { platform, options } = setUp();
   const info = TaskInfo.fromDict({ id: "t-7", status: "pending" });
   const task = new Task({ ...options, info });
@@ -76,7 +76,7 @@ Deno.test("build() accepts ids other than UUIDs, up to 128 characters", async ()
   }
 });
 
-Deno.test("build() refuses a hostile id and asks nothing", async () => {
+Deno.test("build() refuses a hostile id without a request", async () => {
   const { platform, options } = setUp();
   for (const id of ["", "..", "a/b", "%2e%2e", "a?b", "a b", "\u0000", "x".repeat(129)]) {
     for (const key of ["organizationId", "workspaceId", "taskId"]) {
@@ -95,7 +95,7 @@ Deno.test("build() rejects with the server's error for an unknown task", async (
   assertEquals([error.code, error.status], ["TASK_NOT_FOUND", 404]);
 });
 
-Deno.test("build() and fromUrl() without credentials take them from the environment", async () => {
+Deno.test("build() and fromUrl() read credentials from the environment by default", async () => {
   const { platform, handle, options } = setUp();
   using _set = environment({ DEEPINT_TOKEN: TOKEN, DEEPINT_INSTANCE: "app.deepint.net" });
   const { organizationId, workspaceId, taskId, fetch } = options;
@@ -137,14 +137,14 @@ Deno.test("fromUrl() loads the task of an API URL, in both spellings, with an or
   assertEquals(platform.count(), 2);
 });
 
-Deno.test("fromUrl() of an API URL without organizationId names the option and asks nothing", async () => {
+Deno.test("fromUrl() refuses an API URL without organizationId, without a request", async () => {
   const { platform, handle } = setUp();
   const options = { credentials, fetch: platform.fetch };
   await assertRejects(() => Task.fromUrl(handle.url, options), RangeError, "organizationId");
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("fromUrl() refuses a web URL of another organization and asks nothing", async () => {
+Deno.test("fromUrl() refuses a web URL of another organization without a request", async () => {
   const { platform, handle } = setUp();
   const options = { credentials, fetch: platform.fetch, organizationId: "organization-2" };
   const error = await assertRejects(() => Task.fromUrl(handle.webUrl, options), RangeError);
@@ -153,7 +153,7 @@ Deno.test("fromUrl() refuses a web URL of another organization and asks nothing"
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("fromUrl() refuses a URL at another host than the credentials' and asks nothing", async () => {
+Deno.test("fromUrl() refuses a URL of another host than the credentials' without a request", async () => {
   const { platform, handle } = setUp();
   const options = { credentials, fetch: platform.fetch, organizationId: "organization-1" };
   const hosts = ["deepint.net", "app.deepint.net:8443", "app.deepint.net.example", "127.0.0.1"];
@@ -189,7 +189,7 @@ Deno.test("fromUrl() refuses anything but a task URL, without a request", async 
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("fromDict() gives back the task of a stored toDict() without a request", async () => {
+Deno.test("fromDict() restores the task of a stored toDict() without a request", async () => {
   const { platform, options } = setUp();
   const task = await Task.build(options);
   const stored: unknown = JSON.parse(JSON.stringify(task.toDict()));
@@ -202,7 +202,7 @@ Deno.test("fromDict() gives back the task of a stored toDict() without a request
   assertEquals(platform.count(), 2);
 });
 
-Deno.test("fromDict() makes a bare handle of ids, which loads what it is asked for", async () => {
+Deno.test("fromDict() creates a task from ids, which loads its information on demand", async () => {
   const { platform } = setUp();
   const ids = { organization_id: "organization-1", workspace_id: "workspace-1", task_id: "t-1" };
   const task = Task.fromDict(ids, { credentials, fetch: platform.fetch });
@@ -226,7 +226,7 @@ Deno.test("fromDict() refuses anything but a stored task", () => {
   assertThrows(() => Task.fromDict({ ...ids, task_id: "../x" }, { credentials }), RangeError);
 });
 
-Deno.test("load() replaces the info and gives the same task", async () => {
+Deno.test("load() replaces the info and returns the same task", async () => {
   const { platform, options } = setUp();
   const task = await Task.build(options);
   const before = task.info;
@@ -237,7 +237,7 @@ Deno.test("load() replaces the info and gives the same task", async () => {
   assertEquals(platform.count(), 2);
 });
 
-Deno.test("load() leaves the info as it was when it fails", async () => {
+Deno.test("load() does not change the info when it fails", async () => {
   const { platform, options } = setUp();
   const task = await Task.build(options);
   const before = task.info;

@@ -36,7 +36,7 @@ Deno.test("parseTaskUrl() reads an API URL, with /task/ and with /tasks/", () =>
   assertEquals(parse(API.replace("/task/", "/tasks/")), LOCATION);
 });
 
-Deno.test("parseTaskUrl() takes parameters in any order, extra ones, a fragment, a last slash", () => {
+Deno.test("parseTaskUrl() accepts parameters in any order, extra ones, a fragment and a trailing slash", () => {
   const urls = [
     "https://app.deepint.net/o/org-1/workspace?i=task-1&s=task&ws=ws-1",
     "https://app.deepint.net/o/org-1/workspace?s=task&lang=en&ws=ws-1&i=task-1&lang=es",
@@ -55,14 +55,14 @@ Deno.test("parseTaskUrl() takes parameters in any order, extra ones, a fragment,
   for (const url of urls) assertEquals(parse(url), LOCATION, url);
 });
 
-Deno.test("parseTaskUrl() decides by the path alone which form a URL has", () => {
+Deno.test("parseTaskUrl() decides by the path which form a URL has", () => {
   assertEquals(parseTaskUrl(`${WEB}&back=/api/v1`), LOCATION);
   assertEquals(parseTaskUrl(`${WEB}&back=/api/v1/workspace/other/task/other`), LOCATION);
   assertEquals(parseTaskUrl(`${WEB}#/api/v1/workspace/other/task/other`), LOCATION);
   assertEquals(parse(`${API}?ws=other&s=source&i=other&back=/o/other/workspace`), LOCATION);
 });
 
-Deno.test("parseTaskUrl() takes ids of 1 to 128 letters, digits, _ and -", () => {
+Deno.test("parseTaskUrl() accepts ids of 1 to 128 letters, digits, _ and -", () => {
   for (const id of [UUID, LONG_ID, "a", "_", "-", "A_b-9", "x".repeat(128), "__proto__"]) {
     const web = `https://app.deepint.net/o/${id}/workspace?ws=${id}&s=task&i=${id}`;
     const ids = { organizationId: id, workspaceId: id, taskId: id };
@@ -89,7 +89,7 @@ Deno.test("an API URL without an organization is a RangeError that names the opt
   assertThrows(() => parseTaskUrl(API, {}), RangeError, "organizationId");
 });
 
-Deno.test("the option organizationId gives the organization of an API URL", () => {
+Deno.test("organizationId is the organization of an API URL", () => {
   const { organizationId } = parseTaskUrl(API, { organizationId: "org-2" });
   assertEquals(organizationId, "org-2");
 });
@@ -223,7 +223,7 @@ Deno.test("parseTaskUrl() refuses backslashes, control characters and other repa
   }
 });
 
-Deno.test("parseTaskUrl() takes http of loopback instances alone", () => {
+Deno.test("parseTaskUrl() accepts http for loopback instances only", () => {
   const loopback = ["127.0.0.1", "127.0.0.1:8000", "127.9.8.7:1", "localhost:8000", "[::1]:8000"];
   for (const host of loopback) {
     const { instance } = parse(`http://${host}/api/v1/workspace/ws-1/task/task-1`);
@@ -265,7 +265,7 @@ Deno.test("the instance of an https URL is its host, with a port that is not the
   }
 });
 
-Deno.test("a refusal does not echo the query of a URL, but for the parameter that is wrong", () => {
+Deno.test("an error quotes only the wrong parameter of a query", () => {
   const urls = [
     `ftp://app.deepint.net/o/org-1/workspace?ws=ws-1&key=s3cr3t`,
     `app.deepint.net/o/org-1/workspace?key=s3cr3t`,
@@ -341,7 +341,7 @@ Deno.test("an instance is host[:port] or an origin, in one form", () => {
   assertEquals(new Credentials({ token: "a-token" }).instance, "app.deepint.net");
 });
 
-Deno.test("an instance is https, but for loopback", () => {
+Deno.test("an instance is https except on loopback", () => {
   const hosts = ["app.deepint.net", "10.0.0.1", "128.0.0.1", "127.0.0.1.example.com", "[::2]"];
   for (const host of [...hosts, "localhost.example.com", "0.0.0.0"]) {
     assertThrows(() => instanceOf(`http://${host}`), RangeError);
@@ -381,7 +381,7 @@ Deno.test("an instance with a path, a query, a fragment or user info is refused"
   }
 });
 
-Deno.test("the refusal of an instance echoes neither its user info nor its query", () => {
+Deno.test("the error for an instance quotes neither user info nor query", () => {
   const instances = [
     "https://us3r:pa55word@app.deepint.net",
     "us3r:pa55word@app.deepint.net/path",
@@ -409,7 +409,7 @@ Deno.test("parseTaskUrl() reads back what taskUrl() writes, for 10,000 generated
   );
 });
 
-Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says", async (t) => {
+Deno.test("20,000 hostile URLs are each a RangeError or parsed correctly", async (t) => {
   let accepted = 0;
   await checkProperty(
     t,
@@ -448,7 +448,7 @@ Deno.test("of 20,000 hostile URLs each is a RangeError or read as the URL says",
   assert(accepted > 500, `${accepted} accepted: the mutations are all refused for one reason`);
 });
 
-Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task's path", async (t) => {
+Deno.test("10,000 hostile URLs request no path but that of their task", async (t) => {
   const credentials = new Credentials({ token: "a-token", instance: "app.deepint.net" });
   let requested = 0;
   await checkProperty(
@@ -475,7 +475,7 @@ Deno.test("of 10,000 hostile URLs none brings a request anywhere but to its task
   assert(requested > 50, `${requested} requests: hardly any URL was one of the instance`);
 });
 
-Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment", async (t) => {
+Deno.test("errors for 10,000 hostile URLs quote no user info, query or fragment", async (t) => {
   const secrets = fc.tuple(location, fc.boolean(), fc.boolean(), fc.boolean()).map(
     ([location, userInfo, query, fragment]) => {
       const url = taskUrl(location).href + (query ? "&key=s3cr3t" : "") +
@@ -507,7 +507,7 @@ Deno.test("of 10,000 hostile URLs no refusal echoes user info, query or fragment
   );
 });
 
-Deno.test("of 10,000 generated instances each is a RangeError or the origin of requests", async (t) => {
+Deno.test("10,000 generated instances are each a RangeError or the origin of requests", async (t) => {
   const text = fc.tuple(instance, fc.array(fc.tuple(fc.nat(30), hostile), { maxLength: 2 })).map((
     [instance, inserts],
   ) => inserts.reduce((text, [at, more]) => text.slice(0, at) + more + text.slice(at), instance));
@@ -533,7 +533,7 @@ Deno.test("of 10,000 generated instances each is a RangeError or the origin of r
   assert(accepted > 500, `${accepted} accepted`);
 });
 
-Deno.test("fromUrl() of a URL at another host is a RangeError that names both, and no request", async () => {
+Deno.test("fromUrl() refuses a URL of another host and names both, without a request", async () => {
   const credentials = new Credentials({ token: "a-token" });
   const hosts = ["evil.example", "app.deepint.net:8443", "app.deepint.net.evil.example"];
   for (const host of hosts) {

@@ -54,7 +54,7 @@ function reasonOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(() => fail("the promise did not reject"), (reason: unknown) => reason);
 }
 
-Deno.test("watch() yields the current info, then one for each change, and ends at the end", async () => {
+Deno.test("watch() yields the current info, then one per change, and returns at the end", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp([
     { status: "pending", polls: 2 },
@@ -93,7 +93,7 @@ Deno.test("watch() ends at a failed status without an error", async () => {
   assertEquals(infos.map(({ status }) => status), ["pending", "failed"]);
 });
 
-Deno.test("watch() of an unknown status rejects with TASK_STATUS_UNKNOWN, after what came before", async () => {
+Deno.test("watch() rejects with TASK_STATUS_UNKNOWN after yielding the earlier changes", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp([{ status: "pending" }, { status: "archived", polls: 9 }]);
   const iterator = iterate(task);
@@ -114,7 +114,7 @@ Deno.test("watch() polls by the schedule of resolve()", async () => {
   assertEquals(platform.requests.map(({ at }) => at - start), [0, 5_000, 10_000, 15_000]);
 });
 
-Deno.test("watch() asks nothing until it is iterated, nor while nobody waits for the next", async () => {
+Deno.test("watch() makes requests only while a next() is pending", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp(FOREVER);
   const infos = task.watch();
@@ -159,7 +159,7 @@ Deno.test("break ends the polling and leaves no timer, request or listener", asy
   assertEquals(platform.count(), 1);
 });
 
-Deno.test("return() ends a next() that waits between polls at once and leaves no timer", async () => {
+Deno.test("return() ends a next() between polls immediately and leaves no timer", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp(FOREVER, { status: "running", progress: 10 });
   const iterator = iterate(task);
@@ -176,7 +176,7 @@ Deno.test("return() ends a next() that waits between polls at once and leaves no
   assertEquals([platform.count(), clock.pending], [2, 0]);
 });
 
-Deno.test("return() ends a next() whose request is under way and aborts the request", async () => {
+Deno.test("return() ends a next() during a request and aborts the request", async () => {
   using clock = new FakeClock();
   const { platform, task, signals } = setUp(FOREVER);
   platform.inject(() => new Promise(() => {}));
@@ -198,7 +198,7 @@ Deno.test("return() before the first next() ends the iterator without a request"
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("each iteration starts anew with the current info", async () => {
+Deno.test("each iteration starts with the current info", async () => {
   using clock = new FakeClock();
   const { task } = setUp([{ status: "running" }, { status: "success" }]);
   const infos = task.watch();
@@ -208,7 +208,7 @@ Deno.test("each iteration starts anew with the current info", async () => {
   assertEquals(second.map(({ status }) => status), ["success"]);
 });
 
-Deno.test("an iteration that was left can be taken up by another", async () => {
+Deno.test("a new iteration can follow one that was left", async () => {
   using clock = new FakeClock();
   const { task } = setUp([{ status: "running" }, { status: "success" }]);
   const infos = task.watch();
@@ -220,7 +220,7 @@ Deno.test("an iteration that was left can be taken up by another", async () => {
   assertEquals(rest.map(({ status }) => status), ["pending", "running", "success"]);
 });
 
-Deno.test("two iterations side by side each see every change, and one ends without the other", async () => {
+Deno.test("concurrent iterations each see every change and end independently", async () => {
   using clock = new FakeClock();
   const { task } = setUp([{ status: "running", ms: 20_000 }, { status: "success" }]);
   const infos = task.watch();
@@ -232,7 +232,7 @@ Deno.test("two iterations side by side each see every change, and one ends witho
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("an abort rejects a next() that waits with the signal's own reason, at once", async () => {
+Deno.test("an abort rejects a pending next() immediately with the signal's reason", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp(FOREVER, { status: "running", progress: 10 });
   const controller = new AbortController();
@@ -246,7 +246,7 @@ Deno.test("an abort rejects a next() that waits with the signal's own reason, at
   assertEquals([platform.count(), clock.pending], [1, 0]);
 });
 
-Deno.test("an abort between two next() rejects the one that comes", async () => {
+Deno.test("an abort between two next() rejects the second", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp(FOREVER);
   const controller = new AbortController();
@@ -258,7 +258,7 @@ Deno.test("an abort between two next() rejects the one that comes", async () => 
   assertEquals([platform.count(), clock.pending], [0, 0]);
 });
 
-Deno.test("a signal that has aborted before rejects the first next() without a request", async () => {
+Deno.test("an aborted signal rejects the first next() without a request", async () => {
   const { platform, task } = setUp(FOREVER);
   const reason = new Error("enough");
   const iterator = iterate(task, { signal: AbortSignal.abort(reason) });
@@ -266,7 +266,7 @@ Deno.test("a signal that has aborted before rejects the first next() without a r
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a timeout rejects with the info last seen and leaves no timer", async () => {
+Deno.test("a timeout rejects with the last known info and leaves no timer", async () => {
   using clock = new FakeClock();
   const { task } = setUp(FOREVER);
   const start = clock.now;
@@ -289,7 +289,7 @@ Deno.test("watch() tolerates failed polls for 2 minutes", async () => {
   assertEquals(infos.map(({ status }) => status), ["pending", "success"]);
 });
 
-Deno.test("watch() rejects at once when another poll would not help", async () => {
+Deno.test("watch() rejects immediately on a permanent failure", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp(FOREVER);
   platform.inject(() => Response.json({ code: "UNAUTHORIZED" }, { status: 401 }));
@@ -298,7 +298,7 @@ Deno.test("watch() rejects at once when another poll would not help", async () =
   assertEquals([error.code, platform.count()], ["UNAUTHORIZED", 1]);
 });
 
-Deno.test("watch() refuses a pollInterval under 250 and a timeout that is none", async () => {
+Deno.test("watch() refuses a pollInterval under 250 and an invalid timeout", async () => {
   const { platform, task } = setUp(FOREVER);
   for (const options of [{ pollInterval: 3 }, { pollInterval: NaN }, { timeout: -1 }]) {
     await assertRejects(async () => await collect(task.watch(options)), RangeError);
@@ -306,7 +306,7 @@ Deno.test("watch() refuses a pollInterval under 250 and a timeout that is none",
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a bare handle's first info is one that was loaded", async () => {
+Deno.test("the first info of a task without information is loaded", async () => {
   const { platform, task } = setUp([{ status: "success", progress: 100 }], {});
   assertEquals((await collect(task.watch())).map(brief), ["success 100 null"]);
   assertEquals(platform.count(), 1);

@@ -13,7 +13,7 @@ function hanging() {
   return { handed, work };
 }
 
-Deno.test("withTimeout() gives what the work gives, and clears its timer", async () => {
+Deno.test("withTimeout() returns the result of the work and clears its timer", async () => {
   using clock = new FakeClock();
   const text = await withTimeout(() => Promise.resolve("in time"), {
     ms: 1_000,
@@ -23,7 +23,7 @@ Deno.test("withTimeout() gives what the work gives, and clears its timer", async
   assertEquals([text, clock.pending], ["in time", 0]);
 });
 
-Deno.test("the signal that withTimeout() hands to the work aborts when the time is over, whatever comes of that", async () => {
+Deno.test("withTimeout() aborts the signal of the work at the deadline", async () => {
   using clock = new FakeClock();
   const reason = new Error("late");
   const fail = () => {
@@ -39,7 +39,7 @@ Deno.test("the signal that withTimeout() hands to the work aborts when the time 
   }
 });
 
-Deno.test("an abort ends withTimeout() with the signal's reason, and the work with it", async () => {
+Deno.test("an abort rejects withTimeout() with the signal's reason and aborts the work", async () => {
   using clock = new FakeClock();
   const controller = new AbortController();
   const { handed, work } = hanging();
@@ -53,7 +53,7 @@ Deno.test("an abort ends withTimeout() with the signal's reason, and the work wi
   assertEquals(handed.map(({ reason }) => reason), ["enough"]);
 });
 
-Deno.test("withTimeout() begins no work for a signal that has aborted", async () => {
+Deno.test("withTimeout() starts no work with an aborted signal", async () => {
   using clock = new FakeClock();
   const { handed, work } = hanging();
   const signal = AbortSignal.abort("enough");
@@ -63,7 +63,7 @@ Deno.test("withTimeout() begins no work for a signal that has aborted", async ()
   assertEquals([await outcome, handed.length, clock.pending], ["enough", 0, 0]);
 });
 
-Deno.test("work that throws before it gives a promise leaves no timer and no listener of withTimeout()", async () => {
+Deno.test("withTimeout() leaves no timer and no listener when the work throws", async () => {
   using clock = new FakeClock();
   const { signal } = new AbortController();
   const listeners = new Set<unknown>();

@@ -152,7 +152,7 @@ const BAD: Record<string, string[]> = {
     "postgres:name",
     "postgres://a b/c",
   ],
-  RESOLVE_KV_PATH: [":memory:", "https://kv.example", "http://127.0.0.1:4512"],
+  RESOLVE_KV_PATH: [":memory:", "https://kv.example", "http://127.0.0.1:4512", "a,/etc/b.kv"],
   RESOLVE_SWEEP_MS: [...integers, "999", "300001", "0"],
   RESOLVE_MAX_WATCHES: [...integers, "0", "1000001"],
   HOST: ["http://0.0.0.0", "[::1]", "a b", "/tmp/socket", "a,b"],

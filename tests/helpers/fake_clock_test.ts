@@ -79,7 +79,7 @@ Deno.test("runUntil() throws what the promise rejects with", async () => {
   assertStrictEquals(await clock.runUntil(rejecting).catch((error) => error), reason);
 });
 
-Deno.test("runUntil() gives up at its limit, or when no timer is armed", async () => {
+Deno.test("runUntil() throws at its limit and without a pending timer", async () => {
   using clock = new FakeClock(START);
   const never = new Promise(() => {});
   await assertRejects(() => clock.runUntil(never), Error, "no timer is armed");

@@ -147,7 +147,7 @@ Deno.test("a list of 1,234 tasks has three pages, with eight fields of each task
   assertEquals(seen, Array.from({ length: 1_234 }, (_, i) => `task-${i}`));
 });
 
-Deno.test("a missing or wrong token is 401, on each route, and no answer repeats it", async () => {
+Deno.test("a missing or wrong token is 401 on each route and is not repeated", async () => {
   const { platform } = clocked({ token: ["token-a", "token-b"] });
   const task = platform.add();
   for (const url of [task.url, listUrl()]) {
@@ -164,7 +164,7 @@ Deno.test("a missing or wrong token is 401, on each route, and no answer repeats
   }
 });
 
-Deno.test("an organization that the token may not see is 403, and a request may name none", async () => {
+Deno.test("an organization that the token cannot read is 403; a request may omit it", async () => {
   const { platform } = clocked({
     token: ["token-a", "token-b"],
     organizations: { "token-a": ["organization-1", "organization-2"] },
@@ -214,7 +214,7 @@ Deno.test("DELETE stops a running task, and changes nothing of a finished one", 
   assertEquals((await ask(platform, finished.url)).body.status, "success");
 });
 
-Deno.test("the requests of the vendor's clients are answered as they expect", async () => {
+Deno.test("the requests of the vendor's clients get the responses that they expect", async () => {
   const { platform } = clocked();
   const ids = Array.from({ length: 510 }, (_, index) => platform.add({ id: `t-${index}` }).id);
   const python = headersFor("organization-1");

@@ -1,14 +1,12 @@
 // The loop of the durable watches, with stores that fail, receivers that hang and settings that change.
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Config } from "../../functions/app.ts";
 import { KvStore } from "../../functions/watches/kv_store.ts";
-import { WatchLoop } from "../../functions/watches/loop.ts";
-import type { StepOptions, WatchLogEntry } from "../../functions/watches/step.ts";
-import type { NewWatch, WatchStore } from "../../functions/watches/store.ts";
+import type { WatchLogEntry } from "../../functions/watches/step.ts";
 import type { Settings } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { CALLBACK_SECRET, configWith } from "../helpers/watches.ts";
 import { MemoryStore } from "../helpers/memory_store.ts";
+import { createLoop, HOST, order, runFor, tasks } from "../helpers/watch_loop.ts";
 import { testStore } from "./store_contract.ts";
 
 testStore("memory", {
@@ -22,58 +20,7 @@ testStore("memory", {
   },
 });
 
-const HOST = "hooks.example.com";
 const secret = (text: string) => `whsec_${btoa(text.padEnd(32, "."))}`;
-
-/** Creates a request for the watch of a task in a workspace of its own, which is polled by GET. */
-function order(n: number, host = HOST): NewWatch {
-  return {
-    key: n.toString(16).padStart(64, "0"),
-    instance: "app.deepint.net",
-    ids: { organizationId: "o-1", workspaceId: `w-${n}`, taskId: `t-${n}` },
-    callbackUrl: `https://${host}/ended`,
-    deadline: 86_400_000,
-  };
-}
-
-/** Responds with tasks of one status. */
-const tasks = (status: string) => (url: string) =>
-  Promise.resolve(Response.json({ id: url.split("/").at(-1), status }));
-
-function createLoop(
-  store: WatchStore,
-  options: StepOptions & { config?: Config } = {},
-): WatchLoop {
-  const { config = configWith(HOST), ...others } = options;
-  return new WatchLoop(store, config, { fetch: tasks("running"), log() {}, ...others });
-}
-
-/** Runs a loop on a fake clock for some time. */
-async function runFor(clock: FakeClock, loop: WatchLoop, ms: number): Promise<void> {
-  const stop = new AbortController();
-  const running = loop.run(stop.signal);
-  await clock.tick(ms);
-  stop.abort();
-  await clock.runUntil(running);
-}
-
-/** A store whose calls fail while `reason` is set. */
-function failingStore(
-  store: WatchStore,
-): WatchStore & { reason: string | undefined; calls: number } {
-  const fail = { reason: undefined as string | undefined, calls: 0 };
-  return new Proxy(Object.assign(Object.create(store), fail), {
-    get(target, name) {
-      const value = Reflect.get(store, name);
-      if (typeof value !== "function" || name === "now") return Reflect.get(target, name);
-      return (...args: unknown[]) => {
-        target.calls++;
-        if (target.reason !== undefined) return Promise.reject(new Error(target.reason));
-        return value.apply(store, args);
-      };
-    },
-  });
-}
 
 for (const deadHosts of [1, 3]) {
   Deno.test(`1,000 watches of ${deadHosts} dead hosts do not delay 300 others`, async () => {
@@ -163,67 +110,6 @@ Deno.test("two sweeps and a running loop exceed no limit together", async () => 
   stop.abort();
   await clock.runUntil(running);
   assertEquals(most, 64);
-});
-
-Deno.test("a failing store is retried after 1 s to 60 s, and nothing is lost", async () => {
-  using clock = new FakeClock();
-  const store = failingStore(new MemoryStore());
-  const log: WatchLogEntry[] = [];
-  const delivered = new Set<string>();
-  const loop = createLoop(store, {
-    fetch: tasks("success"),
-    callbackFetch(_url, init) {
-      delivered.add(new Headers(init?.headers).get("webhook-id") ?? "");
-      return Promise.resolve(new Response());
-    },
-    log: (entry) => log.push(entry),
-  });
-  await Promise.all(Array.from({ length: 200 }, (_, n) => loop.start(order(n))));
-  store.reason = "database or disk is full";
-  store.calls = 0;
-  const stop = new AbortController();
-  const running = loop.run(stop.signal);
-  await clock.tick(3_500);
-  const times = log.map(({ time }) => Date.parse(time) - clock.now + 3_500);
-  assertEquals(times.map((time) => Math.round(time / 100) / 10), [0, 1, 3]);
-  assertMatch(log[0]?.error ?? "", /^watches: database or disk is full$/);
-  await clock.tick(600_000);
-  assert(store.calls <= 17, `${store.calls} calls in 10 minutes`);
-  assertEquals(log.length, store.calls);
-  store.reason = undefined;
-  await clock.tick(60_000);
-  assertEquals(delivered.size, 200);
-  stop.abort();
-  await clock.runUntil(running);
-});
-
-Deno.test("steps whose result cannot be saved are repeated and logged once a second", async () => {
-  using clock = new FakeClock();
-  const store = failingStore(new MemoryStore());
-  const errors: string[] = [];
-  let polls = 0;
-  const loop = createLoop(store, {
-    async fetch(url) {
-      polls++;
-      await new Promise((resolve) => setTimeout(resolve, 100 + polls));
-      return await tasks("success")(url);
-    },
-    callbackFetch: () => Promise.resolve(new Response()),
-    log: ({ error }) => void (error && errors.push(error)),
-  });
-  const watches = await Promise.all(Array.from({ length: 64 }, (_, n) => loop.start(order(n))));
-  const stop = new AbortController();
-  const running = loop.run(stop.signal);
-  await clock.tick(50);
-  assertEquals(polls, 64);
-  store.reason = "database is gone";
-  await clock.tick(900);
-  assertEquals(errors, ["watches: database is gone"]);
-  store.reason = undefined;
-  await clock.tick(60_000);
-  for (const { id } of watches) assertEquals((await loop.status(id))?.state, "delivered");
-  stop.abort();
-  await clock.runUntil(running);
 });
 
 const CHANGES: [change: string, host: string, settings: Settings, reason: string][] = [
