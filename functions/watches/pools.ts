@@ -14,14 +14,9 @@ export class Pools {
   readonly #slowHosts = new Set<string>();
   #deliveries = 0;
 
-  /** Returns the number of free slots of a queue. */
-  free(queue: string): number {
-    return Math.max(0, this.#room(queue));
-  }
-
   /** Takes up to `max` free slots of a queue and returns their number. */
   reserve(queue: string, max = Infinity): number {
-    const slots = Math.min(max, this.free(queue));
+    const slots = Math.max(0, Math.min(max, this.#room(queue)));
     this.#add(queue, slots);
     return slots;
   }
