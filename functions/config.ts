@@ -4,7 +4,8 @@
  * @module
  */
 import * as v from "valibot";
-import { isLoopbackHost, type Settings, settingsSchema } from "./settings.ts";
+import { type Settings, settingsSchema } from "./settings.ts";
+import { isLoopback } from "../src/internal/loopback.ts";
 
 /** Configuration of the endpoint. `.github/docs/settings.md` describes each setting. */
 export interface Config {
@@ -107,7 +108,7 @@ function checkTogether(settings: Settings): void {
       "set this or RESOLVE_WEBHOOK_SECRETS; otherwise no request can be authenticated",
     );
   }
-  if (isOpen && settings.HOST && !isLoopbackHost(settings.HOST)) {
+  if (isOpen && settings.HOST && !isLoopback(settings.HOST)) {
     throw new ConfigError("HOST", "must be a loopback address with RESOLVE_ALLOW_UNAUTHENTICATED");
   }
   if (settings.RESOLVE_DATABASE_URL && settings.RESOLVE_KV_PATH) {

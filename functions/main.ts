@@ -2,7 +2,15 @@
  * Deno and Deno Deploy: `deno serve functions/main.ts`. Reads the settings and opens the store of the
  * watches when it is loaded, so that it refuses to start on a wrong setting.
  */
-import { type Config, ConfigError, createApp, readConfig, SETTING_NAMES } from "./app.ts";
+import {
+  type AppOptions,
+  type Config,
+  ConfigError,
+  createApp,
+  type Handler,
+  readConfig,
+  SETTING_NAMES,
+} from "./app.ts";
 import type { WatchLoop } from "./watches/loop.ts";
 
 /** Limit of a sweep, within the minute. */
@@ -58,7 +66,12 @@ const open = config.callbackHosts && await exitOnConfigError(async () => {
 /** The loop of the watches, if `RESOLVE_CALLBACK_HOSTS` is set. */
 export const watches: WatchLoop | undefined = open?.loop;
 
-const app = createApp(config, { watches: open?.routes });
+/** Creates the handler of this process, with the log writer of the entry. */
+export function createHandler(options: Pick<AppOptions, "log"> = {}): Handler {
+  return createApp(config, { ...options, watches: open?.routes });
+}
+
+const app = createHandler();
 
 // Deno Deploy runs no timers between requests
 if (watches && typeof Deno.cron === "function") {

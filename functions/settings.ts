@@ -24,10 +24,6 @@ function doesNotThrow(check: () => boolean): boolean {
 const isCredentials = (token: string, instance?: string) =>
   doesNotThrow(() => !!new Credentials({ token, instance }));
 
-/** Returns `true` for a loopback host, by the same rule as `http:` instances. */
-export const isLoopbackHost = (host: string) =>
-  isCredentials("-", `http://${host.includes(":") ? `[${host}]` : host}`);
-
 const isOrigin = (text: string) =>
   doesNotThrow(() => /^https?:/.test(text) && new URL(text).origin === text);
 

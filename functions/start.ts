@@ -3,9 +3,10 @@
  * with `fetch`.
  */
 import { createErrorLog, logListening } from "./http/log.ts";
-import main, { config, watches } from "./main.ts";
+import { config, createHandler, watches } from "./main.ts";
 
 const RESTART_DELAY_MS = 250;
+const encoder = new TextEncoder();
 
 type Server = Deno.HttpServer<Deno.NetAddr>;
 
@@ -33,8 +34,23 @@ function logOutage(error: unknown): void {
   logError(`cannot accept connections: ${reason(error)}`);
 }
 
+/**
+ * Writes a log entry as a line, and returns when the system has it: no signal can lose it.
+ * `console.log` takes 2 to 8 times as long.
+ */
+function writeLine(entry: object): void {
+  const line = encoder.encode(`${JSON.stringify(entry)}\n`);
+  try {
+    for (let at = 0; at < line.length;) at += Deno.stdout.writeSync(line.subarray(at));
+  } catch {
+    // nobody reads the log any more
+  }
+}
+
+const { fetch } = createHandler({ log: writeLine });
+
 function serve(hostname: string, port: number): Server {
-  const server = Deno.serve({ hostname, port, onListen() {} }, main.fetch);
+  const server = Deno.serve({ hostname, port, onListen() {} }, fetch);
   servers.add(server);
   return server;
 }

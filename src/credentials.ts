@@ -1,7 +1,6 @@
 /** `Credentials`: token and instance. The token is in a private field, so that nothing prints it. */
 import { DeepintCredentialsError } from "./errors.ts";
 import { DEFAULT_INSTANCE, parseInstance } from "./task_url.ts";
-import { parseIni } from "./internal/ini.ts";
 import { redactCause } from "./internal/redact.ts";
 
 /**
@@ -105,7 +104,8 @@ export class Credentials {
    * parameter, the environment (`DEEPINT_TOKEN`, `DEEPINT_INSTANCE`) and, under Deno, `~/.deepint.ini`
    * (section `[DEFAULT]`, keys `token` and `instance`). A place without read permission is skipped.
    *
-   * @throws {DeepintCredentialsError} `CREDENTIALS_NOT_FOUND` when no place has a token,
+   * @throws {DeepintCredentialsError} `CREDENTIALS_NOT_FOUND` when no place has a token; its `cause` is
+   * Deno's error if the permission for `DEEPINT_TOKEN` is missing.
    * `CREDENTIALS_INVALID` when a header cannot carry the token
    * @throws {RangeError} when the instance is not `host[:port]` or an origin
    *
@@ -118,41 +118,28 @@ export class Credentials {
    * ```
    */
   static async build(options: CredentialsBuildOptions = {}): Promise<Credentials> {
-    let token = options.token ?? readEnvironment("DEEPINT_TOKEN");
-    let instance = options.instance ?? readEnvironment("DEEPINT_INSTANCE");
-    if (token === undefined || instance === undefined) {
-      const file = await readIniFile();
-      token ??= file.token;
-      instance ??= file.instance;
-    }
+    const { findSettings } = await import("./internal/settings.ts");
+    const { token, instance, problem, ...missing } = await findSettings(options);
     if (token === undefined) {
-      throw new DeepintCredentialsError(
-        "CREDENTIALS_NOT_FOUND",
-        "Cannot find a token: pass the parameter token, set the environment variable " +
-          "DEEPINT_TOKEN, or (Deno only) set token under [DEFAULT] in ~/.deepint.ini",
-      );
+      throw new DeepintCredentialsError("CREDENTIALS_NOT_FOUND", problem, missing);
     }
     return new Credentials({ token, instance });
   }
 
-  async #shareCall(token: () => string | Promise<string>): Promise<string> {
-    const joined = this.#callInProgress();
-    if (joined) {
-      try {
-        return await joined;
-      } catch {
-        // the failure of another request's call: make a new one
-      }
-    }
-    const shared = this.#callInProgress();
-    if (shared) return await shared;
+  #shareCall(token: () => string | Promise<string>): Promise<string> {
+    const share = () => this.#callInProgress() ?? this.#startCall(token);
+    // a call that began before this request may fail: then make a new one
+    return this.#callInProgress()?.catch(share) ?? share();
+  }
+
+  #startCall(token: () => string | Promise<string>): Promise<string> {
     const call = { token: this.#callFunction(token), startedAt: performance.now() };
-    this.#call = call;
-    try {
-      return await call.token;
-    } finally {
+    const end = () => {
       if (this.#call === call) this.#call = undefined;
-    }
+    };
+    call.token.then(end, end);
+    this.#call = call;
+    return call.token;
   }
 
   #callInProgress(): Promise<string> | undefined {
@@ -173,35 +160,4 @@ export class Credentials {
     }
     return this.#lastToken = checkToken(value);
   }
-}
-
-// the parts of Deno and Node that are used here, where they exist
-interface Runtime {
-  Deno?: {
-    env: { get(name: string): string | undefined };
-    readTextFile(path: string): Promise<string>;
-  };
-  process?: { env?: Record<string, string | undefined> };
-}
-
-function readEnvironment(name: string): string | undefined {
-  const { Deno, process } = globalThis as Runtime;
-  try {
-    return (Deno ? Deno.env.get(name) : process?.env?.[name]) || undefined;
-  } catch {
-    return undefined; // a denied permission counts as absent
-  }
-}
-
-async function readIniFile(): Promise<{ token?: string; instance?: string }> {
-  const home = readEnvironment("HOME") ?? readEnvironment("USERPROFILE");
-  const { Deno } = globalThis as Runtime;
-  if (!Deno || !home) return {};
-  let text: string;
-  try {
-    text = await Deno.readTextFile(`${home}/.deepint.ini`);
-  } catch {
-    return {}; // missing, or a denied permission
-  }
-  return parseIni(text);
 }

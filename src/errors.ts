@@ -168,13 +168,17 @@ export class DeepintTaskError extends DeepintBaseError {
   }
   /** The task. */
   readonly task: Task;
-  /** The task's information when the error was found. */
-  readonly info: TaskInfo;
+  readonly #info: TaskInfo; // private, as `task` prints it already
 
   /** Creates the error of a task. */
   constructor(code: DeepintErrorCode, message: string, options: { task: Task; info: TaskInfo }) {
     super(code, message);
     this.task = options.task;
-    this.info = options.info;
+    this.#info = options.info;
+  }
+
+  /** The task's information when the error was found. */
+  get info(): TaskInfo {
+    return this.#info;
   }
 }

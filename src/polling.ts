@@ -6,7 +6,7 @@ import {
   type RequestOptions,
   type TransientError,
 } from "./request.ts";
-import { checkPollInterval, MAX_WAIT_MS, nextDelay } from "./schedule.ts";
+import { checkPollInterval, MAX_WAIT_MS, nextDelay, type PollInterval } from "./schedule.ts";
 import type { Task } from "./task.ts";
 import { type TaskInfo, TaskStatus } from "./task_info.ts";
 import type { WatchOptions } from "./task_options.ts";
@@ -101,35 +101,66 @@ export function timeoutError(task: Task, clock: Clock, retryAfter?: number): Dee
   );
 }
 
-/** Returns the milliseconds until the last poll before a deadline that is `remaining` ms away. */
-export function lastPollDelay(remaining: number): number {
-  return remaining - Math.min(LAST_POLL_MS, remaining / 2);
+/** Input of {@linkcode PollSchedule.next}. */
+export interface NextPoll {
+  /** Creation time of the task. */
+  readonly created: Date | null;
+  /** Milliseconds until the deadline. */
+  readonly remaining: number;
+  /** Minimum delay that the server asked for, in milliseconds. */
+  readonly pause?: number | undefined;
+  /** Milliseconds of the interval that have passed. */
+  readonly past?: number;
+  /** The jitter, from 0 to 1. */
+  readonly random?: number | undefined;
 }
 
-/** Failed polls in a row. */
-export class FailureStreak {
-  #count = 0;
-  #firstAt = 0;
+/** The time of the next poll: its interval, the back-off, and the last poll before the deadline. */
+export class PollSchedule {
+  readonly #interval: PollInterval;
+  readonly #age: (created: Date | null) => number;
+  /** Failed polls in a row. */
+  #failures = 0;
+  #firstFailureAt = 0;
+  /** `true` once the last poll before the deadline is scheduled. */
+  #isLast = false;
+
+  constructor(interval: PollInterval, clock: Clock) {
+    this.#interval = interval;
+    this.#age = startAge(clock);
+  }
 
   /** `true` if the last poll failed. */
-  get isActive(): boolean {
-    return this.#count > 0;
+  get isFailing(): boolean {
+    return this.#failures > 0;
   }
 
   /** Records a failed poll that began at `startedAt`; returns `true` if polling must end. */
-  add(startedAt: number): boolean {
-    if (this.#count++ === 0) this.#firstAt = performance.now();
-    return this.#count >= MIN_FAILED_POLLS && startedAt - this.#firstAt >= OUTAGE_MS;
+  addFailure(startedAt: number): boolean {
+    if (this.#failures++ === 0) this.#firstFailureAt = performance.now();
+    return this.#failures >= MIN_FAILED_POLLS && startedAt - this.#firstFailureAt >= OUTAGE_MS;
   }
 
-  /** Ends the streak after a success. */
+  /** Records a success. */
   reset(): void {
-    this.#count = 0;
+    this.#failures = 0;
   }
 
-  /** Returns the delay before the next poll: doubled after each failure but the first. */
-  delay(interval: number): number {
-    return Math.max(interval, Math.min(interval * 2 ** (this.#count - 1), MAX_POLL_BACKOFF_MS));
+  /** Returns the milliseconds between two polls, doubled after each failure but the first. */
+  interval(created: Date | null, random: number = Math.random()): number {
+    const interval = nextDelay(this.#interval, { elapsed: this.#age(created), random });
+    return Math.max(interval, Math.min(interval * 2 ** (this.#failures - 1), MAX_POLL_BACKOFF_MS));
+  }
+
+  /** Returns the milliseconds until the next poll; `Infinity` if none fits before the deadline. */
+  next({ created, remaining, pause = 0, past = 0, random }: NextPoll): number {
+    // timers count whole milliseconds: one that fires a fraction early would spin
+    const delay = Math.max(pause, Math.ceil(this.interval(created, random) - past), 0);
+    if (delay < remaining) return delay;
+    const last = Math.max(pause, Math.ceil(remaining - Math.min(LAST_POLL_MS, remaining / 2)));
+    if (this.#isLast || last >= remaining) return Infinity;
+    this.#isLast = true;
+    return last;
   }
 }
 
@@ -138,36 +169,30 @@ class TaskWait {
   readonly #task: Task;
   readonly #options: PollTaskOptions;
   readonly #clock = startClock();
-  readonly #age = startAge(this.#clock);
-  readonly #failures = new FailureStreak();
+  readonly #schedule: PollSchedule;
   #failure: TransientError | undefined;
-  #retryAfter: number | undefined;
-  /** Milliseconds until the next poll. */
-  #delay = 0;
-  /** `true` once the last poll before the deadline is scheduled. */
-  #isLast = false;
   /** `true` if the next poll is the one after a suspension past the deadline. */
   #isFinal = false;
 
   constructor(task: Task, options: PollTaskOptions) {
     this.#task = task;
     this.#options = options;
-    this.#schedule(task.retryAfter);
+    this.#schedule = new PollSchedule(options.pollInterval ?? 3_000, this.#clock);
   }
 
   async *run(): AsyncGenerator<TaskInfo, void, void> {
     const { state } = this.#options;
     const task = this.#task;
-    const isOld = performance.now() - state().loadedAt > this.#delay;
-    const { rawStatus, status } = task.info;
-    let shown: TaskInfo | undefined;
-    if (!state().partial && rawStatus !== null && !(status === "unknown" && isOld)) {
-      shown = task.info;
-    }
-    if (isOld || !shown) this.#delay = 0;
+    const { created, rawStatus, status } = task.info;
+    const age = performance.now() - state().loadedAt;
+    const isOld = age > Math.max(this.#schedule.interval(created), task.retryAfter ?? 0);
+    const isKnown = !state().partial && rawStatus !== null && !(status === "unknown" && isOld);
+    let shown = isKnown ? task.info : undefined;
+    let isDue = isOld || !shown;
     if (shown) yield this.#assertKnown(shown);
     while (!shown || isInProgress(shown.status)) {
-      if (this.#delay > 0) await this.#sleep();
+      if (!isDue && !this.#isFinal) await this.#sleep();
+      isDue = false;
       if (this.#remaining() <= 0 && !this.#isFinal) this.#expire();
       const isFinal = this.#isFinal;
       // another call may have seen the end in the meantime
@@ -178,15 +203,7 @@ class TaskWait {
         yield this.#assertKnown(shown);
       }
       if (isFinal && (!shown || isInProgress(shown.status))) throw this.#timeoutError();
-      this.#schedule((this.#failure ?? task).retryAfter);
     }
-  }
-
-  #schedule(retryAfter: number | undefined): void {
-    const elapsed = this.#age(this.#task.info.created);
-    const interval = nextDelay(this.#options.pollInterval ?? 3_000, { elapsed });
-    this.#retryAfter = retryAfter;
-    this.#delay = this.#isFinal ? 0 : Math.max(this.#failures.delay(interval), retryAfter ?? 0);
   }
 
   #remaining(): number {
@@ -200,20 +217,12 @@ class TaskWait {
   /** Sleeps until the next poll, or the last one that fits, or the deadline. */
   async #sleep(): Promise<void> {
     const { signal } = this.#options;
+    const { retryAfter: pause = 0 } = this.#failure ?? this.#task;
     const remaining = this.#remaining();
-    const retryAfter = this.#retryAfter ?? 0;
-    if (retryAfter > Math.min(remaining, MAX_WAIT_MS)) {
-      throw this.#failure ?? this.#timeoutError(retryAfter);
-    }
-    if (this.#delay >= remaining) {
-      this.#delay = Math.max(lastPollDelay(remaining), retryAfter);
-      if (this.#isLast || this.#delay >= remaining) {
-        await sleep(Math.max(0, remaining), signal);
-        return this.#expire();
-      }
-      this.#isLast = true;
-    }
-    await sleep(this.#delay, signal);
+    if (pause > Math.min(remaining, MAX_WAIT_MS)) throw this.#failure ?? this.#timeoutError(pause);
+    const delay = this.#schedule.next({ created: this.#task.info.created, remaining, pause });
+    await sleep(Math.max(0, Math.min(delay, remaining)), signal);
+    if (delay >= remaining) return this.#expire();
     this.#isFinal = this.#remaining() <= 0; // suspended: the sleep would have ended before
   }
 
@@ -230,10 +239,10 @@ class TaskWait {
     this.#failure = undefined;
     try {
       await state().poll({ ...options, timeout, retries: 0 }, this.#clock);
-      this.#failures.reset();
+      this.#schedule.reset();
     } catch (error) {
       if (error instanceof DeepintTimeoutError && !error.retryable) return this.#expire();
-      if (!isTransient(error) || this.#failures.add(startedAt)) throw error;
+      if (!isTransient(error) || this.#schedule.addFailure(startedAt)) throw error;
       this.#failure = error;
     }
   }

@@ -121,13 +121,13 @@ export class TaskInfo {
   /** The status as the platform sent it; null if it sent none. */
   declare readonly rawStatus: string | null;
 
-  private constructor(dict: Record<string, unknown>) {
-    const own: Record<string, unknown> = {};
+  private constructor(dict: Record<string, unknown>, id: string) {
+    const own = this as Record<string, unknown>;
     for (const [key, name, read] of FIELDS) {
-      const value = dict[key] ?? null;
+      const value = key === "id" ? id : dict[key] ?? null;
       own[name] = value === null ? null : read(value, key);
     }
-    Object.assign(this, own, { status: TaskStatus.fromString(String(own.rawStatus)) });
+    own.status = TaskStatus.fromString(String(this.rawStatus));
   }
 
   /**
@@ -144,14 +144,16 @@ export class TaskInfo {
     const dict = obj as Record<string, unknown>;
     const id = dict.id ?? dict.task_id;
     if (typeof id !== "string" || id === "") throw wrongKind("id", "a non-empty string", id);
-    return new TaskInfo({ ...dict, id });
+    return new TaskInfo(dict, id);
   }
 
   /** Returns the form of the wire: 14 keys in its order, null for a missing value. */
   toDict(): TaskInfoDict {
-    const dict = Object.fromEntries(FIELDS.map(([key, name]) => [key, this[name]]));
-    const status = this.rawStatus === null ? null : this.status;
-    return { ...dict, status, created: this.created?.toISOString() ?? null } as TaskInfoDict;
+    const dict: Record<string, unknown> = {};
+    for (const [key, name] of FIELDS) dict[key] = this[name];
+    dict.created = this.created?.toISOString() ?? null;
+    if (this.rawStatus !== null) dict.status = this.status;
+    return dict as unknown as TaskInfoDict;
   }
 
   /** Returns {@linkcode TaskInfo.toDict}, for `JSON.stringify`. */

@@ -1,4 +1,5 @@
 /** Web and API URLs of a task <-> its ids. Pure. */
+import { isLoopback } from "./internal/loopback.ts";
 import { outOfRange, quote, quoteRedacted } from "./internal/text.ts";
 
 /** The default instance. */
@@ -55,13 +56,9 @@ export function parseInstance(instance: string): string {
   );
 }
 
-function isLoopbackUrl({ hostname }: URL): boolean {
-  return /^(localhost|\[::1\]|127(\.\d+){3})$/.test(hostname);
-}
-
 function instanceOf(url: URL): string {
   if (url.protocol === "https:") return url.host;
-  if (isLoopbackUrl(url)) return url.origin;
+  if (isLoopback(url.hostname)) return url.origin;
   throw new RangeError(
     `Cannot use http for ${quote(url.host)}: it is for loopback only; use https`,
   );
@@ -162,7 +159,8 @@ export function webUrl(
 /** Returns the URL of a file: `https:`, or `http:` on a loopback host. Otherwise null. */
 export function fileUrl(text: string): URL | null {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isAllowed = url?.protocol === "https:" || url?.protocol === "http:" && isLoopbackUrl(url);
+  const isAllowed = url?.protocol === "https:" ||
+    url?.protocol === "http:" && isLoopback(url.hostname);
   return url && isAllowed ? url : null;
 }
 

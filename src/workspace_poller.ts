@@ -1,20 +1,12 @@
 /** Polls the tasks of one workspace for `resolveAll`: by its list, or one by one. */
 import { DeepintBaseError, DeepintTimeoutError } from "./errors.ts";
-import {
-  FailureStreak,
-  hasChanged,
-  isInProgress,
-  lastPollDelay,
-  notifyProgress,
-  timeoutError,
-} from "./polling.ts";
+import { hasChanged, isInProgress, notifyProgress, PollSchedule, timeoutError } from "./polling.ts";
 import { isTransient, type RequestOptions, type TransientError } from "./request.ts";
 import type { SharedWait } from "./resolve_all.ts";
-import { MAX_WAIT_MS, nextDelay } from "./schedule.ts";
+import { MAX_WAIT_MS } from "./schedule.ts";
 import { internals, type Task } from "./task.ts";
 import { type TaskInfo, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
-import { startAge } from "./internal/clock.ts";
 
 /** A list that fails is tried again after at most this many rounds. */
 const MAX_FALLBACK_ROUNDS = 16;
@@ -22,16 +14,13 @@ const MAX_FALLBACK_ROUNDS = 16;
 /** A task that is waited for. Times are those of the wait's monotonic clock. */
 interface PendingTask {
   readonly task: Task;
-  readonly age: (created: Date | null) => number;
-  readonly failures: FailureStreak;
+  readonly schedule: PollSchedule;
   /** Creation time from the list or the last load. */
   created: Date | null;
   /** Time of the next poll; `Infinity` while a request is queued or in flight, or without one. */
   dueAt: number;
   /** End of the pause that the server asked for, or of the back-off. */
   notBefore: number;
-  /** `true` once the last poll before the deadline is scheduled. */
-  isLast: boolean;
   /** `true` if the list lacks the task or its status. */
   missingFromList: boolean;
 }
@@ -57,7 +46,7 @@ interface ListReading {
 export class WorkspacePoller {
   readonly #wait: SharedWait;
   readonly #entries = new Set<PendingTask>();
-  readonly #listFailures = new FailureStreak();
+  readonly #listSchedule: PollSchedule;
   /** Requests that the list takes. */
   #pages = 1;
   #pageSize: number | undefined;
@@ -72,6 +61,12 @@ export class WorkspacePoller {
   /** Creates a poller without tasks. */
   constructor(wait: SharedWait) {
     this.#wait = wait;
+    this.#listSchedule = this.#newSchedule();
+  }
+
+  #newSchedule(): PollSchedule {
+    const { options, clock } = this.#wait;
+    return new PollSchedule(options.pollInterval ?? "adaptive", clock);
   }
 
   /** Adds a task; a finished one settles without a request if its information is complete. */
@@ -81,12 +76,10 @@ export class WorkspacePoller {
     const { created, status } = task.info;
     const entry: PendingTask = {
       task,
-      age: startAge(clock),
-      failures: new FailureStreak(),
+      schedule: this.#newSchedule(),
       created,
       dueAt: Infinity,
       notBefore: 0,
-      isLast: false,
       missingFromList: false,
     };
     this.#entries.add(entry);
@@ -127,20 +120,12 @@ export class WorkspacePoller {
   #isListCheaper(listed: PendingTask[]): boolean {
     let individualRate = 0;
     let highest = 0;
-    for (const entry of listed) {
-      const rate = 1 / this.#delay(entry, 0);
+    for (const { schedule, created } of listed) {
+      const rate = 1 / schedule.interval(created, 0);
       individualRate += rate;
       highest = Math.max(highest, rate);
     }
     return listed.length > 1 && this.#pages * highest < individualRate;
-  }
-
-  /** Returns the milliseconds between two polls of a task. */
-  #delay({ age, created, failures }: PendingTask, random = Math.random()): number {
-    const elapsed = age(created);
-    return failures.delay(
-      nextDelay(this.#wait.options.pollInterval ?? "adaptive", { elapsed, random }),
-    );
   }
 
   /** Schedules the next poll of a task, or the last one that fits before the deadline. */
@@ -153,15 +138,10 @@ export class WorkspacePoller {
     if (pause > Math.min(remaining, MAX_WAIT_MS)) {
       return this.#settle(entry, timeoutError(entry.task, clock, pause));
     }
-    // timers count whole milliseconds: one that fires a fraction early would spin
-    let delay = Math.max(pause, Math.ceil(this.#delay(entry, random) - past), 0);
-    if (delay >= remaining) {
-      delay = Math.max(Math.ceil(lastPollDelay(remaining)), pause);
-      if (entry.isLast || delay >= remaining) delay = Infinity;
-      entry.isLast = true;
-    }
+    const { schedule, created } = entry;
+    const delay = schedule.next({ created, remaining, pause, past, random });
     // the list must not bring a failing load back before its back-off is over
-    entry.notBefore = now + (entry.failures.isActive ? delay : pause);
+    entry.notBefore = now + (schedule.isFailing ? delay : pause);
     entry.dueAt = now + delay;
     this.dueAt = Math.min(this.dueAt, entry.dueAt);
   }
@@ -203,7 +183,7 @@ export class WorkspacePoller {
       await this.#readList(reading, task);
       this.#hasListWorked = true;
       this.#fallbackRounds = 0;
-      this.#listFailures.reset();
+      this.#listSchedule.reset();
       for (const entry of reading.missing) this.#load(entry);
     } catch (error) {
       if (this.#isFatal(error)) return;
@@ -229,7 +209,7 @@ export class WorkspacePoller {
         missing.delete(entry);
         entry.created = info.created;
         if (isInProgress(info.status)) {
-          entry.failures.reset();
+          entry.schedule.reset();
           inProgress.push(entry);
           this.#setStatus(entry.task, info);
         } else this.#load(entry);
@@ -261,14 +241,14 @@ export class WorkspacePoller {
     }
     reading.retryAfter = Math.max(reading.retryAfter, retryAfter);
     if (isTransient(error) && this.#hasListWorked) {
-      for (const entry of missing) entry.failures.add(startedAt);
-      if (!this.#listFailures.add(startedAt)) {
+      for (const entry of missing) entry.schedule.addFailure(startedAt);
+      if (!this.#listSchedule.addFailure(startedAt)) {
         inProgress.push(...missing);
         return;
       }
     }
     const now = this.#wait.clock.elapsed();
-    const intervals = [...missing].map((entry) => this.#delay(entry, 0));
+    const intervals = [...missing].map(({ schedule, created }) => schedule.interval(created, 0));
     const round = intervals.reduce((least, interval) => Math.min(least, interval), MAX_WAIT_MS);
     this.#fallbackRounds = Math.min(2 * this.#fallbackRounds || 1, MAX_FALLBACK_ROUNDS);
     this.#listNotBefore = now + Math.max(this.#fallbackRounds * round, retryAfter + 1);
@@ -288,7 +268,7 @@ export class WorkspacePoller {
       const before = task.info;
       try {
         if (!isLoaded) await internals(task).poll(this.#bounds(), this.#wait.clock);
-        entry.failures.reset();
+        entry.schedule.reset();
         entry.created = task.info.created;
         this.#notify(task, before);
         if (isInProgress(task.info.status)) {
@@ -298,7 +278,10 @@ export class WorkspacePoller {
         this.#settle(entry);
       } catch (error) {
         if (this.#isFatal(error)) return;
-        if (isTransient(error) && !this.#isPauseTooLong(error) && !entry.failures.add(startedAt)) {
+        if (
+          isTransient(error) && !this.#isPauseTooLong(error) &&
+          !entry.schedule.addFailure(startedAt)
+        ) {
           return this.#schedule(entry, { retryAfter: error.retryAfter });
         }
         this.#settle(entry, error as DeepintBaseError);

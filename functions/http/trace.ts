@@ -1,5 +1,4 @@
 /** Trace context of requests (W3C Trace Context). Loaded on demand: many callers send none. */
-
 import type { TraceContext } from "../../mod.ts";
 
 /** A caller's trace. */

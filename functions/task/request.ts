@@ -52,8 +52,9 @@ export function toTaskIds(
   { output, pointer }: ParsedBody<TaskInput>,
   limits: RequestLimits,
 ): TaskIds {
-  const { url, task = {} } = output;
-  const named = [...namedIds(output, pointer), ...namedIds(task, `${pointer}/task`)];
+  const { url, task } = output;
+  const named = namedIds(output, pointer);
+  if (task) named.push(...namedIds(task, `${pointer}/task`));
   const find = (key: IdKey) => named.find((it) => it.key === key);
   const organization = find("organization_id")?.id ?? limits.organization;
   if (url !== undefined) named.unshift(...idsFromUrl(url, { organization, pointer, limits }));
@@ -121,11 +122,13 @@ interface NamedId {
 }
 
 function namedIds(ids: Ids, pointer: string): NamedId[] {
-  const named = [
-    ...ID_KEYS.map((key) => ({ key, id: ids[key], pointer: `${pointer}/${key}` })),
-    { key: "task_id" as const, id: ids.info?.id, pointer: `${pointer}/info/id` },
-  ];
-  return named.filter((it): it is NamedId => it.id !== undefined);
+  const named: NamedId[] = [];
+  const add = (key: IdKey, id: string | undefined, path: string) => {
+    if (id !== undefined) named.push({ key, id, pointer: `${pointer}/${path}` });
+  };
+  for (const key of ID_KEYS) add(key, ids[key], key);
+  add("task_id", ids.info?.id, "info/id");
+  return named;
 }
 
 interface UrlContext {

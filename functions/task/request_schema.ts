@@ -57,14 +57,16 @@ function isObject(value: unknown): value is JsonObject {
 const hasValue = (member: unknown) => member !== undefined && member !== null && member !== "";
 
 /** Drops members without a value and converts texts to booleans: some tools send every field as text. */
-function normalize(value: unknown): unknown {
-  if (!isObject(value)) return value;
+function normalize(value: unknown, depth = 2): unknown {
+  if (!isObject(value) || depth < 0) return value;
   const { info, task, raise_on_error: raise } = value;
   const isText = raise === "true" || raise === "false";
+  const isPlain = !isText && info === undefined && task === undefined;
+  if (isPlain && Object.values(value).every(hasValue)) return value; // most senders
   const members = Object.entries({
     ...value,
-    info: normalize(info),
-    task: normalize(task),
+    info: normalize(info, depth - 1),
+    task: normalize(task, depth - 1),
     raise_on_error: isText ? raise === "true" : raise,
   });
   return Object.fromEntries(members.filter(([, member]) => hasValue(member)));

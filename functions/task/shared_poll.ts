@@ -92,8 +92,8 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
     // own deadline ends it. Without one, the request uses the controller's signal and no timer
     const bound = waitUntil ? timeout : Infinity;
-    const bounds = { timeout: bound, requestTimeout: bound, retries: 0, trace };
-    const loaded = task.load({ ...bounds, signal: controller?.signal });
+    const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
+    const loaded = task.load({ ...bounds, signal: controller?.signal, trace });
     const flight: InFlightPoll = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);
     const settled = loaded.then(() => {

@@ -1,12 +1,12 @@
 /** Callbacks: the allowed hosts, and one delivery of a signed event. */
 import { Credentials } from "../../mod.ts";
 import { type CallbackHost, type Config, ConfigError } from "../config.ts";
-import { isLoopback } from "../http/loopback.ts";
 import { HttpProblem, invalidRequest } from "../http/problem.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
 import { normalizeSecret } from "../../src/internal/webhook_secret.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 import { parseRetryAfter } from "../../src/internal/retry_after.ts";
+import { isLoopback } from "../../src/internal/loopback.ts";
 import { VERSION } from "../../src/internal/version.ts";
 
 const CALLBACK_TIMEOUT_MS = 10_000;

@@ -25,6 +25,8 @@ const MAX_FALLBACK_ROUNDS = 16;
 /** A list is not read more often for the first polls of new watches. */
 const MIN_READ_INTERVAL_MS = 2_000;
 const SCAN_SIZE = 500;
+/** Watches that are added before those that no longer exist are forgotten. */
+const MAX_ADDED = 100_000;
 
 /** Options of {@linkcode ListPolls}. */
 export interface ListPollsOptions {
@@ -50,6 +52,7 @@ export class ListPolls {
   readonly #options: ListPollsOptions;
   readonly #credentials: Credentials;
   readonly #workspaces = new Map<string, WorkspaceTasks>();
+  #added = 0;
 
   constructor(config: Config, options: ListPollsOptions) {
     this.#timeout = config.timeout;
@@ -59,15 +62,18 @@ export class ListPolls {
 
   /** Holds the claimed watches that a list is to poll; returns the others, which are polled by GET. */
   hold(claimed: readonly StoredWatch[]): StoredWatch[] {
+    if (this.#added > MAX_ADDED) this.#forgetIdle();
     const groups = new Map<WorkspaceTasks, StoredWatch[]>();
     for (const stored of claimed) {
       const workspace = this.#workspaceOf(stored.watch);
-      workspace.add(stored.watch);
+      if (workspace.add(stored.watch)) this.#added++;
       const group = groups.get(workspace);
       if (group) group.push(stored);
       else groups.set(workspace, [stored]);
     }
-    return [...groups].flatMap(([workspace, group]) => this.#hold(workspace, group));
+    const { isAllowed, store } = this.#options;
+    const options = { isAllowed, now: store.now() };
+    return [...groups].flatMap(([workspace, group]) => workspace.hold(group, options));
   }
 
   /** Returns the workspaces whose list is to be read. */
@@ -108,34 +114,18 @@ export class ListPolls {
     return polls;
   }
 
+  /** Forgets what is not in use: other processes may have ended the watches. */
+  #forgetIdle(): void {
+    this.#added = 0;
+    for (const [key, { held, isReading }] of this.#workspaces) {
+      if (held.size === 0 && !isReading) this.#workspaces.delete(key);
+    }
+  }
+
   #workspaceOf(watch: Watch): WorkspaceTasks {
     const workspace = this.#workspaces.get(workspaceKey(watch)) ?? new WorkspaceTasks(watch);
     this.#workspaces.set(workspaceKey(watch), workspace);
     return workspace;
-  }
-
-  #hold(workspace: WorkspaceTasks, group: StoredWatch[]): StoredWatch[] {
-    const { held, isReading, pages, size, toLoad } = workspace;
-    if (this.#options.store.now() < workspace.notBefore) {
-      toLoad.clear();
-      return group;
-    }
-    const [listed, loads]: [StoredWatch[], StoredWatch[]] = [[], []];
-    for (const stored of group) {
-      const { taskId } = stored.watch.ids;
-      const mustLoad = toLoad.delete(taskId) || workspace.isUnlisted(taskId);
-      (mustLoad || !this.#options.isAllowed(stored.watch) ? loads : listed).push(stored);
-    }
-    // as many GETs as the list has pages would have paid for the list
-    const due = listed.length + (size > pages ? workspace.loads : 0);
-    workspace.mustReadAll ||= due > pages && size > 1;
-    for (const stored of listed) {
-      const isShared = workspace.countOn(workspace.pageOf(stored.watch.ids.taskId)) > 1;
-      if (workspace.mustReadAll || isReading || isShared) held.set(stored.watch.id, stored);
-      else loads.push(stored);
-    }
-    workspace.loads += loads.length;
-    return loads;
   }
 
   async #pollOnce(workspace: WorkspaceTasks, signal: AbortSignal | undefined): Promise<number> {
@@ -151,7 +141,7 @@ export class ListPolls {
     workspace.mustReadAll = false;
     workspace.loads = 0;
     if (readsAll && !workspace.isComplete) {
-      await this.#scan(workspace, ({ watch }) => Promise.resolve(workspace.add(watch)));
+      await this.#scan(workspace, ({ watch }) => Promise.resolve(void workspace.add(watch)));
       workspace.isComplete = true;
     }
     let failure: { error: unknown } | undefined;

@@ -22,6 +22,14 @@ export function workspaceKey(
   return `${instance}/${organizationId}/${workspaceId}`;
 }
 
+/** Options of {@linkcode WorkspaceTasks.hold}. */
+export interface HoldOptions {
+  /** Returns `true` if the settings permit a watch. */
+  isAllowed: (watch: Watch) => boolean;
+  /** Current time in ms since 1970. */
+  now: number;
+}
+
 /** The watched tasks of a workspace, and the watches whose poll by the list is due. */
 export class WorkspaceTasks {
   readonly ids: WatchedWorkspace;
@@ -64,11 +72,37 @@ export class WorkspaceTasks {
     return this.#tasks.size;
   }
 
-  /** Adds an open watch. */
-  add({ id, ids: { taskId } }: Watch): void {
+  /** Adds an open watch. Returns `true` if it was not known. */
+  add({ id, ids: { taskId } }: Pick<Watch, "id" | "ids">): boolean {
     const task = this.#tasks.get(taskId);
+    if (task?.watchIds.has(id)) return false;
     if (task) task.watchIds.add(id);
     else this.#tasks.set(taskId, { watchIds: new Set([id]), page: undefined });
+    return true;
+  }
+
+  /** Holds the claimed watches that the list is to poll; returns the others. */
+  hold(claimed: StoredWatch[], { isAllowed, now }: HoldOptions): StoredWatch[] {
+    if (now < this.notBefore) {
+      this.toLoad.clear();
+      return claimed;
+    }
+    const [listed, loads]: [StoredWatch[], StoredWatch[]] = [[], []];
+    for (const stored of claimed) {
+      const { taskId } = stored.watch.ids;
+      const mustLoad = this.toLoad.delete(taskId) || this.isUnlisted(taskId);
+      (mustLoad || !isAllowed(stored.watch) ? loads : listed).push(stored);
+    }
+    // as many GETs as the list has pages would have paid for the list
+    const due = listed.length + (this.size > this.pages ? this.loads : 0);
+    this.mustReadAll ||= due > this.pages && this.size > 1;
+    for (const stored of listed) {
+      const isShared = this.countOn(this.pageOf(stored.watch.ids.taskId)) > 1;
+      if (this.mustReadAll || this.isReading || isShared) this.held.set(stored.watch.id, stored);
+      else loads.push(stored);
+    }
+    this.loads += loads.length;
+    return loads;
   }
 
   /** Removes a watch that no longer waits for a poll. */

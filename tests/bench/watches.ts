@@ -1,9 +1,11 @@
-// Load of open watches in PostgreSQL on one server:
-// `deno run -A --frozen tests/bench/watches.ts [number of watches] [number of workspaces]`
+// Load of 50,000 open watches on one server: `deno run -A --unstable-kv tests/bench/watches.ts`, and
+// with `50000 kv` in Deno KV instead of PostgreSQL.
 // deno-lint-ignore-file no-console
 import postgres from "postgres";
+import { KvStore } from "../../functions/watches/kv_store.ts";
 import { PostgresStore } from "../../functions/watches/postgres_store.ts";
 import { newWatch } from "../../functions/watches/state.ts";
+import type { WatchStore } from "../../functions/watches/store.ts";
 import { KEY, TOKEN } from "../helpers/endpoint.ts";
 import { listen } from "../helpers/listen.ts";
 import { startPostgres } from "../helpers/postgres.ts";
@@ -11,14 +13,77 @@ import { serverArgs, start } from "../helpers/process.ts";
 import { CALLBACK_SECRET } from "../helpers/watches.ts";
 
 const WATCHES = Number(Deno.args[0] ?? 50_000);
-const WORKSPACES = Number(Deno.args[1] ?? 50);
-const PAGE = 500;
+/** Few watches of a workspace are due at once, so that most polls are single requests. */
+const WORKSPACES = WATCHES / 10;
 const AGE_MS = 7_200_000;
 const DEADLINE_MS = 86_400_000;
 /** Time until the first watch is due, and time over which the first polls are spread. */
 const IDLE_MS = 25_000;
 const SPREAD_MS = 108_000;
 const ACTIVE_MS = 40_000;
+
+/** A store, and a way to start a server on it. */
+interface Target extends AsyncDisposable {
+  readonly store: WatchStore;
+  readonly settings: Record<string, string>;
+  readonly file?: string;
+  /** Closes the store, so that only the server uses it. */
+  close(): Promise<void>;
+  /** Describes the size of the store. */
+  size(): Promise<string>;
+  /** Returns the processes of the store. */
+  processes(): Promise<number[]>;
+  /** Makes every watch due. @default not measured */
+  makeDue?(): Promise<unknown>;
+}
+
+async function openPostgres(): Promise<Target> {
+  const server = await startPostgres();
+  const url = await server.createDatabase();
+  const sql = postgres(url, { max: 1 });
+  const store = new PostgresStore(url, { maxWatches: WATCHES });
+  return {
+    store,
+    settings: { RESOLVE_DATABASE_URL: url },
+    close: () => store[Symbol.asyncDispose](),
+    async size() {
+      const [row] =
+        await sql`select pg_total_relation_size('deepint_watches')::float8 / 1048576 as size,
+        pg_relation_size('deepint_watches_due')::float8 / 1048576 as due`;
+      const [size, due] = [Math.round(row?.size), Math.round(row?.due)];
+      return `table with indexes ${size} MiB, index of due ${due} MiB`;
+    },
+    async processes() {
+      const rows = await sql`select pid from pg_stat_activity where datname = current_database()
+        and pid <> pg_backend_pid()`;
+      return rows.map(({ pid }) => Number(pid));
+    },
+    makeDue: () =>
+      sql`update deepint_watches set claimable_at = claimable_at - 600000 where queue = ''`,
+    async [Symbol.asyncDispose]() {
+      await sql.end();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function openKv(): Promise<Target> {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/watches.kv`;
+  const kv = await Deno.openKv(file);
+  return {
+    store: new KvStore(kv, { maxWatches: WATCHES }),
+    settings: { RESOLVE_KV_PATH: file },
+    file,
+    close: () => Promise.resolve(kv.close()),
+    async size() {
+      const sizes = await Promise.all(["", "-wal"].map((end) => Deno.stat(file + end)));
+      return `files ${sizes.map(({ size }) => Math.round(size / 1_048_576)).join(" + ")} MiB`;
+    },
+    processes: () => Promise.resolve([]),
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -52,15 +117,12 @@ async function answer(request: Request): Promise<Response> {
   if (!id.startsWith("t-")) {
     lists++;
     const workspace = Number(/w-(\d+)/.exec(pathname)?.[1]);
-    const perWorkspace = Math.ceil(WATCHES / WORKSPACES);
-    const first = Number(new URL(request.url).searchParams.get("page")) * PAGE;
-    const length = Math.max(0, Math.min(PAGE, perWorkspace - first));
-    const items = Array.from({ length }, (_, n) => ({
-      id: `t-${workspace + (first + n) * WORKSPACES}`,
+    const items = Array.from({ length: 10 }, (_, n) => ({
+      id: `t-${workspace + n * WORKSPACES}`,
       status: "running",
       created,
     }));
-    return Response.json({ items, pages_count: Math.ceil(perWorkspace / PAGE) });
+    return Response.json({ items, pages_count: 1 });
   }
   polls++;
   const due = dueAt[Number(id.slice(2))];
@@ -71,14 +133,13 @@ async function answer(request: Request): Promise<Response> {
   return Response.json({ id, status: "running", created });
 }
 
-await using server = await startPostgres();
 await using platform = listen(answer);
-const url = await server.createDatabase();
-const sql = postgres(url, { max: 1 });
-await using store = new PostgresStore(url, { maxWatches: WATCHES });
+const isKv = Deno.args[1] === "kv";
+await using target = await (isKv ? openKv() : openPostgres());
+const { store } = target;
 await store.ping();
 let began = performance.now();
-const firstAt = store.now() + IDLE_MS + WATCHES / 4;
+const firstAt = store.now() + IDLE_MS + WATCHES * (isKv ? 2 : 0.25);
 await Promise.all(Array.from({ length: WATCHES }, (_, n) => {
   const ids = { organizationId: "o-1", workspaceId: `w-${n % WORKSPACES}`, taskId: `t-${n}` };
   const callbackUrl = "https://hooks.example.com/end";
@@ -92,25 +153,18 @@ await Promise.all(Array.from({ length: WATCHES }, (_, n) => {
 }));
 const startMs = performance.now() - began;
 console.log(`${WATCHES} watches started at ${Math.round(WATCHES / startMs * 1_000)}/s`);
-const size = async () => {
-  const [row] =
-    await sql`select pg_total_relation_size('deepint_watches')::float8 / 1048576 as size,
-    pg_relation_size('deepint_watches_due')::float8 / 1048576 as due`;
-  return `table with indexes ${Math.round(row?.size)} MiB, index of due ${
-    Math.round(row?.due)
-  } MiB`;
-};
-console.log(await size());
+console.log(await target.size());
+await target.close();
 
 await using endpoint = start(
   Deno.execPath(),
-  serverArgs(),
+  serverArgs(target.file),
   {
     DEEPINT_TOKEN: TOKEN,
     DEEPINT_INSTANCE: platform.origin,
     RESOLVE_API_KEYS: KEY,
     RESOLVE_CALLBACK_HOSTS: `hooks.example.com=${CALLBACK_SECRET}`,
-    RESOLVE_DATABASE_URL: url,
+    ...target.settings,
     RESOLVE_MAX_WATCHES: String(WATCHES),
     PORT: "0",
   },
@@ -122,9 +176,7 @@ await pause(2_000);
 
 /** Measures a period. */
 async function measure(name: string, ms: number): Promise<void> {
-  const backends = await sql`select pid from pg_stat_activity where datname = current_database()
-    and pid <> pg_backend_pid()`;
-  const pids = backends.map(({ pid }) => Number(pid));
+  const pids = await target.processes();
   const before = await usage(endpoint.pid);
   const beforeDatabase = await usage(...pids);
   const [pollsBefore, listsBefore] = [polls, lists];
@@ -135,28 +187,25 @@ async function measure(name: string, ms: number): Promise<void> {
   const after = await usage(endpoint.pid);
   const afterDatabase = await usage(...pids);
   const share = (cpu: number) => `${(100 * cpu / seconds).toFixed(1)} %`;
-  const late = lateness.length === 0
-    ? "none"
-    : `p50 ${quantile(lateness, 0.5)} ms, p99 ${quantile(lateness, 0.99)} ms`;
-  const perSecond = (count: number) => Math.round(count / seconds);
   console.log(
-    [
-      `${name}: endpoint ${share(after.cpu - before.cpu)} of a core, ${
-        Math.round(after.memory)
-      } MiB`,
-      `database ${share(afterDatabase.cpu - beforeDatabase.cpu)} of a core`,
-      `${perSecond(polls - pollsBefore)} polls/s, ${perSecond(lists - listsBefore)} lists/s`,
-      `lateness ${late}`,
-    ].join("; "),
+    `${name}: endpoint ${share(after.cpu - before.cpu)} of a core, ${
+      Math.round(after.memory)
+    } MiB; database ${share(afterDatabase.cpu - beforeDatabase.cpu)}; ${
+      ((polls - pollsBefore) / seconds).toFixed(0)
+    } polls/s, ${
+      ((lists - listsBefore) / seconds).toFixed(0)
+    } lists/s; lateness of ${lateness.length}: p50 ${quantile(lateness, 0.5)} ms, p99 ${
+      quantile(lateness, 0.99)
+    } ms`,
   );
 }
 
 await measure("idle", Math.max(1_000, Math.min(15_000, firstAt - store.now() - 1_000)));
 await pause(Math.max(0, firstAt - store.now() + 2_000));
 await measure("due over 108 s", ACTIVE_MS);
-console.log(await size());
-await sql`update deepint_watches set claimable_at = claimable_at - 600000,
-  watch = jsonb_set(watch::jsonb, '{dueAt}', to_jsonb(claimable_at - 600000))::text where queue = ''`;
-for (let part = 0; part < 2; part++) await measure("all due at once", 15_000);
-await sql.end();
+console.log(await target.size());
+if (target.makeDue) {
+  await target.makeDue();
+  await measure("all due at once", 15_000);
+}
 await endpoint.end("SIGKILL");

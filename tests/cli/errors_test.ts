@@ -1,8 +1,8 @@
 // Usage errors, failures and help.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
-import { ended, PLACE, platformWith } from "../helpers/cli.ts";
-import type { Process } from "../helpers/process.ts";
+import { ended, PLACE, platformWith, RUN } from "../helpers/cli.ts";
+import { type Process, start } from "../helpers/process.ts";
 
 /** Checks that a command writes one line of error and nothing else. */
 async function assertMistake(process: Process, expected: number, message: RegExp): Promise<void> {
@@ -60,6 +60,14 @@ Deno.test("a failure is one line with a remedy, exit code 1, 4 or 5", async () =
       assertMistake(server.run([...show, ...args], settings), code, message)
     ),
   );
+});
+
+Deno.test("a missing permission for DEEPINT_TOKEN is not reported as a missing token", async () => {
+  await using server = platformWith();
+  const denied = RUN.map((arg) => arg.replace("--deny-env=", "--deny-env=DEEPINT_TOKEN,"));
+  const process = start(Deno.execPath(), [...denied, "show", `${PLACE}/t-1`], server.settings);
+  const remedy = /CREDENTIALS_NOT_FOUND: Cannot read .* DEEPINT_TOKEN: run Deno with --allow-env=/;
+  await assertMistake(process, 5, remedy);
 });
 
 Deno.test("the help of each command has examples and options", async () => {

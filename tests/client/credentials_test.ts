@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -230,7 +231,11 @@ Deno.test("only the section [DEFAULT] of the ini file counts", async () => {
 });
 
 /** Returns the output of `Credentials.build` in a child with these permissions; never a prompt. */
-async function childSays(permissions: string[], machine: Machine): Promise<string> {
+async function childSays(
+  permissions: string[],
+  machine: Machine,
+  { withMessage = false } = {},
+): Promise<string> {
   const script = `
     import { Credentials } from ${JSON.stringify(import.meta.resolve("../../mod.ts"))};
     try {
@@ -238,6 +243,7 @@ async function childSays(permissions: string[], machine: Machine): Promise<strin
       console.log("found", instance);
     } catch (error) {
       console.log(error.name, error.code);
+      if (${withMessage}) console.log(error.message, error.cause?.name);
     }`;
   await using home = await homeWith(machine);
   const args = ["run", "--no-prompt", "--no-config", "--no-lock", "--quiet", ...permissions, "-"];
@@ -250,6 +256,17 @@ const NOT_FOUND = "DeepintCredentialsError CREDENTIALS_NOT_FOUND";
 
 Deno.test("without any permission, Credentials.build() counts every place as absent", async () => {
   assertEquals(await childSays([], { env: ENV, ini: INI }), NOT_FOUND);
+});
+
+Deno.test("a missing permission for DEEPINT_TOKEN is not reported as a missing token", async () => {
+  const says = (permissions: string[], machine: Machine) =>
+    childSays(permissions, machine, { withMessage: true });
+  for (const permissions of [[], ["--allow-read"], ["--allow-env=DEEPINT_INSTANCE,HOME"]]) {
+    const output = await says(permissions, { env: ENV });
+    assertMatch(output, /Cannot read the environment variable DEEPINT_TOKEN/);
+    assertMatch(output, /--allow-env=DEEPINT_TOKEN,DEEPINT_INSTANCE NotCapable$/);
+  }
+  assertMatch(await says(["--allow-env"], {}), /Cannot find a token: .* undefined$/);
 });
 
 Deno.test("a denied environment counts as absent, also for the file's home", async () => {

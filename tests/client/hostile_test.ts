@@ -212,14 +212,19 @@ const jsonText = fc.oneof(
 const member = fc.tuple(
   fc.oneof(
     fc.constantFrom("organization_id", "workspace_id", "task_id", "url", "raise_on_error"),
-    fc.constantFrom("pending", "type", "data", "timestamp", "__proto__", "constructor", ""),
+    fc.constantFrom("pending", "type", "data", "timestamp", "info", "task"),
+    fc.constantFrom("__proto__", "constructor", ""),
     fc.constantFrom("toString", "hasOwnProperty", "then", "toJSON", "length", "\ud800", "0"),
   ),
   jsonText,
 ).map(([name, value]) => `${JSON.stringify(name)}:${value}`);
 /** Enough to be answered, unless a member after it takes the place of one. */
-const enough = fc.tuple(id, id).map(([workspace, task]) =>
-  `"workspace_id":"${workspace}","task_id":"${task}"`
+const enough = fc.tuple(id, id, fc.constantFrom("ids", "info", "task")).map(
+  ([workspace, task, form]) => {
+    if (form === "ids") return `"workspace_id":"${workspace}","task_id":"${task}"`;
+    const dict = `"workspace_id":"${workspace}","info":{"id":"${task}","name":null}`;
+    return form === "info" ? dict : `"task":{${dict}}`;
+  },
 );
 const object = fc.tuple(fc.option(enough, { nil: undefined }), fc.array(member, { maxLength: 4 }))
   .map(([first, rest]) => `{${[...first ? [first] : [], ...rest].join(",")}}`);
@@ -278,6 +283,15 @@ function within(bytes: Uint8Array): Record<string, unknown>[] {
   return found;
 }
 
+/** Every path that the ids of an object may name. */
+function pathsOf(ids: Record<string, unknown>): string[] {
+  const task = isObject(ids.task) ? ids.task : {};
+  const infos = [ids.info, task.info].map((info) => isObject(info) ? info.id : undefined);
+  const tasks = [ids.task_id, task.task_id, ...infos];
+  return [ids.workspace_id, task.workspace_id]
+    .flatMap((workspace) => tasks.map((task) => pathOf(workspace, task)));
+}
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -299,8 +313,8 @@ Deno.test("a hostile body is a 4xx without an upstream request, or polls its tas
       const { status, polled } = await outcomeOf(made, ask);
       counts[status] = (counts[status] ?? 0) + 1;
       if (!polled) return;
-      const asked = within(bytes).flatMap(({ workspace_id, task_id, url }) => {
-        if (typeof url !== "string" || url === "") return [pathOf(workspace_id, task_id)];
+      const asked = within(bytes).flatMap(({ url, ...ids }) => {
+        if (typeof url !== "string" || url === "") return pathsOf(ids);
         const { pathname, searchParams } = new URL(url);
         const [, , , , workspace, , task] = pathname.split("/");
         return [

@@ -241,6 +241,7 @@ Deno.test("the built artifacts install, compile and run", async (t) => {
       /^[A-Z]/.test(name) && name !== "TaskStatus"
     );
     const program = `
+      import { inspect } from "node:util";
       import * as client from "${config.name}";
       for (const name of ${JSON.stringify(classes)}) console.log(client[name].name);
       const credentials = new client.Credentials({ token: "t" });
@@ -249,12 +250,17 @@ Deno.test("the built artifacts install, compile and run", async (t) => {
         { credentials },
       );
       console.log(task, credentials);
-      await task.load({ timeout: -1 }).catch(({ stack }) => console.log(/at .*(Task\\.load)/.exec(stack)?.[1]));
+      await task.load({ timeout: -1 }).catch(({ stack }) => console.log(/at .*\\b(_*Task\\.load)/.exec(stack)?.[1]));
+      const failed = client.Task.fromDict(
+        { ...task.toDict(), info: { id: "t-1", status: "failed", error_code: "QUOTA" } },
+        { credentials },
+      );
+      await failed.resolve().catch((error) => console.log(inspect(error).match(/QUOTA/g).length));
     `;
     const project = new URL("node/", folder.url);
     await write(project, { "names.js": program });
     const [names, printed = ""] = (await run("node", ["names.js"], project)).split(/\n(?=Task \{)/);
     assertEquals(names?.split("\n"), classes);
-    assertMatch(printed, /^Task \{[^]*credentials: Credentials \{[^]*\nTask\.load\n$/);
+    assertMatch(printed, /^Task \{[^]*credentials: Credentials \{[^]*\nTask\.load\n2\n$/); // code and errorCode
   });
 });

@@ -1,20 +1,18 @@
 // The bundles of the entries, in the runtimes of their platforms where those run here.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { IDS, post, SECRET, type Settings, signed, TOKEN } from "../helpers/endpoint.ts";
-import {
-  deliver,
-  gatewayEvent,
-  over,
-  PORTLESS,
-  type Send,
-  serve,
-  WITHOUT_DATABASE,
-} from "../helpers/entries.ts";
+import { deliver, gatewayEvent, over, PORTLESS, type Send, serve } from "../helpers/entries.ts";
 import { start } from "../helpers/process.ts";
+import { CALLBACK_SECRET } from "../helpers/watches.ts";
 import { root } from "../helpers/run_deno.ts";
 import { bunCommand, bundleEntries } from "../helpers/servers.ts";
 
 const OUT = new URL("dist/entries/", root);
+const WITHOUT_DATABASE = {
+  DEEPINT_TOKEN: TOKEN,
+  RESOLVE_WEBHOOK_SECRETS: SECRET,
+  RESOLVE_CALLBACK_HOSTS: `hooks.example=${CALLBACK_SECRET}`,
+};
 
 /** Returns the bundle of an entry. The first call builds all bundles. */
 async function bundle(name: string): Promise<string> {
@@ -120,7 +118,14 @@ Deno.test("node.ts bundled does not start with a wrong setting", async () => {
         "RESOLVE_ALLOW_UNAUTHENTICATED",
       ],
       [{ DEEPINT_TOKEN: TOKEN, RESOLVE_WEBHOOK_SECRETS: SECRET, ...PORTLESS }, "PORT"],
-      [{ ...WITHOUT_DATABASE, RESOLVE_CALLBACK_HOSTS: "a.example" }, "RESOLVE_CALLBACK_HOSTS"],
+      [
+        {
+          DEEPINT_TOKEN: TOKEN,
+          RESOLVE_WEBHOOK_SECRETS: SECRET,
+          RESOLVE_CALLBACK_HOSTS: "a.example",
+        },
+        "RESOLVE_CALLBACK_HOSTS",
+      ],
       [WITHOUT_DATABASE, "RESOLVE_CALLBACK_HOSTS"],
       [{ ...WITHOUT_DATABASE, RESOLVE_DATABASE_URL: "postgres:canary" }, "RESOLVE_DATABASE_URL"],
     ] as const

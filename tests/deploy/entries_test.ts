@@ -10,17 +10,16 @@ import supabase from "../../functions/supabase/index.ts";
 import vercel from "../../functions/vercel.ts";
 import { root } from "../helpers/run_deno.ts";
 import { captureConsole, post, SECRET, type Settings, signed, TOKEN } from "../helpers/endpoint.ts";
-import {
-  calling,
-  deliver,
-  gatewayEvent,
-  over,
-  PORTLESS,
-  serve,
-  WITHOUT_DATABASE,
-} from "../helpers/entries.ts";
+import { calling, deliver, gatewayEvent, over, PORTLESS, serve } from "../helpers/entries.ts";
 import { environment } from "../helpers/environment.ts";
 import { start } from "../helpers/process.ts";
+import { CALLBACK_SECRET } from "../helpers/watches.ts";
+
+const WITHOUT_DATABASE = {
+  DEEPINT_TOKEN: TOKEN,
+  RESOLVE_WEBHOOK_SECRETS: SECRET,
+  RESOLVE_CALLBACK_HOSTS: `hooks.example=${CALLBACK_SECRET}`,
+};
 
 Deno.test("cloudflare.ts resolves a signed delivery", async () => {
   await using upstream = serve();
@@ -62,8 +61,11 @@ Deno.test("supabase/index.ts resolves a signed delivery, with its config.toml", 
   const [, basePath = ""] = /^RESOLVE_BASE_PATH = "(.+)"$/m.exec(toml) ?? [];
   assertEquals(basePath, `/${name}`);
   assertMatch(toml, /^verify_jwt = false$/m);
-  using _set = environment({ ...upstream.settings, ...PORTLESS, RESOLVE_BASE_PATH: basePath });
-  await deliver(calling(supabase.fetch), upstream.platform, basePath);
+  const [, publicUrl = ""] = /^RESOLVE_PUBLIC_URL = "(.+)"$/m.exec(toml) ?? [];
+  assert(publicUrl.endsWith(`/functions/v1${basePath}`), publicUrl);
+  const secrets = { RESOLVE_BASE_PATH: basePath, RESOLVE_PUBLIC_URL: publicUrl };
+  using _set = environment({ ...upstream.settings, ...PORTLESS, ...secrets });
+  await deliver(calling(supabase.fetch), upstream.platform, basePath, publicUrl);
 });
 
 for (const file of ["main", "supabase/index"]) {

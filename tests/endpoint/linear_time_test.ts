@@ -6,7 +6,7 @@ import { createLinkSigner } from "../../functions/auth/link_token.ts";
 import { webhookVerifier } from "../../functions/auth/webhook.ts";
 import { checkContentType, parseJson } from "../../functions/http/body.ts";
 import { getRequestId } from "../../functions/http/response.ts";
-import { isLoopback } from "../../functions/http/loopback.ts";
+import { isLoopback } from "../../src/internal/loopback.ts";
 import { conditionalParts } from "../../functions/task/etag.ts";
 import { parseTaskRequest } from "../../functions/task/request.ts";
 import { checkCallbackUrl } from "../../functions/watches/callback.ts";

@@ -53,7 +53,7 @@ function findExpressions(file: string, source: string): Expression[] {
 }
 
 function isLinear({ pattern, flags }: Expression): boolean {
-  return checkSync(pattern, flags, { timeout: 20_000 }).status === "safe";
+  return checkSync(pattern, flags, { timeout: 120_000 }).status === "safe";
 }
 
 const expressions: Expression[] = [];

@@ -167,7 +167,9 @@ Deno.test("a body that is an array, deeply nested or not UTF-8 is 400", async ()
   const bytes = new TextEncoder().encode(JSON.stringify({ ...IDS, note: "?" }));
   const cut = bytes.map((byte) => byte === 0x3f ? 0xff : byte);
   const deep = "[".repeat(9_000) + "]".repeat(9_000);
-  for (const body of [JSON.stringify([IDS]), "[]", deep, deep.slice(1), cut]) {
+  const nested = ["task", "info", "data"]
+    .map((name) => `{"${name}":`.repeat(2_200) + "1" + "}".repeat(2_200));
+  for (const body of [JSON.stringify([IDS]), "[]", deep, deep.slice(1), ...nested, cut]) {
     assertEquals(await outcomeOf(await bearer("", { body })), [400, "invalid-request"]);
   }
   assertEquals(platform.count(), 0);

@@ -59,7 +59,7 @@ const CLASSES: Record<string, [make: () => unknown, fields: string[]]> = {
   ],
   DeepintTaskError: [
     () => assertRejects(() => taskOf({ status: "failed" }).resolve()),
-    ["code", "info", "task"],
+    ["code", "task"],
   ],
   DeepintTimeoutError: [
     () => {

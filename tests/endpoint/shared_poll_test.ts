@@ -1,16 +1,7 @@
-// Upstream requests are counted: one for a valid request, none for an invalid one, one for all who ask
-// for the same task at once, none for a task whose end is remembered.
+// Concurrent callers of one task share one upstream request.
 import { assert, assertEquals } from "@std/assert";
 import type { ExecutionContext } from "../../functions/app.ts";
-import {
-  chunkedBody,
-  type Endpoint,
-  IDS,
-  KEY,
-  outcomeOf,
-  post,
-  RUNNING,
-} from "../helpers/endpoint.ts";
+import { type Endpoint, IDS, outcomeOf, RUNNING } from "../helpers/endpoint.ts";
 import { setUp, SUCCESS, TASK_PATH } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import type { FakePlatform } from "../helpers/fake_platform.ts";
@@ -39,72 +30,6 @@ function call(endpoint: Endpoint, path = TASK_PATH) {
 }
 
 const statusOf = async (answer: Promise<Response>) => (await answer).status;
-
-Deno.test("a valid request makes one upstream request for every status of the task", async () => {
-  for (const status of ["pending", "running", "success", "failed", "paused", null]) {
-    const { platform, bearer, webhook, get } = setUp();
-    platform.add({ id: "t-1", status });
-    const asks = [() => bearer(IDS), () => webhook(IDS), () => get(TASK_PATH)];
-    for (const [index, ask] of asks.entries()) {
-      platform.add({ id: `t-${index}`, status });
-      await ask();
-      if (status !== "success" && status !== "failed") assertEquals(platform.count(), index + 1);
-      else assertEquals(platform.count(), 1, "then it is remembered");
-    }
-  }
-});
-
-Deno.test("an upstream failure is not retried within the request", async () => {
-  for (const status of [429, 500, 502, 503, 504]) {
-    const { platform, bearer } = setUp();
-    platform.inject(() => new Response("", { status }), 5);
-    await bearer(IDS);
-    assertEquals(platform.count(), 1, `${status}`);
-  }
-  const { platform, bearer } = setUp();
-  platform.inject(() => {
-    throw new TypeError("connection reset");
-  }, 5);
-  await bearer(IDS);
-  assertEquals(platform.count(), 1);
-});
-
-Deno.test("a request that is invalid, unauthorized or forbidden makes no upstream request", async () => {
-  const { platform, bearer, webhook, get, send } = setUp({ RESOLVE_ALLOWED_WORKSPACES: "w" });
-  platform.add({ id: "t-1", status: "running" });
-  const answers = [
-    await bearer("{"),
-    await bearer({}),
-    await bearer({ ...IDS, task_id: "../t-1" }),
-    await bearer({ url: "https://evil.example/o/o/workspace?ws=w&s=task&i=t-1" }),
-    await bearer(IDS),
-    await bearer(IDS, { headers: { "content-type": "text/plain" } }),
-    await bearer(IDS, { headers: { "content-encoding": "gzip" } }),
-    await bearer("", { body: chunkedBody(1_000, 100_000).body }),
-    await bearer(IDS, { headers: { authorization: "Bearer wrong" } }),
-    await webhook(IDS, { timestamp: 1 }),
-    await webhook(IDS, { secret: `whsec_${btoa("x".repeat(32))}` }),
-    await send("/resolve", post(IDS)),
-    await get(TASK_PATH),
-    await get(TASK_PATH.replace("t-1", "a.b")),
-    await send(TASK_PATH),
-    await get("/resolve"),
-    await get("/none"),
-    await get("/health"),
-  ];
-  const statuses = answers.map(({ status }) => status);
-  assertEquals(statuses, [
-    ...[400, 400, 400, 403, 403, 415, 415, 413, 401, 401, 401, 401],
-    ...[403, 400, 401, 405, 404, 200],
-  ]);
-  assertEquals(platform.count(), 0);
-});
-
-Deno.test("a caller that disconnects before the poll causes no upstream request", async () => {
-  const { platform, get, log } = setUp();
-  assertEquals((await get(TASK_PATH, { signal: AbortSignal.abort() })).status, 499);
-  assertEquals([platform.count(), log.map(({ upstream }) => upstream)], [0, [undefined]]);
-});
 
 Deno.test("64 concurrent callers of one task share one upstream request", async () => {
   using clock = new FakeClock();
@@ -282,55 +207,6 @@ Deno.test("a poll that is being aborted is not joined", async () => {
   }
 });
 
-/** An endpoint on a clock of its own, whose tasks are all there, in the given status. */
-function remembering(status: string) {
-  const time = { now: Date.UTC(2026, 0, 1) };
-  const endpoint = setUp({}, { now: () => time.now });
-  endpoint.platform.add({ id: "t-1", status, result: "s-1", result_type: "source" });
-  return { ...endpoint, time };
-}
-
-Deno.test("a finished task is cached for 60 s for every kind of caller", async () => {
-  for (const [status, bearerStatus] of [["success", 200], ["failed", 424]] as const) {
-    const { platform, bearer, webhook, get, time, log } = remembering(status);
-    const first = await bearer(IDS);
-    time.now += 59_999;
-    const second = await get(TASK_PATH);
-    assertEquals([first.status, second.status], [bearerStatus, bearerStatus]);
-    assertEquals((await webhook(IDS)).status, 200);
-    assertEquals(platform.count(), 1, status);
-    assertEquals(log.map(({ upstream }) => upstream), ["fetched", "cached", "cached"]);
-    time.now += 1;
-    await bearer(IDS);
-    assertEquals(platform.count(), 2, "60 s are over");
-  }
-});
-
-Deno.test("a cached response has no upstream request in its log entry", async () => {
-  for (const status of ["success", "failed"]) {
-    const { bearer, log } = remembering(status);
-    await bearer(IDS);
-    await bearer(IDS);
-    const [own, memory] = log;
-    assertEquals([own?.upstream_status, typeof own?.upstream_ms], [200, "number"]);
-    assertEquals([memory?.upstream, memory?.upstream_status], ["cached", undefined]);
-    assertEquals([memory?.task_status, memory?.upstream_ms], [status, undefined], status);
-  }
-});
-
-Deno.test("a cached response equals the polled one and belongs to its task only", async () => {
-  const { platform, bearer, get } = remembering("success");
-  const first = await (await bearer(IDS)).text();
-  assertEquals(await (await bearer(IDS)).text(), first);
-  assertEquals(platform.count(), 1);
-  const others = [TASK_PATH.replace("t-1", "t-2"), TASK_PATH.replace("workspace-1", "workspace-2")];
-  others.push(TASK_PATH.replace("organization-1", "organization-2"));
-  for (const path of others) assertEquals((await get(path)).status, 404, path);
-  assertEquals(platform.count(), 4);
-  const headers = { authorization: `Bearer ${KEY}x` };
-  assertEquals((await get(TASK_PATH, { headers })).status, 401, "nor of who may not ask");
-});
-
 Deno.test("two endpoints share neither polls nor caches", async () => {
   using clock = new FakeClock();
   const one = setUp({ ...settings, DEEPINT_INSTANCE: "one.example" });
@@ -349,36 +225,6 @@ Deno.test("two endpoints share neither polls nor caches", async () => {
     platform.requests.map(({ url }) => new URL(url).host)
   );
   assertEquals(asked, [["one.example"], ["two.example"]]);
-});
-
-Deno.test("a running task, an unknown status and an error are never cached", async () => {
-  for (const status of ["pending", "running", "paused", null]) {
-    const { platform, get } = remembering("running");
-    platform.add({ id: "t-1", status });
-    await get(TASK_PATH);
-    await get(TASK_PATH);
-    assertEquals(platform.count(), 2, `${status}`);
-  }
-  const { platform, get } = remembering("success");
-  platform.inject(() => Response.json({ code: "TASK_NOT_FOUND" }, { status: 404 }));
-  platform.inject(() => new Response("", { status: 500 }));
-  const statuses = [await get(TASK_PATH), await get(TASK_PATH), await get(TASK_PATH)];
-  assertEquals(statuses.map(({ status }) => status), [404, 502, 200]);
-});
-
-Deno.test("at most 1,000 tasks are cached; the oldest is evicted first", async () => {
-  const { platform, get } = remembering("success");
-  const path = (index: number) => TASK_PATH.replace("t-1", `task-${index}`);
-  for (let index = 0; index < 1_001; index++) {
-    platform.add({ id: `task-${index}`, status: "success" });
-    await get(path(index));
-  }
-  assertEquals(platform.count(), 1_001);
-  await get(path(1_000));
-  await get(path(1));
-  assertEquals(platform.count(), 1_001, "1,000 are there");
-  await get(path(0));
-  assertEquals(platform.count(), 1_002, "the first is not");
 });
 
 /** A platform that keeps promises alive after the answer. */

@@ -3,7 +3,6 @@ import { assertEquals } from "@std/assert";
 import { IDS, post, SECRET, type Settings, signed, TOKEN } from "./endpoint.ts";
 import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
 import { listen } from "./listen.ts";
-import { CALLBACK_SECRET } from "./watches.ts";
 
 /** An answer, as far as the tests look at it. */
 export interface Answer {
@@ -15,13 +14,6 @@ export interface Answer {
 export type Send = (path: string, init: RequestInit) => Promise<Answer>;
 
 export const PORTLESS = { PORT: "an odd one" };
-
-/** Settings of watches without a database for them. */
-export const WITHOUT_DATABASE = {
-  DEEPINT_TOKEN: TOKEN,
-  RESOLVE_WEBHOOK_SECRETS: SECRET,
-  RESOLVE_CALLBACK_HOSTS: `hooks.example=${CALLBACK_SECRET}`,
-};
 
 /** A fake platform that listens, and the settings of an entry that uses it. */
 export function serve(): AsyncDisposable & { platform: FakePlatform; settings: Settings } {
@@ -36,7 +28,12 @@ export function serve(): AsyncDisposable & { platform: FakePlatform; settings: S
 }
 
 /** Takes a signed delivery from 202 to 200, and an unsigned one nowhere. */
-export async function deliver(send: Send, platform: FakePlatform, basePath = ""): Promise<void> {
+export async function deliver(
+  send: Send,
+  platform: FakePlatform,
+  basePath = "",
+  publicUrl = basePath,
+): Promise<void> {
   const steps = [{ status: "running" }, {
     status: "success",
     result: "s-1",
@@ -56,7 +53,7 @@ export async function deliver(send: Send, platform: FakePlatform, basePath = "")
     [
       [202, "running", undefined, undefined],
       [200, "success", { source: "s-1" }, undefined],
-      [401, 401, undefined, `${basePath}/problems/unauthorized`],
+      [401, 401, undefined, `${publicUrl}/problems/unauthorized`],
       [200, "ok", undefined, undefined],
     ],
   );

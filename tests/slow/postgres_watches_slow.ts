@@ -225,8 +225,7 @@ function sweepOf(name: "vercel" | "aws_lambda" | "supabase/index") {
     return { ...JSON.parse(crons)[0], method: "GET", headers };
   }
   if (name === "aws_lambda") {
-    const [, targets = ""] = /^echo '(.*)' > dist\/sweep/m.exec(blockOf(page, "sh", /put-rule/)) ??
-      [];
+    const targets = blockOf(page, "jsonc", /sweep/).replace(/^\/\/.*/, "");
     const { path, httpMethod: method } = JSON.parse(JSON.parse(targets)[0].Input);
     return { path, method, headers };
   }

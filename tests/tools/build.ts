@@ -46,7 +46,6 @@ export async function build({ into = DIST, repository }: BuildOptions = {}): Pro
   // with common chunks, so that all entries share the classes of the client
   const npm = await bundleAll({ ...entries, bin: "src/cli/bin.ts" }, {
     minify: false,
-    keepNames: true,
     splitting: true,
   });
   const types = await emitTypes(entries, into);

@@ -10,8 +10,6 @@ export interface BundleOptions {
   minify?: boolean;
   /** @default {false} */
   sourcemap?: boolean;
-  /** Keeps the names of classes and functions. @default {false} */
-  keepNames?: boolean;
   /** Creates a chunk for each dynamic import. @default {false} */
   splitting?: boolean;
   /** Modules to leave out, by path in the project; each bundle must import one. @default none */
@@ -73,9 +71,21 @@ export async function bundleAll(
     plugins: [...without === undefined ? [] : [leaveOut(without)], bundlePackages(packages)],
   });
   const outputs = Object.fromEntries(
-    outputFiles.map(({ path, contents }) => [`dist/${path.replace(/^.*[\\/]/, "")}`, contents]),
+    outputFiles.map(({ path, contents }) => [
+      `dist/${path.replace(/^.*[\\/]/, "")}`,
+      minify ? contents : restoreClassNames(contents),
+    ]),
   );
   return { outputs, metafile, packages: [...packages.values()] };
+}
+
+/** Restores the names of classes. The bundler writes `var Task = class _Task {`, which stacks show. */
+function restoreClassNames(code: Uint8Array): Uint8Array {
+  let text = new TextDecoder().decode(code);
+  for (const [, name = ""] of text.matchAll(/\bvar (\w+) = class _\1\b/g)) {
+    text = text.replaceAll(new RegExp(`(?<![\\w$.])_${name}\\b`, "g"), name);
+  }
+  return new TextEncoder().encode(text);
 }
 
 /** Bundles a module of the project. {@linkcode endBundling} ends the bundler. */

@@ -107,6 +107,9 @@ export const SIGNED = { webhookId: [], webhookTimestamp: [], webhookSignature: [
 /** A request with a key, in one of two headers. */
 export const KEY = [{ bearer: [] }, { apiKey: [] }];
 
+/** A request with a key or a signature. */
+export const CALLERS = [...KEY, SIGNED];
+
 const signatureHeader = (name: string, description: string) => ({
   type: "apiKey",
   in: "header",

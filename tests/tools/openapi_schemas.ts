@@ -99,3 +99,26 @@ export function ref(name: SchemaName): Json {
 export function json(schema: Json, more: Json = {}): { content: Json } {
   return { content: { "application/json": { schema, ...more } } };
 }
+
+/** The task of the examples by its ids, and as in a response. */
+export const IDS = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
+export const TASK = { organization_id: "o-1", workspace_id: "w-1", info: { id: "t-1" } };
+
+/** A parameter without its name. */
+export interface Parameter {
+  description: string;
+  schema?: Json;
+}
+
+/** Returns a parameter. */
+export const parameter = (
+  name: string,
+  where: string,
+  { description, schema }: Parameter,
+): Json => ({
+  name,
+  in: where,
+  description,
+  required: where === "path",
+  schema: schema ?? { type: "string" },
+});

@@ -35,7 +35,7 @@ const WEIGHED: Weighed[] = [
 /** Names that must not be used as globals. */
 const NODE_GLOBALS = ["process", "Buffer", "require", "module", "__dirname", "setImmediate"];
 /** The only module that may detect `process` on `globalThis`. */
-const DETECTS = "src/credentials.ts";
+const DETECTS = "src/internal/settings.ts";
 
 /** Prints the sizes of chunks and their modules. Returns the sum of the gzipped chunks. */
 function weighChunks(title: string, { metafile, outputs }: Bundle, names: string[]): number {

@@ -275,11 +275,10 @@ Deno.test("a page that is too large is read in smaller ones", async () => {
 Deno.test("watches of one task share its poll by the list", async () => {
   using setup = setUp();
   await setup.begin(5);
-  const [{ ids } = { ids: undefined }] = await setup.store.list({ limit: 1 });
-  assert(ids);
-  const order = { instance: "app.deepint.net", ids, deadline: 86_400_000 };
-  const callbackUrl = `https://${HOST}/other`;
-  const { id } = await setup.loop.start({ ...order, callbackUrl, key: "e".repeat(64) });
+  const [first] = await setup.store.list({ limit: 1 });
+  assert(first);
+  const order = { ...first, callbackUrl: `https://${HOST}/other`, key: "e".repeat(64) };
+  const { id } = await setup.loop.start(order);
   await setup.sweepAfter(0);
   assertEquals(setup.requests(), { lists: 1, loads: 0 });
   assertEquals(await pollsOf(setup, [id]), [1]);

@@ -245,15 +245,14 @@ Deno.test("the operator routes take a key", async () => {
   assertEquals(setup.platform.count(), 0);
 });
 
+/** An engine that cannot list its watches. */
+const none = () => Promise.resolve(undefined);
+const UNLISTED = { start: () => Promise.reject(new Error()), status: none, cancel: none };
+
 Deno.test("the operator routes are 404 without watches and for an engine that cannot list", async () => {
   const config = configWith(HOST);
-  const engine = {
-    start: () => Promise.reject(new Error()),
-    status: () => Promise.resolve(undefined),
-    cancel: () => Promise.resolve(undefined),
-  };
   const headers = { authorization: `Bearer ${KEY}` };
-  for (const watches of [undefined, createWatches(config, engine)]) {
+  for (const watches of [undefined, createWatches(config, UNLISTED)]) {
     const app = createApp(config, { watches, log() {} });
     for (const [method, path] of ROUTES) {
       const response = await app.request(path, { method, headers });
@@ -272,14 +271,15 @@ Deno.test("the operator routes are 503 when the store fails", async () => {
   }
 });
 
-Deno.test("the metrics of the watches are lines of the Prometheus text format", async () => {
+Deno.test("GET /metrics has the figures of the watches after the counters", async () => {
   using setup = await setUp();
   await begin(setup, "t-1", { status: "success", result: "s-1" });
   await setup.watches.sweep();
   await begin(setup, "t-2");
-  const { operator } = createWatches(configWith(HOST), setup.watches);
-  const lines = await (await operator?.())?.metrics() ?? [];
+  const response = await setup.ask("GET", "/metrics");
+  const lines = (await response.text()).trimEnd().split("\n");
   assertEquals(lines.filter((line) => !line.startsWith("#")), [
+    'deepint_requests_total{route="/watches",status="202"} 2',
     "deepint_watches_open 1",
     "deepint_watches_due 1",
     "deepint_watches_oldest_due_seconds 1",
@@ -287,6 +287,13 @@ Deno.test("the metrics of the watches are lines of the Prometheus text format", 
     "deepint_watches_failed_total 0",
   ]);
   for (const line of lines) {
-    assertMatch(line, /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+ \d+)$/);
+    assertMatch(line, /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{.+\})? \d+)$/);
   }
+});
+
+Deno.test("GET /metrics has only the counters for an engine that cannot list", async () => {
+  const config = configWith(HOST);
+  const app = createApp(config, { watches: createWatches(config, UNLISTED), log() {} });
+  const response = await app.request("/metrics", { headers: { authorization: `Bearer ${KEY}` } });
+  assertEquals([response.status, /deepint_watches/.test(await response.text())], [200, false]);
 });
