@@ -32,6 +32,9 @@ const WEIGHED: Weighed[] = [
   },
 ];
 
+/** The Worker in one file with all chunks, as `deno bundle` and `deno task build` create it. */
+const ONE_FILE = { entry: "functions/cloudflare.ts", budget: 52 * 1024 };
+
 /** Names that must not be used as globals. */
 const NODE_GLOBALS = ["process", "Buffer", "require", "module", "__dirname", "setImmediate"];
 /** The only module that may detect `process` on `globalThis`. */
@@ -118,5 +121,14 @@ for (const { entry, budget, home, without } of WEIGHED) {
     });
   });
 }
+
+Deno.test(`${ONE_FILE.entry} in one file is within its budget`, async (t) => {
+  const made = await bundle(ONE_FILE.entry);
+  const size = weighChunks(`${ONE_FILE.entry} in one file`, made, Object.keys(made.outputs));
+  await t.step(
+    `it weighs ${bytes(size)} of ${bytes(ONE_FILE.budget)} with gzip`,
+    () => assert(size <= ONE_FILE.budget),
+  );
+});
 
 Deno.test.afterAll(endBundling);
