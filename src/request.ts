@@ -109,10 +109,13 @@ function noStore(): RequestInit {
   return cacheOption;
 }
 
+function isBrowser(): boolean {
+  return globalThis.navigator?.userAgent?.startsWith("Mozilla/") ?? false;
+}
+
 // in browsers the header would cause a CORS preflight, or is dropped
 function userAgent(): Record<string, string> {
-  const isBrowser = globalThis.navigator?.userAgent?.startsWith("Mozilla/");
-  return isBrowser ? {} : { "user-agent": `deepint-task/${VERSION}` };
+  return isBrowser() ? {} : { "user-agent": `deepint-task/${VERSION}` };
 }
 
 /** Checks that there is a `fetch`. */
@@ -161,7 +164,8 @@ async function fetchResponse(
   } catch (cause) {
     // the caller has already been rejected; do not create an unhandled rejection
     signal.throwIfAborted();
-    throw networkError(attempt, "no response", cause);
+    const hint = isBrowser() ? " (CORS may not allow the origin of this page)" : "";
+    throw networkError(attempt, `no response${hint}`, cause);
   }
   checkResponse(response);
   attempt.response = response;

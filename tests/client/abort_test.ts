@@ -1,15 +1,10 @@
 // An abort and a deadline at every point of resolve(): each ends the wait at once and leaves no
 // timer, no request and no listener behind; neither touches the task.
 import { assert, assertEquals, assertStrictEquals, assertStringIncludes, fail } from "@std/assert";
-import {
-  Credentials,
-  DeepintTimeoutError,
-  type ResolveOptions,
-  Task,
-  TaskInfo,
-} from "../../mod.ts";
+import { DeepintTimeoutError, type ResolveOptions, Task, TaskInfo } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createFakePlatform, type Responder } from "../helpers/fake_platform.ts";
+import type { Responder } from "../helpers/fake_platform.ts";
+import { taskWith, type TaskWithOptions } from "../helpers/client.ts";
 
 const TOKEN = "canary-token-0123456789";
 
@@ -52,23 +47,9 @@ function countedAbort() {
   };
 }
 
-/** A running task whose info is stale, at a server that has it running for ever. */
-function setUp(token: string | (() => Promise<string>) = TOKEN) {
-  const platform = createFakePlatform({ token: TOKEN });
-  platform.add({ id: "t-1", status: "running" });
-  /** The signals that fetch was given. */
-  const signals: (AbortSignal | null | undefined)[] = [];
-  const task = new Task({
-    organizationId: "organization-1",
-    workspaceId: "workspace-1",
-    credentials: new Credentials({ token }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: (url, init) => {
-      signals.push(init.signal);
-      return platform.fetch(url, init);
-    },
-  });
-  return { platform, task, signals };
+/** A running task that never ends. */
+function setUp(options: TaskWithOptions = {}) {
+  return taskWith({ steps: [{ status: "running" }], ...options });
 }
 
 type Given = ReturnType<typeof setUp>;
@@ -94,7 +75,7 @@ function injected(responder: Responder): Given {
 
 const POINTS: Record<string, Point> = {
   "in the function that gives the token": {
-    given: () => setUp(() => new Promise(() => {})),
+    given: () => setUp({ token: () => new Promise(() => {}) }),
     requests: 0,
     pending: false,
   },
@@ -119,16 +100,7 @@ const POINTS: Record<string, Point> = {
   },
   "while it connects through a fetch that ignores its signal": {
     given() {
-      const given = setUp();
-      const { organizationId, workspaceId, credentials, info } = given.task;
-      const fetch = (_: string, init: RequestInit) => {
-        given.signals.push(init.signal);
-        return new Promise<Response>(() => {});
-      };
-      return {
-        ...given,
-        task: new Task({ organizationId, workspaceId, credentials, info, fetch }),
-      };
+      return setUp({ fetch: () => new Promise<Response>(() => {}) });
     },
     requests: 1,
     pending: true,
@@ -265,7 +237,7 @@ Deno.test("a request leaves no timer and no listener, whether it succeeds, fails
 Deno.test("an abort during the token function prevents the request", async () => {
   using clock = new FakeClock();
   const token = Promise.withResolvers<string>();
-  const { task, signals } = setUp(() => token.promise);
+  const { task, signals } = setUp({ token: () => token.promise });
   const abort = countedAbort();
   const waited = reasonOf(task.resolve({ signal: abort.signal }));
   await clock.tick(100);
@@ -290,8 +262,7 @@ Deno.test("an abort within onProgress ends the wait with the signal's reason", a
 
 Deno.test("an abort ends only its own wait for the task", async () => {
   using clock = new FakeClock();
-  const { task, platform } = setUp();
-  platform.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
+  const { task } = setUp({ steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
   const [one, other] = [countedAbort(), countedAbort()];
   const reason = new Error("enough");
   const aborted = reasonOf(task.resolve({ signal: one.signal }));
@@ -307,8 +278,7 @@ Deno.test("an abort ends only its own wait for the task", async () => {
 
 Deno.test("a wait can be repeated after a timeout, whose message says so", async () => {
   using clock = new FakeClock();
-  const { task, platform } = setUp();
-  platform.add({ id: "t-1", steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
+  const { task } = setUp({ steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
   const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 10_000 })));
   assert(error instanceof DeepintTimeoutError);
   for (const part of ["t-1", "again"]) assert(error.message.includes(part), error.message);
@@ -317,8 +287,7 @@ Deno.test("a wait can be repeated after a timeout, whose message says so", async
 
 Deno.test("the error of a timeout has the last known info", async () => {
   using clock = new FakeClock();
-  const { task, platform } = setUp();
-  platform.add({ id: "t-1", status: "running", progress: 77 });
+  const { task } = setUp({ steps: [{ status: "running", progress: 77 }] });
   const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 5_000 })));
   assert(error instanceof DeepintTimeoutError);
   assertEquals(error.info?.progress, 77);

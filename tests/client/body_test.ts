@@ -1,21 +1,14 @@
 // What an answer may be: any 2xx with a task, read up to 1 MiB; what is anything else; redirects.
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
-import { Credentials, DeepintHTTPError, type RequestOptions, Task, TaskInfo } from "../../mod.ts";
+import { DeepintHTTPError, type RequestOptions, type TaskInfo } from "../../mod.ts";
 import { listen } from "../helpers/listen.ts";
+import { taskWith, TOKEN } from "../helpers/client.ts";
 
-const TOKEN = "canary-token-0123456789";
 const LIMIT = 1_048_576;
 const TASK = '{"id":"t-1","status":"success","name":"näme €"}';
 
-function taskAt(fetch?: () => Promise<Response>, instance?: string): Task {
-  return new Task({
-    organizationId: "o-1",
-    workspaceId: "w-1",
-    credentials: new Credentials({ token: TOKEN, instance }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch,
-  });
-}
+const taskAt = (fetch?: () => Promise<Response>, instance?: string) =>
+  taskWith({ fetch: fetch ?? globalThis.fetch, instance }).task;
 
 /** Loads the task from such an answer, and counts how often it was asked for. */
 async function load(answer: () => Response): Promise<TaskInfo> {

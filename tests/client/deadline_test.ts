@@ -1,8 +1,8 @@
 // The deadlines of one operation and of one attempt, and its abort. Those of a wait are in
 // abort_test.ts.
 import { assert, assertEquals, assertRejects, assertStrictEquals, fail } from "@std/assert";
-import { DeepintTimeoutError, Task } from "../../mod.ts";
-import { DELETE, GET, HANG, random, setUp, times, TOKEN } from "../helpers/client.ts";
+import { DeepintTimeoutError } from "../../mod.ts";
+import { DELETE, GET, HANG, random, taskWith, times } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import type { Responder } from "../helpers/fake_platform.ts";
 
@@ -13,7 +13,7 @@ const HANG_IN_BODY: Responder = () =>
 Deno.test("an attempt that takes longer than 10 s is repeated, the operation ends after 30 s", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   const start = clock.now;
   platform.inject(HANG, 9);
   const failed = clock.runUntil(GET(task, { retries: 9 }));
@@ -28,7 +28,7 @@ Deno.test("an attempt that takes longer than 10 s is repeated, the operation end
 Deno.test("requestTimeout bounds an attempt, timeout the whole operation", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   const start = clock.now;
   platform.inject(HANG, 9);
   const options = { requestTimeout: 1_000, timeout: 2_500, retries: 9 };
@@ -41,7 +41,7 @@ Deno.test("requestTimeout bounds an attempt, timeout the whole operation", async
 Deno.test("attempts that all take too long reject with a timeout", async () => {
   using clock = new FakeClock();
   using _random = random(0);
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   platform.inject(HANG, 9);
   const failed = clock.runUntil(GET(task, { requestTimeout: 1_000 }));
   const error = await assertRejects(() => failed, DeepintTimeoutError);
@@ -52,7 +52,7 @@ Deno.test("requestTimeout covers the body, and so does timeout", async () => {
   const options = [{ requestTimeout: 1_000, retries: 0 }, { timeout: 1_000 }];
   for (const option of options) {
     using clock = new FakeClock();
-    const { platform, task } = setUp();
+    const { platform, task } = taskWith();
     const start = clock.now;
     platform.inject(HANG_IN_BODY);
     const failed = clock.runUntil(GET(task, option));
@@ -63,21 +63,11 @@ Deno.test("requestTimeout covers the body, and so does timeout", async () => {
 
 Deno.test("timeout covers the token function", async () => {
   using clock = new FakeClock();
-  const { platform, task } = setUp(() => new Promise<string>(() => {}));
+  const { platform, task } = taskWith({ token: () => new Promise<string>(() => {}) });
   const start = clock.now;
   const failed = clock.runUntil(GET(task, { timeout: 5_000 }));
   await assertRejects(() => failed, DeepintTimeoutError);
   assertEquals([clock.now - start, clock.pending, platform.count()], [5_000, 0, 0]);
-});
-
-Deno.test("the token function is called for each attempt", async () => {
-  using clock = new FakeClock();
-  let calls = 0;
-  const { platform, task } = setUp(() => ++calls < 3 ? `old-token-${calls}` : TOKEN);
-  platform.inject(() => new Response("{}", { status: 503 }), 2);
-  await clock.runUntil(GET(task));
-  const sent = platform.requests.map(({ headers }) => headers["x-auth-token"]);
-  assertEquals(sent, ["old-token-1", "old-token-2", TOKEN]);
 });
 
 Deno.test("an abort at any point of a request rejects immediately with the signal's reason", async () => {
@@ -89,7 +79,7 @@ Deno.test("an abort at any point of a request rejects immediately with the signa
   for (const [name, responder] of Object.entries(points)) {
     for (const send of [GET, DELETE]) {
       using clock = new FakeClock();
-      const { platform, task } = setUp();
+      const { platform, task } = taskWith();
       platform.inject(responder);
       const controller = new AbortController();
       const sent = send(task, { signal: controller.signal })
@@ -108,10 +98,9 @@ Deno.test("an abort at any point of a request rejects immediately with the signa
 
 Deno.test("a fetch that ignores its signal still ends in time, and its late body is cancelled", async () => {
   using clock = new FakeClock();
-  const { task: { organizationId, workspaceId, credentials, info } } = setUp();
   const answer = Promise.withResolvers<Response>();
-  const fetch = () => answer.promise;
-  const task = new Task({ organizationId, workspaceId, credentials, info, fetch });
+  const { task } = taskWith({ fetch: () => answer.promise });
+  const { info } = task;
   const start = clock.now;
   const failed = clock.runUntil(GET(task, { requestTimeout: 1_000, retries: 0 }));
   await assertRejects(() => failed, DeepintTimeoutError);
@@ -129,14 +118,13 @@ Deno.test("a fetch that ignores its signal still ends in time, and its late body
 Deno.test("an endless body is cancelled at the deadline and on an abort", async () => {
   for (const how of ["deadline", "abort"]) {
     using clock = new FakeClock();
-    const { task: { organizationId, workspaceId, credentials, info } } = setUp();
     let cancelled = false;
     const cancel = () => {
       cancelled = true;
     };
     // made by a custom fetch that does not tie the body to its signal
     const fetch = () => Promise.resolve(new Response(new ReadableStream({ cancel })));
-    const task = new Task({ organizationId, workspaceId, credentials, info, fetch });
+    const { task } = taskWith({ fetch });
     const controller = new AbortController();
     const options = { requestTimeout: 1_000, retries: 0, signal: controller.signal };
     const failed = assertRejects(() => GET(task, options));

@@ -1,7 +1,7 @@
 // Deadlines of a wait, while clocks are changed and the process is suspended.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Credentials, DeepintTimeoutError, resolveAll, Task, TaskInfo } from "../../mod.ts";
-import { random, TOKEN } from "../helpers/client.ts";
+import { Credentials, DeepintTimeoutError, resolveAll, Task } from "../../mod.ts";
+import { random, taskWith, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 
 const HOUR = 3_600_000;
@@ -19,14 +19,7 @@ function setUp(
     const status = clock.now - start >= endsAt ? "success" : "running";
     return Promise.resolve(Response.json({ id, status, created }));
   };
-  const info = TaskInfo.fromDict({ id, status: "running", created });
-  const task = new Task({
-    organizationId: "o-1",
-    workspaceId: "w-1",
-    credentials,
-    info,
-    fetch,
-  });
+  const { task } = taskWith({ fetch, known: { id, status: "running", created } });
   return { task, polls, start };
 }
 
@@ -124,8 +117,7 @@ for (const [name, wait] of Object.entries(WAITS)) {
       if (++polls === 1) return new Promise<Response>(() => {});
       return Promise.resolve(Response.json({ id: "t-1", status: "success" }));
     };
-    const { task: { organizationId, workspaceId, info } } = setUp(clock, {});
-    const task = new Task({ organizationId, workspaceId, credentials, info, fetch });
+    const { task } = taskWith({ fetch });
     const waiting = wait(task, { pollInterval: 20_000, timeout: 5_000 });
     await clock.tick(2_000);
     clock.suspend(HOUR);
@@ -136,13 +128,12 @@ for (const [name, wait] of Object.entries(WAITS)) {
 
   Deno.test(`${name} bounds the poll after a suspension by requestTimeout`, async () => {
     using clock = new FakeClock();
-    const { task: { organizationId, workspaceId, info } } = setUp(clock, {});
     let polls = 0;
     const fetch = () =>
       ++polls === 1
         ? Promise.resolve(Response.json({ id: "t-1", status: "running" }))
         : new Promise<Response>(() => {});
-    const task = new Task({ organizationId, workspaceId, credentials, info, fetch });
+    const { task } = taskWith({ fetch });
     const start = clock.now;
     const waiting = wait(task, { pollInterval: 20_000, timeout: 30 * 60_000 });
     waiting.catch(() => {});

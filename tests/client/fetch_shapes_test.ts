@@ -6,22 +6,17 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { Credentials, DeepintHTTPError, resolveAll, Task, TaskInfo } from "../../mod.ts";
-import { assertNoSecrets, TOKEN } from "../helpers/client.ts";
+import { Credentials, DeepintHTTPError, resolveAll, Task } from "../../mod.ts";
+import { assertNoSecrets, taskWith, TOKEN } from "../helpers/client.ts";
 
 const MiB = 1_048_576;
 
 type Responses = (url: string, init: RequestInit) => unknown;
 
-function taskBy(fetch: Responses | undefined, instance = "app.deepint.net"): Task {
-  return new Task({
-    organizationId: "o-1",
-    workspaceId: "w-1",
-    credentials: new Credentials({ token: TOKEN, instance }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    // what a JavaScript program may pass
-    fetch: fetch as never,
-  });
+function taskBy(fetch: Responses | undefined, instance?: string): Task {
+  const { task } = taskWith({ instance });
+  // what a JavaScript program may pass
+  return Task.fromDict(task.toDict(), { ...task, fetch: fetch as never });
 }
 
 async function errorBy(fetch: Responses): Promise<DeepintHTTPError> {
@@ -204,14 +199,10 @@ Deno.test("every error class has its message in JSON", async () => {
     { credentials: new Credentials({ token: TOKEN }) },
   );
   const hang = taskBy(() => new Promise(() => {}));
-  const broken = new Task({
-    ...hang,
-    info: hang.info,
-    credentials: new Credentials({
-      token: () => {
-        throw new Error("sealed");
-      },
-    }),
+  const { task: broken } = taskWith({
+    token: () => {
+      throw new Error("sealed");
+    },
   });
   for (
     const work of [

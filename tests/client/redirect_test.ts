@@ -1,7 +1,7 @@
 // The token stays at home: over real connections, since only a runtime's own fetch follows redirects.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../../mod.ts";
-import { assertNoSecrets, TOKEN } from "../helpers/client.ts";
+import { Credentials, DeepintHTTPError, Task } from "../../mod.ts";
+import { assertNoSecrets, taskWith, TOKEN } from "../helpers/client.ts";
 import { listen } from "../helpers/listen.ts";
 
 const KINDS = [301, 302, 303, 307, 308];
@@ -21,14 +21,8 @@ function serveTask() {
   return serve(() => Response.json({ id: "t-1", status: "success", result: "success" }));
 }
 
-function taskAt(instance: string): Task {
-  return new Task({
-    organizationId: "o-1",
-    workspaceId: "w-1",
-    credentials: new Credentials({ token: TOKEN, instance }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-  });
-}
+const taskAt = (instance: string, init: object = {}) =>
+  taskWith({ instance, fetch: (url, request) => fetch(url, { ...request, ...init }) }).task;
 
 /** Asks the way that the redirect points, to be sure that following it would be seen. */
 async function follow(url: string): Promise<void> {
@@ -162,14 +156,7 @@ Deno.test("a redirect from https to http is refused, and the http server sees no
     return new Response(null, { status, headers: { location } });
   });
   using client = Deno.createHttpClient({ caCerts: [cert] });
-  const instance = `localhost:${home.addr.port}`;
-  const task = new Task({
-    organizationId: "o-1",
-    workspaceId: "w-1",
-    credentials: new Credentials({ token: TOKEN, instance }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: (url, init) => fetch(url, { ...init, client }),
-  });
+  const task = taskAt(`localhost:${home.addr.port}`, { client });
   for (status of KINDS) {
     const error = await assertRejects(() => task.load({ retries: 0 }), DeepintHTTPError);
     assertEquals([error.code, error.status], ["REDIRECT", status]);

@@ -13,25 +13,16 @@ import {
 import {
   Credentials,
   DeepintBaseError,
-  DeepintCredentialsError,
   DeepintHTTPError,
   type Fetch,
   Task,
-  TaskInfo,
+  type Token,
 } from "../../mod.ts";
+import { taskWith, TOKEN } from "../helpers/client.ts";
 
-const TOKEN = "canary-token-0123456789";
 const URL_OF_TASK = "https://app.deepint.net/api/v1/workspace/w-1/task/t-1";
 
-function taskAt(fetch: Fetch | undefined, token: string | (() => string) = TOKEN): Task {
-  return new Task({
-    organizationId: "o-1",
-    workspaceId: "w-1",
-    credentials: new Credentials({ token }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch,
-  });
-}
+const taskAt = (fetch: Fetch, token: Token = TOKEN) => taskWith({ fetch, token }).task;
 
 /** The error that one GET ends with when it is answered so, and never repeated. */
 function errorOf(answer: () => Response | Promise<Response>): Promise<DeepintHTTPError> {
@@ -98,7 +89,8 @@ Deno.test("a custom fetch is called unbound", async () => {
 
 Deno.test("the global fetch is looked up at each request and called unbound", async () => {
   const receivers: unknown[] = [];
-  const task = taskAt(undefined);
+  const { task: { credentials }, task: known } = taskWith();
+  const task = Task.fromDict(known.toDict(), { credentials });
   const original = globalThis.fetch;
   globalThis.fetch = function (this: unknown) {
     receivers.push(this);
@@ -162,21 +154,6 @@ Deno.test("a task whose result has the id error is a task", async () => {
   const body = { id: "t-1", status: "success", result: "error", result_type: "source" };
   const task = await taskAt(() => Promise.resolve(Response.json(body))).load();
   assertEquals(await task.fetchResult(), { source: "error" });
-});
-
-Deno.test("an error says whether the same request may succeed later", async () => {
-  const later = [408, 425, 429, 500, 502, 503, 504, 520, 524, 599];
-  for (const status of Object.keys(CODES).map(Number)) {
-    const error = await errorOf(json(status, {}));
-    assertEquals(error.retryable, later.includes(status), `${status}`);
-  }
-  for (const status of [400, 403, 422, 429, 500]) {
-    const error = await errorOf(json(status, { code: "LIMIT" }));
-    assertEquals([error.code, error.retryable], ["LIMIT", true], `${status}`);
-  }
-  assertEquals((await errorOf(json(200, { result: "error", code: "LIMIT" }))).retryable, true);
-  assertEquals((await errorOf(() => Promise.reject(new Error("reset")))).retryable, true);
-  assertEquals((await errorOf(json(200, {}))).retryable, false);
 });
 
 Deno.test("an error has Retry-After in milliseconds, and no property without it", async () => {
@@ -298,22 +275,6 @@ Deno.test("the URL of an error has no query", async () => {
   const error = await assertRejects(() => listed, DeepintHTTPError);
   assertEquals(error.url, "https://app.deepint.net/api/v1/workspace/w-1/tasks");
   assert(!error.message.includes("?"));
-});
-
-Deno.test("an unusable token from a function rejects without a request and is not echoed", async () => {
-  const bad = `${TOKEN}\r\nx-evil: 1`;
-  let requests = 0;
-  const fetch = () => Promise.resolve(Response.json({ id: "t-1", n: ++requests }));
-  const notText: unknown = undefined;
-  const givers = [() => bad, () => "", () => notText as string, () => {
-    throw new Error("the vault is closed");
-  }];
-  for (const token of givers) {
-    const error = await assertRejects(() => taskAt(fetch, token).load(), DeepintCredentialsError);
-    const printed = Deno.inspect(error, { depth: Infinity, showHidden: true });
-    assert(!printed.includes(TOKEN), printed);
-  }
-  assertEquals(requests, 0);
 });
 
 Deno.test("options out of range are a RangeError with the value, and no request", async () => {

@@ -8,23 +8,17 @@ import {
   assertStrictEquals,
   assertStringIncludes,
 } from "@std/assert";
-import { Credentials, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
-import { random, times, TOKEN } from "../helpers/client.ts";
+import { Credentials, DeepintTaskError, Task, type TaskInfo } from "../../mod.ts";
+import { random, taskWith, times, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createFakePlatform, type Step } from "../helpers/fake_platform.ts";
+import type { Step } from "../helpers/fake_platform.ts";
 
 const credentials = new Credentials({ token: TOKEN });
 const RUNNING: Step = { status: "running", polls: 1_000 };
 
-/** A task that moves through the steps, made without a request: what is known of it is stale. */
-function setUp(steps: Step[], known: Record<string, unknown> = { status: "running" }) {
-  const platform = createFakePlatform({ token: TOKEN });
-  const { id, organization, workspace } = platform.add({ id: "t-1", name: "import", steps });
-  const ids = { organizationId: organization, workspaceId: workspace };
-  const info = TaskInfo.fromDict({ id, progress: 0, ...known });
-  const task = new Task({ ...ids, credentials, info, fetch: platform.fetch });
-  return { platform, task };
-}
+/** A task that moves through the steps. */
+const setUp = (steps: Step[], known: Record<string, unknown> = { status: "running" }) =>
+  taskWith({ steps, known: { progress: 0, ...known } });
 
 Deno.test("resolve() of a task that has ended costs no request, however old its info is", async () => {
   const { platform, task } = setUp([RUNNING], { status: "success", result: "s-1" });
@@ -302,22 +296,4 @@ Deno.test("concurrent waits each call onProgress once per change", async () => {
   await clock.runUntil(Promise.all([wait("a", 1_000), wait("b", 1_700)]));
   const expected = ["a running 50", "a success 50", "b running 50", "b success 50"];
   assertEquals(calls.toSorted(), expected);
-});
-
-Deno.test("a token function is called for each attempt", async () => {
-  using clock = new FakeClock();
-  const tokens = ["token-1", "token-2", "token-3"];
-  const platform = createFakePlatform({ token: tokens });
-  platform.add({ id: "t-1", steps: [{ status: "running", polls: 2 }, { status: "success" }] });
-  let calls = 0;
-  const task = new Task({
-    organizationId: "organization-1",
-    workspaceId: "workspace-1",
-    credentials: new Credentials({ token: () => Promise.resolve(tokens[calls++] ?? "none") }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: platform.fetch,
-  });
-  await clock.runUntil(task.resolve());
-  assertEquals(platform.requests.map(({ headers }) => headers["x-auth-token"]), tokens);
-  assertEquals(calls, 3);
 });

@@ -1,12 +1,13 @@
 // How long is waited, by property: whatever `Retry-After` says, and between the polls of a real wait.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { Credentials, DeepintHTTPError, Task, TaskInfo } from "../../mod.ts";
+import { DeepintHTTPError } from "../../mod.ts";
 // the header's reader is not for users
 import { parseRetryAfter } from "../../src/internal/retry_after.ts";
 import { retryAfterOf, RUNNING, setUp, TASK_PATH } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { checkProperty } from "../helpers/property.ts";
+import { taskWith } from "../helpers/client.ts";
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -80,11 +81,8 @@ Deno.test("retryAfter is in milliseconds, or undefined without a Retry-After hea
     t,
     fc.asyncProperty(header, fc.constantFrom(200, 429, 503), async (header, status) => {
       const headers = { "retry-after": header };
-      const task = new Task({
-        organizationId: "o-1",
-        workspaceId: "w-1",
-        credentials: new Credentials({ token: "a-token" }),
-        info: TaskInfo.fromDict({ id: "t-1" }),
+      const { task } = taskWith({
+        known: {},
         fetch: () => Promise.resolve(Response.json({ status: "running" }, { status, headers })),
       });
       const loaded = status === 200
@@ -189,13 +187,7 @@ Deno.test("polls of a wait are 2 to 66 s apart, at most 11 % + 2.2 s, or as Retr
             Response.json({ status: word, progress, created }, { status, headers }),
           );
         };
-        const task = new Task({
-          organizationId: "o-1",
-          workspaceId: "w-1",
-          credentials: new Credentials({ token: "a-token" }),
-          info: TaskInfo.fromDict({ id: "t-1", status: "running", created }),
-          fetch,
-        });
+        const { task } = taskWith({ fetch, known: { status: "running", created } });
         await clock.runUntil(task.resolve({ pollInterval: "adaptive" }));
         assertEquals([at.length, at[0], clock.pending], [polls.length + 1, begun, 0]);
         let failures = 0;

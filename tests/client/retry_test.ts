@@ -7,7 +7,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { DeepintHTTPError, Task } from "../../mod.ts";
-import { DELETE, GET, HANG, random, setUp, times } from "../helpers/client.ts";
+import { DELETE, GET, HANG, random, taskWith, times } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import type { Responder } from "../helpers/fake_platform.ts";
 
@@ -41,7 +41,7 @@ for (const [name, responder] of Object.entries(TRANSIENT)) {
   Deno.test(`a request that ends with ${name} is repeated twice, GET and DELETE`, async () => {
     for (const send of [GET, DELETE]) {
       using clock = new FakeClock();
-      const { platform, task } = setUp();
+      const { platform, task } = taskWith();
       platform.inject(responder, 2);
       await clock.runUntil(send(task));
       assertEquals(platform.count(), 3);
@@ -57,7 +57,7 @@ for (const [name, responder] of Object.entries(FINAL)) {
   Deno.test(`a request that ends with ${name} is not repeated, GET nor DELETE`, async () => {
     for (const send of [GET, DELETE]) {
       using clock = new FakeClock();
-      const { platform, task } = setUp();
+      const { platform, task } = taskWith();
       platform.inject(responder);
       const failed = clock.runUntil(send(task, { retries: 5 }));
       await assertRejects(() => failed, DeepintHTTPError);
@@ -68,7 +68,7 @@ for (const [name, responder] of Object.entries(FINAL)) {
 
 Deno.test("a 500 is repeated for GET only", async () => {
   using clock = new FakeClock();
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   platform.inject(status(500));
   await clock.runUntil(GET(task));
   assertEquals(platform.count(), 2);
@@ -81,7 +81,7 @@ Deno.test("a 500 is repeated for GET only", async () => {
 Deno.test("retries says how often a request is repeated, 0 included", async () => {
   for (const retries of [0, 1, 4]) {
     using clock = new FakeClock();
-    const { platform, task } = setUp();
+    const { platform, task } = taskWith();
     platform.inject(status(503), 9);
     const failed = clock.runUntil(GET(task, { retries }));
     await assertRejects(() => failed, DeepintHTTPError);
@@ -91,7 +91,7 @@ Deno.test("retries says how often a request is repeated, 0 included", async () =
 
 Deno.test("a request rejects with the error of its last attempt", async () => {
   using clock = new FakeClock();
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   platform.inject(status(502));
   platform.inject(() => Promise.reject(new TypeError("reset")));
   platform.inject(() => Response.json({ code: "BUSY", message: "later" }, { status: 503 }));
@@ -102,7 +102,7 @@ Deno.test("a request rejects with the error of its last attempt", async () => {
 
 Deno.test("build(), fromUrl() and list() repeat their requests too", async () => {
   using clock = new FakeClock();
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   const { organizationId, workspaceId, taskId, credentials } = task;
   const options = { organizationId, workspaceId, credentials, fetch: platform.fetch };
   const url = `https://app.deepint.net/api/v1/workspace/${workspaceId}/task/${taskId}`;
@@ -125,7 +125,7 @@ Deno.test("the waits between attempts are random, up to 500 ms, then 1 s, then 2
   for (const [value, delays] of [[0, [0, 0, 0]], [0.5, [250, 500, 1_000]]] as const) {
     using clock = new FakeClock();
     using _random = random(value);
-    const { platform, task } = setUp();
+    const { platform, task } = taskWith();
     const start = clock.now;
     platform.inject(status(503), 3);
     await clock.runUntil(GET(task, { retries: 3 }));
@@ -138,7 +138,7 @@ Deno.test("the delays between attempts stay in their bounds and differ", async (
   const firsts = new Set<number>();
   for (let round = 0; round < 40; round++) {
     using clock = new FakeClock();
-    const { platform, task } = setUp();
+    const { platform, task } = taskWith();
     const start = clock.now;
     platform.inject(status(503), 2);
     await clock.runUntil(GET(task));
@@ -154,7 +154,7 @@ Deno.test("a retry waits for Retry-After, in seconds or until a date", async () 
   for (const code of [429, 502, 503, 504]) {
     for (const byDate of [false, true]) {
       using clock = new FakeClock();
-      const { platform, task } = setUp();
+      const { platform, task } = taskWith();
       const start = clock.now;
       const value = byDate ? new Date(start + 25_000).toUTCString() : "25";
       platform.inject(status(code, { "retry-after": value }));
@@ -166,7 +166,7 @@ Deno.test("a retry waits for Retry-After, in seconds or until a date", async () 
 
 Deno.test("Retry-After has no cap of our own below 24 h", async () => {
   using clock = new FakeClock();
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   const start = clock.now;
   platform.inject(status(429, { "retry-after": "80000" }));
   await clock.runUntil(GET(task, { timeout: 86_400_000 }));
@@ -176,7 +176,7 @@ Deno.test("Retry-After has no cap of our own below 24 h", async () => {
 Deno.test("a Retry-After that has passed or is unreadable is ignored", async () => {
   for (const value of ["0", "-5", "1e9", "5 s", "soon", "", new Date(0).toUTCString()]) {
     using clock = new FakeClock();
-    const { platform, task } = setUp();
+    const { platform, task } = taskWith();
     const start = clock.now;
     platform.inject(status(429, { "retry-after": value }));
     await clock.runUntil(GET(task));
@@ -188,7 +188,7 @@ Deno.test("a Retry-After that has passed or is unreadable is ignored", async () 
 Deno.test("a Retry-After that exceeds the deadline rejects immediately with retryAfter", async () => {
   for (const send of [GET, DELETE]) {
     using clock = new FakeClock();
-    const { platform, task } = setUp();
+    const { platform, task } = taskWith();
     const start = clock.now;
     platform.inject(status(429, { "retry-after": "31" }));
     const failed = clock.runUntil(send(task));
@@ -201,7 +201,7 @@ Deno.test("a Retry-After that exceeds the deadline rejects immediately with retr
 Deno.test("a Retry-After of more than 24 h rejects immediately, whatever the deadline", async () => {
   for (const seconds of [86_401, 30 * 86_400, 1_000_000_000]) {
     using clock = new FakeClock();
-    const { platform, task } = setUp();
+    const { platform, task } = taskWith();
     const start = clock.now;
     platform.inject(status(503, { "retry-after": String(seconds) }));
     const failed = clock.runUntil(GET(task, { timeout: Infinity }));
@@ -214,7 +214,7 @@ Deno.test("a Retry-After of more than 24 h rejects immediately, whatever the dea
 Deno.test("a delay longer than the remaining deadline is not started", async () => {
   using clock = new FakeClock();
   using _random = random(0.99);
-  const { platform, task } = setUp();
+  const { platform, task } = taskWith();
   const start = clock.now;
   platform.inject(status(503), 2);
   const failed = clock.runUntil(GET(task, { timeout: 400 }));

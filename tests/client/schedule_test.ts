@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { Credentials, pollDelay, Task, TaskInfo } from "../../mod.ts";
+import { pollDelay } from "../../mod.ts";
 import { wait } from "../bench/study.ts";
 import { seededRandom } from "../helpers/seeded_random.ts";
 // the check and the header's reader are not for users
@@ -15,6 +15,7 @@ import { parseRetryAfter } from "../../src/internal/retry_after.ts";
 import { checkPollInterval, nextDelay } from "../../src/schedule.ts";
 import { checkProperty } from "../helpers/property.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
+import { taskWith } from "../helpers/client.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -170,21 +171,11 @@ Deno.test("a poll interval is adaptive, or 250 milliseconds and more", () => {
 });
 
 Deno.test("a ported pollInterval of 3 is a RangeError of resolve() and watch(), and no request", async () => {
-  let requests = 0;
-  const task = new Task({
-    organizationId: "org-1",
-    workspaceId: "ws-1",
-    credentials: new Credentials({ token: "a-token" }),
-    info: TaskInfo.fromDict({ id: "task-1", status: "running" }),
-    fetch: () => {
-      requests++;
-      return Promise.resolve(Response.json({ status: "success" }));
-    },
-  });
+  const { task, platform } = taskWith();
   const watched = async () => await Array.fromAsync(task.watch({ pollInterval: 3 }));
   await assertRejects(() => task.resolve({ pollInterval: 3 }), RangeError, "milliseconds");
   await assertRejects(watched, RangeError, "milliseconds");
-  assertEquals(requests, 0);
+  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a fixed interval is kept unless retryAfter is longer", () => {

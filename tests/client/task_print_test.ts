@@ -1,17 +1,10 @@
 // A task as text, as a dictionary, and printed: never with its token.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Credentials, DeepintTaskError, Task, TaskInfo } from "../../mod.ts";
-import { assertNoSecrets, TOKEN, WIRE_KEYS } from "../helpers/client.ts";
+import { Credentials, DeepintTaskError, Task } from "../../mod.ts";
+import { assertNoSecrets, taskWith, TOKEN, WIRE_KEYS } from "../helpers/client.ts";
 import { createFakePlatform } from "../helpers/fake_platform.ts";
 
-function taskOf(fields: Record<string, unknown> = {}): Task {
-  return new Task({
-    organizationId: "o-1",
-    workspaceId: "w-1",
-    credentials: new Credentials({ token: TOKEN }),
-    info: TaskInfo.fromDict({ id: "t-1", ...fields }),
-  });
-}
+const taskOf = (known: Record<string, unknown> = {}) => taskWith({ known }).task;
 
 const assertNoToken = (value: unknown, token = TOKEN) => assertNoSecrets(value, token);
 

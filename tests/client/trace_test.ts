@@ -1,7 +1,7 @@
 // The option `trace`: the headers that each request carries.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Credentials, type RequestOptions, resolveAll, Task } from "../../mod.ts";
-import { setUp, TOKEN } from "../helpers/client.ts";
+import { taskWith, TOKEN } from "../helpers/client.ts";
 import { listen } from "../helpers/listen.ts";
 import { start } from "../helpers/process.ts";
 import { root } from "../helpers/run_deno.ts";
@@ -13,7 +13,7 @@ async function read<T>(items: AsyncIterable<T>): Promise<void> {
   for await (const _ of items);
 }
 
-type Setup = ReturnType<typeof setUp>;
+type Setup = ReturnType<typeof taskWith>;
 
 /** Every method that sends requests. */
 const METHODS: Record<string, (setup: Setup, options: RequestOptions) => Promise<unknown>> = {
@@ -44,7 +44,7 @@ const METHODS: Record<string, (setup: Setup, options: RequestOptions) => Promise
 
 for (const [name, call] of Object.entries(METHODS)) {
   Deno.test(`${name} sends the headers of the trace`, async () => {
-    const setup = setUp();
+    const setup = taskWith();
     await call(setup, { trace: TRACE });
     const { requests } = setup.platform;
     assert(requests.length > 0);
@@ -54,7 +54,7 @@ for (const [name, call] of Object.entries(METHODS)) {
   });
 
   Deno.test(`${name} refuses a malformed trace without a request`, async () => {
-    const setup = setUp();
+    const setup = taskWith();
     const options = { trace: { traceparent: "00-abc" } };
     await assertRejects(async () => await call(setup, options), RangeError, 'traceparent "00-abc"');
     assertEquals(setup.platform.requests, []);
@@ -62,7 +62,7 @@ for (const [name, call] of Object.entries(METHODS)) {
 }
 
 Deno.test("without a trace, or without a tracestate, no such header is sent", async () => {
-  const { task, platform } = setUp();
+  const { task, platform } = taskWith();
   await task.load();
   await task.load({ trace: undefined });
   await task.load({ trace: { traceparent } });
@@ -76,7 +76,7 @@ Deno.test("without a trace, or without a tracestate, no such header is sent", as
 });
 
 Deno.test("a traceparent has the form of W3C Trace Context", () => {
-  const { task } = setUp();
+  const { task } = taskWith();
   for (const later of [`01${traceparent.slice(2)}`, `cc${traceparent.slice(2)}-more`]) {
     task.watch({ trace: { traceparent: later } });
   }

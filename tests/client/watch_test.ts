@@ -1,37 +1,22 @@
 // Following a task as an async iterable.
 import { assert, assertEquals, assertRejects, assertStrictEquals, fail } from "@std/assert";
 import {
-  Credentials,
   DeepintHTTPError,
   DeepintTaskError,
   DeepintTimeoutError,
-  Task,
-  TaskInfo,
+  type Task,
+  type TaskInfo,
   type WatchOptions,
 } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createFakePlatform, type Step } from "../helpers/fake_platform.ts";
+import type { Step } from "../helpers/fake_platform.ts";
+import { taskWith } from "../helpers/client.ts";
 
-const TOKEN = "canary-token-0123456789";
 const FOREVER: Step[] = [{ status: "running", progress: 10 }];
 
-/** A task that moves through the steps, made without a request: what is known of it is stale. */
-function setUp(steps: Step[], known: Record<string, unknown> = { status: "pending" }) {
-  const platform = createFakePlatform({ token: TOKEN });
-  platform.add({ id: "t-1", steps });
-  const signals: (AbortSignal | null | undefined)[] = [];
-  const task = new Task({
-    organizationId: "organization-1",
-    workspaceId: "workspace-1",
-    credentials: new Credentials({ token: TOKEN }),
-    info: TaskInfo.fromDict({ id: "t-1", progress: 0, ...known }),
-    fetch: (url, init) => {
-      signals.push(init.signal);
-      return platform.fetch(url, init);
-    },
-  });
-  return { platform, task, signals };
-}
+/** A task that moves through the steps. */
+const setUp = (steps: Step[], known: Record<string, unknown> = { status: "pending" }) =>
+  taskWith({ steps, known: { progress: 0, ...known } });
 
 function brief({ status, progress, subtask }: TaskInfo): string {
   return `${status} ${progress} ${subtask}`;

@@ -2,9 +2,11 @@
  * Runs every command of deploy.md in a fresh clone of the project, which stays clean. The commands of the
  * platforms need an account: a script in their place records its arguments and requires the files they name.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { captureConsole } from "../helpers/endpoint.ts";
+import { environment } from "../helpers/environment.ts";
 import { freshClone } from "../helpers/fresh_clone.ts";
-import { BLOCKS, withThisDeno } from "../helpers/pages.ts";
+import { type Block, blockOf, BLOCKS, withThisDeno } from "../helpers/pages.ts";
 import { start } from "../helpers/process.ts";
 import { bunCommand } from "../helpers/servers.ts";
 
@@ -22,7 +24,7 @@ const RECORDER = `#!/bin/sh
 echo "ran: $(basename "$0") $*"
 for argument in "$@"; do
   case $argument in
-    fileb://*) test -f "\${argument#fileb://}" || exit 1 ;;
+    file://* | fileb://*) test -f "\${argument#*://}" || exit 1 ;;
     */*.mjs | */*.zip) test -f "$argument" || exit 1 ;;
   esac
 done
@@ -38,28 +40,55 @@ async function recorders(): Promise<AsyncDisposable & { path: string }> {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
+/** Blocks that tests with the real programs run: HAProxy and PostgreSQL. */
+const IN_SLOW_TESTS = ["haproxy", "sql"];
+
+/** Converts the blocks of a section to a script; a JSON block is the file that its first line names. */
+function toScript(blocks: readonly Block[]): string {
+  return blocks.map(({ language, code }) => {
+    if (language === "sh") return withThisDeno(code);
+    const [comment = "", ...lines] = code.split("\n");
+    assertEquals([language, comment.slice(0, 3)], ["jsonc", "// "]);
+    return `cat > "${comment.slice(3)}" <<'END'\n${lines.join("\n")}END\n`;
+  }).join("");
+}
+
 Deno.test("deploy.md: every command works in a fresh clone, which stays clean", async (t) => {
   await using clone = await freshClone();
   await using commands = await recorders();
   const env = { ...SETTINGS, PATH: `${commands.path}:${Deno.env.get("PATH")}` };
-  const blocks = BLOCKS.filter(({ page, language }) =>
-    page === ".github/docs/deploy.md" && language !== "haproxy" // in tests/slow/haproxy_slow.ts
+  const sections = Map.groupBy(
+    BLOCKS.filter(({ page, language }) =>
+      page === ".github/docs/deploy.md" && !IN_SLOW_TESTS.includes(language)
+    ),
+    ({ section }) => section,
   );
-  assert(blocks.length >= 8, `${blocks.length} blocks`);
-  for (const { language, code } of blocks) {
-    await t.step(code.split("\n").find((line) => /functions\/\w/.test(line)) ?? code, async () => {
-      assertEquals(language, "sh");
-      const script = withThisDeno(code);
-      const isServer = /^(PORT=\d+ (node|bun)|deno serve) /m.test(code);
+  assert(sections.size >= 8, `${sections.size} sections`);
+  for (const [section, blocks] of sections) {
+    await t.step(section, async () => {
+      const script = toScript(blocks);
+      const isServer = /^(PORT=\d+ (node|bun)|"[^"]+" serve) /m.test(script);
       if (isServer) return await serves(clone.inside(script), env);
       const ran = await clone.shell(script, env);
-      assert(
-        /^ran: (npx wrangler|npx vercel|supabase|netlify|aws) .*(deploy|create)/m.test(ran),
+      assertMatch(
         ran,
+        /^ran: (npx wrangler|npx vercel|supabase|netlify|aws lambda) .*(deploy|create)/m,
       );
     });
   }
   await clone.assertClean();
+});
+
+Deno.test("deploy.md: the event of EventBridge is a request to sweep", async () => {
+  const json = blockOf(".github/docs/deploy.md", "jsonc").replace(/^\/\/.*/, "");
+  const [{ Input }] = JSON.parse(json);
+  const { DEEPINT_TOKEN, RESOLVE_API_KEYS } = SETTINGS;
+  using _set = environment({ DEEPINT_TOKEN, RESOLVE_API_KEYS });
+  using _log = captureConsole();
+  const { handler } = await import("../../functions/aws_lambda.ts");
+  const { statusCode, body } = await handler(JSON.parse(Input));
+  assertEquals(statusCode, 404);
+  assertMatch(JSON.parse(body).detail, /durable watches are not enabled/); // the route is known
 });
 
 /** Runs a script whose last command is a server, until it listens on a port of its own choice. */

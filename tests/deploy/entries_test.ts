@@ -61,8 +61,11 @@ Deno.test("supabase/index.ts resolves a signed delivery, with its config.toml", 
   const [, basePath = ""] = /^RESOLVE_BASE_PATH = "(.+)"$/m.exec(toml) ?? [];
   assertEquals(basePath, `/${name}`);
   assertMatch(toml, /^verify_jwt = false$/m);
-  using _set = environment({ ...upstream.settings, ...PORTLESS, RESOLVE_BASE_PATH: basePath });
-  await deliver(calling(supabase.fetch), upstream.platform, basePath);
+  const [, publicUrl = ""] = /^RESOLVE_PUBLIC_URL = "(.+)"$/m.exec(toml) ?? [];
+  assert(publicUrl.endsWith(`/functions/v1${basePath}`), publicUrl);
+  const secrets = { RESOLVE_BASE_PATH: basePath, RESOLVE_PUBLIC_URL: publicUrl };
+  using _set = environment({ ...upstream.settings, ...PORTLESS, ...secrets });
+  await deliver(calling(supabase.fetch), upstream.platform, basePath, publicUrl);
 });
 
 for (const file of ["main", "supabase/index"]) {

@@ -69,7 +69,8 @@ Deno.test("every task has a description", () => {
 Deno.test("deno task start may read the settings and use the file of RESOLVE_KV_PATH", () => {
   const files = ' "--allow-read=$KV" "--allow-write=$KV,$KV-wal,$KV-shm" ';
   assertEquals(config.tasks.start.command.split(files).length, 2);
-  assertEquals(config.permissions.start, { net: true, env: [...SETTING_NAMES] });
+  // npm postgres reads the variables of libpq
+  assertEquals(config.permissions.start, { net: true, env: [...SETTING_NAMES, "PG*"] });
 });
 
 /** A file of the project. */

@@ -1,10 +1,18 @@
 /** Fixtures of the client tests. */
 import { inspect } from "node:util";
-import { Credentials, type RequestOptions, Task, TaskInfo } from "../../mod.ts";
+import {
+  Credentials,
+  type Fetch,
+  type RequestOptions,
+  Task,
+  TaskInfo,
+  type Token,
+} from "../../mod.ts";
 import {
   createFakePlatform,
   type FakePlatform,
   type Responder,
+  type Step,
   TASK_KEYS,
 } from "./fake_platform.ts";
 
@@ -17,18 +25,42 @@ export const WIRE_KEYS: string[] = [...TASK_KEYS];
 /** A platform that never responds. */
 export const HANG: Responder = () => new Promise(() => {});
 
-/** A task with outdated information, created without a request, and its platform. */
-export function setUp(token: string | (() => string | Promise<string>) = TOKEN) {
+/** Options of {@linkcode taskWith}. */
+export interface TaskWithOptions {
+  /** Sends the requests. @default {the platform's} */
+  fetch?: Fetch | undefined;
+  /** Steps of the task on the platform. @default {it has succeeded} */
+  steps?: Step[];
+  /** Known information of the task. @default {it is running} */
+  known?: Record<string, unknown>;
+  /** Token of the credentials. @default {TOKEN} */
+  token?: Token;
+  /** Instance of the credentials. @default {app.deepint.net} */
+  instance?: string | undefined;
+}
+
+/**
+ * Creates a task from known information, without a request, so that it is stale; the platform that it is
+ * on; and the signals of its requests.
+ */
+export function taskWith(options: TaskWithOptions = {}) {
+  const { steps = [{ status: "success" }], known = { status: "running" } } = options;
+  const { token = TOKEN, instance } = options;
   const platform = createFakePlatform({ token: TOKEN });
-  platform.add({ id: "t-1", status: "success" });
+  platform.add({ organization: "o-1", workspace: "w-1", id: "t-1", name: "import", steps });
+  const signals: (AbortSignal | null | undefined)[] = [];
+  const send = options.fetch ?? platform.fetch;
   const task = new Task({
-    organizationId: "organization-1",
-    workspaceId: "workspace-1",
-    credentials: new Credentials({ token }),
-    info: TaskInfo.fromDict({ id: "t-1", status: "running" }),
-    fetch: platform.fetch,
+    organizationId: "o-1",
+    workspaceId: "w-1",
+    credentials: new Credentials({ token, instance }),
+    info: TaskInfo.fromDict({ id: "t-1", ...known }),
+    fetch: (url, init) => {
+      signals.push(init.signal);
+      return send(url, init);
+    },
   });
-  return { platform, task };
+  return { platform, task, signals };
 }
 
 /** Returns the time of each request, in milliseconds after `start`. */

@@ -28,7 +28,12 @@ export function serve(): AsyncDisposable & { platform: FakePlatform; settings: S
 }
 
 /** Takes a signed delivery from 202 to 200, and an unsigned one nowhere. */
-export async function deliver(send: Send, platform: FakePlatform, basePath = ""): Promise<void> {
+export async function deliver(
+  send: Send,
+  platform: FakePlatform,
+  basePath = "",
+  publicUrl = basePath,
+): Promise<void> {
   const steps = [{ status: "running" }, {
     status: "success",
     result: "s-1",
@@ -48,7 +53,7 @@ export async function deliver(send: Send, platform: FakePlatform, basePath = "")
     [
       [202, "running", undefined, undefined],
       [200, "success", { source: "s-1" }, undefined],
-      [401, 401, undefined, `${basePath}/problems/unauthorized`],
+      [401, 401, undefined, `${publicUrl}/problems/unauthorized`],
       [200, "ok", undefined, undefined],
     ],
   );

@@ -5,6 +5,8 @@ import { root } from "./run_deno.ts";
 export interface Block {
   /** Path of the page in the project. */
   page: string;
+  /** Heading of the section, of the second level. */
+  section: string;
   language: string;
   code: string;
 }
@@ -17,8 +19,11 @@ export const PAGES: ReadonlyMap<string, string> = new Map(
 
 /** All code blocks. */
 export const BLOCKS: readonly Block[] = [...PAGES].flatMap(([page, text]) =>
-  [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)]
-    .map(([, language = "", code = ""]) => ({ page, language, code }))
+  text.split(/^## /m).flatMap((part) => {
+    const [section = ""] = part.split("\n");
+    return [...part.matchAll(/^```(\w*)\n([^]*?)^```$/gm)]
+      .map(([, language = "", code = ""]) => ({ page, section, language, code }));
+  })
 );
 
 /** Returns the pages in a folder, in order of their names. */

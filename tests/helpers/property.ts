@@ -25,3 +25,10 @@ export async function checkProperty<Ts>(
   console.log(`property ${name}: ${run.numRuns} cases, seed ${seed}`);
   if (run.failed) throw new Error(fc.defaultReportMessage(run), { cause: run.errorInstance });
 }
+
+/** Text of any code units; fast-check's own `unit: "binary"` takes seconds to begin. */
+export const anyText = fc.array(fc.oneof(fc.nat(0xffff), fc.integer({ min: 0x20, max: 0x7e })), {
+  maxLength: 12,
+}).map((units) => String.fromCharCode(...units));
+
+/** Expected value of `created`: ISO 8601 in UTC, or null. */

@@ -91,6 +91,7 @@ Deno.test("a page of another origin follows a task with a link and without a key
   setup.platform.add({
     id: "t-1",
     name,
+    created: new Date().toISOString(), // the schedule of a new task is short
     steps: [{ status: "running", polls: 2 }, { status: "success" }],
   });
   const link = await linkFrom(setup.endpoint.origin);

@@ -13,7 +13,7 @@ const SCREENS = new URL("dist/screens/", root);
 const TIMEOUT_MS = 40_000;
 
 /** Starts Chromium with access to loopback only: no other host name resolves. */
-async function launch(): Promise<Browser> {
+export async function launch(): Promise<Browser> {
   const { chromium } = createRequire(output)("playwright-core") as Playwright;
   return await chromium.launch({
     executablePath: await findChromium(),
