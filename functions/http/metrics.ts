@@ -4,8 +4,8 @@ import type { ResponseParts } from "./response.ts";
 
 /** The part of the watches that has figures. */
 export interface MetricsSource {
-  /** Loads the figures. @default the engine has none */
-  operator?: (() => Promise<{ metrics(): Promise<readonly string[]> }>) | undefined;
+  /** Reads the figures. @default the engine has none */
+  operator?: { metrics(): Promise<readonly string[]> } | undefined;
 }
 
 function format(name: string, help: string, counter: Counter, toLabels: (key: string) => string) {
@@ -23,7 +23,6 @@ export async function metricsParts(
   { requests, polls }: Counters,
   watches: MetricsSource | undefined,
 ): Promise<ResponseParts> {
-  const operator = await watches?.operator?.();
   const lines = [
     ...format("deepint_requests_total", "Responses.", requests, requestLabels),
     ...format(
@@ -32,7 +31,7 @@ export async function metricsParts(
       polls,
       (outcome) => `outcome="${outcome}"`,
     ),
-    ...await operator?.metrics() ?? [],
+    ...await watches?.operator?.metrics() ?? [],
   ];
   const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
   return { status: 200, body: `${lines.join("\n")}\n`, headers };

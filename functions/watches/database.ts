@@ -3,8 +3,9 @@ import { parseCallbackHosts } from "./callback.ts";
 import { type Config, ConfigError } from "../config.ts";
 import { WatchLoop } from "./loop.ts";
 import type { OpenWatches } from "./open.ts";
+import { createStoreWatches } from "./operator_routes.ts";
 import { PostgresStore } from "./postgres_store.ts";
-import { createWatches, type Watches } from "./routes.ts";
+import type { Watches } from "./routes.ts";
 
 export { parseCallbackHosts };
 
@@ -20,7 +21,7 @@ export function openDatabase(config: Config): OpenWatches {
   }
   try {
     const loop = new WatchLoop(new PostgresStore(databaseUrl, { maxWatches }), config);
-    return { loop, routes: createWatches(config, loop) };
+    return { loop, routes: createStoreWatches(config, loop) };
   } catch {
     // no cause: it contains the password
     const problem = "must be a URL such as postgres://user:password@host/name";

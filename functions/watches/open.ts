@@ -1,7 +1,8 @@
 /** Opens the durable watches in the store that the settings name. */
 import { type Config, ConfigError } from "../config.ts";
 import type { WatchLoop } from "./loop.ts";
-import { createWatches, type Watches } from "./routes.ts";
+import { createStoreWatches } from "./operator_routes.ts";
+import type { Watches } from "./routes.ts";
 
 export { parseCallbackHosts } from "./callback.ts";
 
@@ -47,7 +48,7 @@ export async function openWatches(
     // SQLite keeps writing to a deleted file
     const isDeleted = async () => kvPath !== undefined && await isPresent?.(kvPath) === false;
     const loop = new WatchLoop(new KvStore(kv, { maxWatches, isDeleted }), config);
-    return { loop, routes: createWatches(config, loop) };
+    return { loop, routes: createStoreWatches(config, loop) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : "it failed";
     throw new ConfigError("RESOLVE_KV_PATH", `cannot open the store of the watches: ${reason}`);

@@ -1,8 +1,9 @@
-/** The routes of operators: list, figures, redelivery and sweep. Few requests need them. */
+/** The routes of operators: list, figures, redelivery and sweep. Only engines with a store have them. */
 import type { Config } from "../config.ts";
 import { HttpProblem } from "../http/problem.ts";
-import { callEngine, callWithId, toWatchBody, type WatchResponse } from "./response.ts";
+import { callEngine, callWithId, toWatchBody } from "./response.ts";
 import type { WatchItem } from "./response_schema.ts";
+import { createWatches, type Watches, type WatchOperator } from "./routes.ts";
 import { isActive, redelivered, type Watch, WATCH_STATES, type WatchState } from "./state.ts";
 import type { ListOptions, ListPosition, StoreEngine, StoreStats } from "./store.ts";
 import { decodeBase64Url, encodeBase64Url } from "../../src/internal/base64.ts";
@@ -10,20 +11,6 @@ import { quote } from "../../src/internal/text.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 200;
-
-/** Handlers of the operator routes. Each throws a problem on failure. */
-export interface WatchOperator {
-  /** Lists watches by the query of `GET /watches`. */
-  list(query: URLSearchParams): Promise<WatchResponse>;
-  /** Returns the figures of `GET /watches/stats`. */
-  stats(): Promise<WatchResponse>;
-  /** Delivers the event of a watch again. */
-  redeliver(id: string): Promise<WatchResponse>;
-  /** Polls and delivers what is due, for at most `RESOLVE_SWEEP_MS`. */
-  sweep(): Promise<WatchResponse>;
-  /** Returns the figures as lines of the Prometheus text format. */
-  metrics(): Promise<string[]>;
-}
 
 function invalid(detail: string): HttpProblem {
   return new HttpProblem("invalid-request", detail);
@@ -103,8 +90,7 @@ function reopen(watch: Watch, now: number): Watch {
   return redelivered(watch, now);
 }
 
-/** Creates the handlers of the operator routes. */
-export function createOperator(config: Config, engine: StoreEngine): WatchOperator {
+function createOperator(config: Config, engine: StoreEngine): WatchOperator {
   const { store } = engine;
   return {
     async list(query) {
@@ -154,4 +140,9 @@ export function createOperator(config: Config, engine: StoreEngine): WatchOperat
       ]);
     },
   };
+}
+
+/** Creates the watches of an engine with a store, with the operator routes. */
+export function createStoreWatches(config: Config, engine: StoreEngine): Watches {
+  return createWatches(config, engine, createOperator(config, engine));
 }

@@ -7,12 +7,10 @@ import { toWireIds } from "../http/task_ids.ts";
 import { toTaskIds } from "../task/request.ts";
 import { parseBody } from "../task/request_schema.ts";
 import { DEFAULT_DEADLINE, WatchRequest } from "./request_schema.ts";
-import type { WatchOperator } from "./operator_routes.ts";
 import { callEngine, callWithId, toWatchBody, type WatchResponse } from "./response.ts";
-import type { StoreEngine, WatchEngine } from "./store.ts";
+import type { WatchEngine } from "./store.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 
-export type { WatchOperator } from "./operator_routes.ts";
 export type { WatchResponse } from "./response.ts";
 
 const READY_TIMEOUT_MS = 5_000;
@@ -35,12 +33,26 @@ export interface WatchRoute {
   handle(request: WatchRouteRequest): Promise<WatchResponse>;
 }
 
+/** Handlers of the operator routes. Each throws a problem on failure. */
+export interface WatchOperator {
+  /** Lists watches by the query of `GET /watches`. */
+  list(query: URLSearchParams): Promise<WatchResponse>;
+  /** Returns the figures of `GET /watches/stats`. */
+  stats(): Promise<WatchResponse>;
+  /** Delivers the event of a watch again. */
+  redeliver(id: string): Promise<WatchResponse>;
+  /** Polls and delivers what is due, for at most `RESOLVE_SWEEP_MS`. */
+  sweep(): Promise<WatchResponse>;
+  /** Returns the figures as lines of the Prometheus text format. */
+  metrics(): Promise<string[]>;
+}
+
 /** Durable watches of an endpoint. */
 export interface Watches {
   /** Routes by path and method. They are here because an endpoint without watches does not load them. */
   readonly routes: Readonly<Record<string, Readonly<Record<string, WatchRoute>>>>;
-  /** Loads the handlers of the operator routes. @default the engine cannot list its watches */
-  operator?: (() => Promise<WatchOperator>) | undefined;
+  /** Handlers of the operator routes. @default the engine cannot list its watches */
+  operator?: WatchOperator | undefined;
   /** Checks that watches can be kept. Concurrent callers share one check. */
   ready(): Promise<void>;
 }
@@ -49,10 +61,6 @@ async function hashWatch(parts: readonly string[]): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(parts));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function hasStore(engine: WatchEngine): engine is StoreEngine {
-  return "store" in engine;
 }
 
 /** Creates the routes of an engine without those of operators. */
@@ -90,19 +98,20 @@ function ownRoutes(config: Config, engine: WatchEngine) {
   return { create, status: getOrCancel("status"), cancel: getOrCancel("cancel") };
 }
 
-/** Creates the watches of an engine. */
-export function createWatches(config: Config, engine: WatchEngine): Watches {
+/** Creates the watches of an engine. Without `operator`, the operator routes respond with 404. */
+export function createWatches(
+  config: Config,
+  engine: WatchEngine,
+  operator?: WatchOperator,
+): Watches {
   const { create, status, cancel } = ownRoutes(config, engine);
-  const operator = hasStore(engine)
-    ? async () => (await import("./operator_routes.ts")).createOperator(config, engine)
-    : undefined;
   const operate = (
     act: (operator: WatchOperator, request: WatchRouteRequest) => Promise<WatchResponse>,
   ): WatchRoute => ({
     guard: "bearer",
     async handle(request) {
       if (!operator) throw routeNotFound("this engine cannot list its watches");
-      return await act(await operator(), request);
+      return await act(operator, request);
     },
   });
   const sweep = operate((operator) => operator.sweep());

@@ -2,7 +2,7 @@
 import { assertEquals } from "./assert.ts";
 import { createApp, type Handler, type LogEntry } from "../../functions/app.ts";
 import type { WatchLogEntry } from "../../functions/watches/step.ts";
-import { createWatches } from "../../functions/watches/routes.ts";
+import { createStoreWatches } from "../../functions/watches/operator_routes.ts";
 import type { WatchLoop } from "../../functions/watches/loop.ts";
 import { IDS, KEY, post, type Settings, TOKEN, withHeaders } from "./endpoint.ts";
 import { createFakePlatform, type FakePlatform } from "./fake_platform.ts";
@@ -57,7 +57,10 @@ export async function setUp(host = "hooks.example", settings: Settings = {}): Pr
     now: () => Date.now() + setup.clockOffset,
     log: (it) => told.push(it),
   });
-  const options = { watches: createWatches(config, watches), log: (it: LogEntry) => log.push(it) };
+  const options = {
+    watches: createStoreWatches(config, watches),
+    log: (it: LogEntry) => log.push(it),
+  };
   const app = createApp(config, { ...options, fetch: platform.fetch });
   const bearer = { authorization: `Bearer ${KEY}` };
   const setup: Setup = {

@@ -27,7 +27,7 @@ interface Described {
   content?: Record<string, Json>;
 }
 
-/** Adds an example to every response, as the endpoint sends it. */
+/** Adds an example to every response, as the endpoint sends it. Those of several operations are shared. */
 async function withExamples(): Promise<Json> {
   const shown = structuredClone(document) as unknown as Json & {
     paths: Record<string, Record<string, { operationId: string; responses: Json }>>;
@@ -35,8 +35,11 @@ async function withExamples(): Promise<Json> {
   };
   const operations = Object.values(shown.paths).flatMap((path) => Object.values(path));
   const examples: Json = {};
-  for (const { name, operation, status, type, body } of await answers()) {
-    examples[name] = { value: body };
+  const answered = await answers();
+  for (const { name, operation, status, type, body } of answered) {
+    const example = { value: body };
+    const isShared = answered.filter((other) => other.name === name).length > 1;
+    if (isShared) examples[name] = example;
     const responses = operation === undefined
       ? shown.components.responses
       : operations.find(({ operationId }) => operationId === operation)?.responses;
@@ -44,7 +47,7 @@ async function withExamples(): Promise<Json> {
     if (!content) throw new Error(`${operation ?? name} has no answer ${status} of ${type}`);
     content.examples = {
       ...content.examples as Json | undefined,
-      [name]: { $ref: `#/components/examples/${name}` },
+      [name]: isShared ? { $ref: `#/components/examples/${name}` } : example,
     };
   }
   return { ...shown, components: { ...shown.components, examples } };

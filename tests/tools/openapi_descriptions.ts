@@ -6,16 +6,13 @@
 /** Descriptions by path; the empty path is the schema itself. */
 export type Descriptions = Readonly<Record<string, string>>;
 
-const ORGANIZATION =
-  "Id of the organization. Default: the organization of the endpoint (`DEEPINT_ORGANIZATION`), if it has one.";
-
 /** Members of a request that name a task. */
 const NAMED_TASK: Descriptions = {
-  url: "Web URL or API URL of the task. An API URL does not contain the organization.",
-  organization_id: ORGANIZATION,
+  url: "Web URL or API URL of the task. An API URL lacks the organization.",
+  organization_id: "Id of the organization. Default: `DEEPINT_ORGANIZATION`.",
   workspace_id: "Id of the workspace. Required unless another member contains it.",
   task_id: "Id of the task. Required unless another member contains it.",
-  info: "Information of the task, as in `Task`. Only its id is read.",
+  info: "Information of the task. Only its id is read.",
   "info.id": "Id of the task, in place of `task_id`.",
   task: "The `task` of an earlier response.",
   "task.organization_id": "Id of the organization.",
@@ -26,8 +23,7 @@ const NAMED_TASK: Descriptions = {
 };
 
 const INPUT =
-  "Members that are `null` or empty text count as absent. Unknown members are ignored. Several members " +
-  "that name the task must agree.";
+  "`null` and empty text count as absent. Unknown members are ignored. Members that name the task must agree.";
 
 const event = (what: string): Descriptions => ({
   "": `${what}, wrapped as a Standard Webhooks event.`,
@@ -44,8 +40,7 @@ const LINKS: Descriptions = {
 
 const RESULT = {
   result:
-    "The result: its type and its id, for example `source` and an id, or `file` and a URL. Empty if the " +
-    "task has none.",
+    "The result by its type, for example `source` and an id, or `file` and a URL. Empty if there is none.",
   "result.*": "Id of the result, or the URL of an exported file.",
 };
 
@@ -65,12 +60,10 @@ const WATCH: Descriptions = {
   last: "The last response of `POST /resolve` for the task.",
   event: "The event that was or will be delivered. Absent while the task is running.",
   "event.type": "Type of the event.",
-  "event.code": "Why the task cannot be followed. Only with `task.unresolved`.",
+  "event.code": "Cause of `task.unresolved`.",
   attempts: "Number of deliveries so far.",
   last_status: "HTTP status of the last delivery; 0 without a response.",
-  reason:
-    "Why the endpoint ended the watch: its settings no longer allow the instance, the organization or " +
-    "workspace, or the callback host.",
+  reason: "Setting that no longer allows the watch; the endpoint ended it.",
 };
 
 /** Descriptions of all schemas. */
@@ -117,23 +110,22 @@ export const DESCRIPTIONS: Readonly<Record<string, Descriptions>> = {
     status: "HTTP status of the response.",
     detail: "Explanation of this occurrence.",
     code: "Machine-readable code. `TASK_` and the task's own code for a failed task.",
-    request_id: "Id of the request, as in `X-Request-Id`. The endpoint's log has it too.",
+    request_id: "Id of the request, as in `X-Request-Id`. The log has it too.",
     errors: "The mistakes in the body of an invalid request.",
     "errors[].pointer": "JSON pointer to the member, as a URI fragment.",
     "errors[].detail": "The mistake.",
-    raw_status: "The platform's word for a status that this version does not know.",
+    raw_status: "Status that this version does not know.",
     task: "The task, if the problem is about one. Its texts are cut to 200 characters.",
   },
   ResolveRequest: {
     "": `A task and response options. ${INPUT}`,
     ...NAMED_TASK,
     raise_on_error:
-      "Answers a failed task with 424. Default: `true` with a key; `false` for a signed webhook, whose sender " +
-      'would repeat the request. The texts `"true"` and `"false"` are accepted too.',
+      "Answers a failed task with 424. Default: `true` with a key, `false` for a signed webhook. The texts " +
+      '`"true"` and `"false"` are accepted too.',
     pending:
-      "The response while the task is running: 202 (`accepted`) or 503 with `Retry-After` (`retry`). Default: " +
-      "`RESOLVE_PENDING`; otherwise `accepted` with a key, and `retry` for a signed webhook, because its sender " +
-      "takes a 202 as delivered.",
+      "The response while the task is running: 202 (`accepted`) or 503 (`retry`). Default: `RESOLVE_PENDING`; " +
+      "otherwise `accepted` with a key, `retry` for a signed webhook.",
   },
   ResolveEvent: event("A request"),
   Watch: { "": "A durable watch. Not every engine reports all members.", ...WATCH },
@@ -182,20 +174,19 @@ export const DESCRIPTIONS: Readonly<Record<string, Descriptions>> = {
   WatchEvent: {
     "": "The event of a watch: a signed Standard Webhooks event.",
     type:
-      "`task.success`, `task.failed`, `task.expired` (the deadline passed first) or `task.unresolved` (the task " +
-      "cannot be followed).",
+      "Type of the event. `task.expired`: the deadline passed first. `task.unresolved`: the task cannot be " +
+      "followed.",
     timestamp: "Time of the event, ISO 8601.",
     data: "The response of `POST /resolve` with `raise_on_error: false`, each text cut to 4 kB.",
     "data.status": "Status of the task.",
     "data.result": RESULT.result,
     "data.result.*": RESULT["result.*"],
     "data.task": "The task.",
-    "data.retry_after": "Seconds until the next poll would have been useful.",
+    "data.retry_after": "Seconds until the next poll is useful.",
     "data.links": LINKS.links ?? "",
     "data.links.status": LINKS["links.status"] ?? "",
     "data.links.result": LINKS["links.result"] ?? "",
     "data.code":
-      "Why the task cannot be followed: `UPSTREAM_CREDENTIALS`, `TASK_NOT_FOUND` or `UNKNOWN_STATUS`. Only with " +
-      "`task.unresolved`.",
+      "Cause of `task.unresolved`: `UPSTREAM_CREDENTIALS`, `TASK_NOT_FOUND` or `UNKNOWN_STATUS`.",
   },
 };

@@ -3,11 +3,10 @@ import { createApp } from "../../functions/app.ts";
 import { lazyHandler } from "../../functions/lazy_handler.ts";
 import { PROBLEMS, type ProblemType } from "../../functions/http/problem.ts";
 import { WatchLoop } from "../../functions/watches/loop.ts";
-import { createWatches } from "../../functions/watches/routes.ts";
+import { createStoreWatches } from "../../functions/watches/operator_routes.ts";
 // the app loads it on demand, which would not finish while the clock stands still
 import "../../functions/http/problem_docs.ts";
 import "../../functions/status_page/page.ts";
-import "../../functions/watches/operator_routes.ts";
 import {
   captureConsole,
   type Endpoint,
@@ -51,8 +50,7 @@ const follow = (task: Record<string, unknown>) => (endpoint: Endpoint) => {
   return endpoint.get(TASK_PATH, { headers });
 };
 /** Requests the JSON of the status page that a response links to. */
-const look = (task: Record<string, unknown>) => async () => {
-  const endpoint = setUp({ RESOLVE_LINK_SECRETS: SECRET });
+const look = (task: Record<string, unknown>) => async (endpoint: Endpoint) => {
   hold(endpoint, RUNNING);
   const { links } = await (await endpoint.bearer(IDS)).json();
   hold(endpoint, task);
@@ -69,7 +67,7 @@ async ({ platform }: Endpoint) => {
   if (broken) store.start = () => Promise.reject(new Error());
   const callbackFetch = () => Promise.resolve(new Response(null, { status: 204 }));
   const loop = new WatchLoop(store, config, { fetch: platform.fetch, callbackFetch, log() {} });
-  const app = createApp(config, { watches: createWatches(config, loop), log() {} });
+  const app = createApp(config, { watches: createStoreWatches(config, loop), log() {} });
   const authorized = { ...headers, authorization: `Bearer ${KEY}` };
   const order = { ...IDS, callback_url: "https://hooks.example/ended" };
   const created = await app.request("/watches", post(order, { headers: authorized }));
@@ -110,8 +108,8 @@ const ANSWERS: Example[] = [
   { name: "running", operation: "resolve", status: 202, ask: resolve(RUNNING) },
   { name: "success", operation: "getTask", status: 200, ask: follow(SUCCESS) },
   { name: "running", operation: "getTask", status: 202, ask: follow(RUNNING) },
-  { name: "status-page-success", operation: "getStatusPage", status: 200, ask: look(SUCCESS) },
-  { name: "status-page-running", operation: "getStatusPage", status: 202, ask: look(RUNNING) },
+  { name: "success", operation: "getStatusPage", status: 200, ask: look(SUCCESS) },
+  { name: "running", operation: "getStatusPage", status: 202, ask: look(RUNNING) },
   { name: "watch-created", operation: "createWatch", status: 202, ask: watching() },
   { name: "watch", operation: "getWatch", status: 200, ask: watching((path) => `GET ${path}`) },
   {
@@ -228,7 +226,7 @@ export async function answers(): Promise<Answered[]> {
 async function answerTo(ask: Example["ask"]) {
   using _output = captureConsole(); // a misconfigured endpoint logs to it
   using clock = new FakeClock();
-  const response = await clock.runUntil(ask(setUp()));
+  const response = await clock.runUntil(ask(setUp({ RESOLVE_LINK_SECRETS: SECRET })));
   const [type = ""] = (response.headers.get("content-type") ?? "").split(";");
   const body = /json$/.test(type) ? await response.json() : await response.text();
   return { got: response.status, type, body };

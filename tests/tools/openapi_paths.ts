@@ -125,8 +125,7 @@ const servicePaths = {
       security: KEY,
       responses: {
         200: {
-          description:
-            "Responses by route and status, polls by outcome, and figures of the watches.",
+          description: "The metrics.",
           content: { "text/plain": { schema: { type: "string" } } },
         },
         ...problems(401, 405, 500, 503),

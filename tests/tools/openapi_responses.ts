@@ -76,9 +76,9 @@ export const conditional = {
 
 const PAGE = { "text/html": { schema: { type: "string", description: "The status page." } } };
 const PAGE_HEADERS = {
-  "Referrer-Policy": header("`no-referrer`, because the URL is the permission to read."),
+  "Referrer-Policy": header("`no-referrer`."),
   "X-Robots-Tag": header("`noindex`."),
-  "Vary": header("`Accept`, which decides between the page and JSON."),
+  "Vary": header("`Accept`."),
 };
 
 const orPage = ({ description, headers, content }: JsonResponse): JsonResponse => ({
@@ -129,8 +129,7 @@ export const securitySchemes: Json = {
     in: "header",
     name: "X-API-Key",
     description:
-      "One of `RESOLVE_API_KEYS`, for platforms that use `Authorization` themselves. Ignored if it is not " +
-      "a key of the endpoint.",
+      "One of `RESOLVE_API_KEYS`, for platforms that use `Authorization` themselves. Any other value is ignored.",
   },
   webhookId: signatureHeader("id", "Id of the message, at most 256 characters."),
   webhookTimestamp: signatureHeader(

@@ -9,6 +9,7 @@ import {
   WatchSweep,
 } from "../../functions/watches/response_schema.ts";
 import { createApp } from "../../functions/app.ts";
+import { createStoreWatches } from "../../functions/watches/operator_routes.ts";
 import { createWatches } from "../../functions/watches/routes.ts";
 import { IDS, KEY, objectOf, outcomeOf, problemOf } from "../helpers/endpoint.ts";
 import { CALLBACK_SECRET, configWith } from "../helpers/watches.ts";
@@ -194,7 +195,7 @@ Deno.test("a watch that the endpoint ended cannot be redelivered", async () => {
   await watches.update(id, (watch) => ({ ...watch, callbackUrl: "https://gone.example/" }));
   await watches.sweep();
   assertEquals((await watches.status(id))?.reason, "HOST_REMOVED");
-  const app = createApp(config, { watches: createWatches(config, watches), log() {} });
+  const app = createApp(config, { watches: createStoreWatches(config, watches), log() {} });
   const headers = { authorization: `Bearer ${KEY}` };
   const response = await app.request(`/watches/${id}/redeliver`, { method: "POST", headers });
   assertEquals((await problemOf(response)).code, "WATCH_WITHOUT_EVENT");
