@@ -176,7 +176,7 @@ export class WatchLoop implements StoreEngine {
       const { found, started } = await this.#claim({ queue, slots, starter });
       total = (total ?? 0) + found;
       // those that a list polls use no slot: claim all of them before the list is read
-      if (found < slots || started === slots) return total;
+      if (found < slots || started === slots || this.#steps.hasEnoughLists) return total;
     }
   }
 

@@ -8,6 +8,9 @@ import type { StoredWatch, WatchStore, WatchUpdate } from "./store.ts";
 import { callStore, type StorePause } from "./store_calls.ts";
 import { sleep } from "../../src/internal/deadline.ts";
 
+/** Workspaces that wait for their list; no more watches are claimed meanwhile. */
+const MAX_READY_LISTS = 256;
+
 /** A sweep, or the loop, that starts steps. */
 export interface Starter {
   /** Cuts off the steps. @default never */
@@ -82,6 +85,11 @@ export class Steps {
     this.#pools.release(queue, slots - single.length);
     for (const stored of single) this.#track(starter, this.#process(stored, starter));
     return single.length;
+  }
+
+  /** `true` if so many workspaces wait for their list that their leases may end before it is read. */
+  get hasEnoughLists(): boolean {
+    return this.#lists.ready().length > MAX_READY_LISTS;
   }
 
   /** Starts to read the lists of workspaces that have due watches. */

@@ -17,6 +17,7 @@ import {
   startPooler,
   startPostgres,
 } from "../helpers/postgres.ts";
+import { blockOf } from "../helpers/pages.ts";
 import { testStore } from "../watches/store_contract.ts";
 
 const DAY_MS = 86_400_000;
@@ -262,4 +263,25 @@ Deno.test("a server that hangs, ends or restarts fails calls, and the store reco
     await server.start();
     assertEquals((await startOne(store)).watch.state, "watching");
   }
+});
+
+Deno.test("the cron of deploy.md posts to the sweep of a Supabase function", async () => {
+  await using opened = await openMany(1);
+  const { sql } = opened;
+  // with the signatures of the extensions pg_cron and pg_net
+  await sql.unsafe(`
+    create schema cron; create schema net; create table posts (url text, headers jsonb, ms int);
+    create function cron.schedule(job_name text, schedule text, command text) returns bigint
+      language plpgsql as 'begin execute command; return 1; end';
+    create function net.http_post(url text, body jsonb default '{}', params jsonb default '{}',
+      headers jsonb default '{}', timeout_milliseconds int default 5000) returns bigint
+      language sql as 'insert into posts values (url, headers, timeout_milliseconds) returning 1';
+  `);
+  await sql.unsafe(blockOf(".github/docs/deploy.md", "sql"));
+  const [post] = await sql`select * from posts`;
+  assertEquals(post, {
+    url: "https://your-project.supabase.co/functions/v1/resolve-task/watches/sweep",
+    headers: { authorization: "Bearer your-api-key" },
+    ms: 30_000,
+  });
 });

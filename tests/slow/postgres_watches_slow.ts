@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type RestartableServer, startRestartable } from "../helpers/database_endpoint.ts";
 import { KEY, objectOf, outcomeOf, post } from "../helpers/endpoint.ts";
+import { blockOf } from "../helpers/pages.ts";
 import { startPostgres } from "../helpers/postgres.ts";
 import { serverArgs, start } from "../helpers/process.ts";
 import { root } from "../helpers/run_deno.ts";
@@ -215,6 +216,23 @@ const CALL_IN_NODE =
   `import process from "node:process"; const stdin = process.stdin; ${CALL} process.exit();`;
 const CALL_IN_DENO = `const stdin = Deno.stdin.readable; ${CALL} Deno.exit();`;
 
+/** Returns the request that the cron of deploy.md sends. */
+function sweepOf(name: "vercel" | "aws_lambda" | "supabase/index") {
+  const page = ".github/docs/deploy.md";
+  const headers = { authorization: `Bearer ${KEY}` };
+  if (name === "vercel") {
+    const [, crons = ""] = /"crons": (\[.*\])}'/.exec(blockOf(page, "sh", /"crons"/)) ?? [];
+    return { ...JSON.parse(crons)[0], method: "GET", headers };
+  }
+  if (name === "aws_lambda") {
+    const targets = blockOf(page, "jsonc", /sweep/).replace(/^\/\/.*/, "");
+    const { path, httpMethod: method } = JSON.parse(JSON.parse(targets)[0].Input);
+    return { path, method, headers };
+  }
+  const [, path = ""] = /resolve-task(\/[\w/]+)'/.exec(blockOf(page, "sql")) ?? [];
+  return { path, method: "POST", headers };
+}
+
 for (const name of ["vercel", "aws_lambda", "supabase/index"] as const) {
   Deno.test(`${name}.ts keeps a watch that a cron sweeps`, async () => {
     await bundleEntries(BUNDLES, ["vercel", "aws_lambda"]);
@@ -232,7 +250,7 @@ for (const name of ["vercel", "aws_lambda", "supabase/index"] as const) {
       headers: { ...headers, "content-type": "application/json" },
       body,
     };
-    const sweep = { path: "/watches/sweep", method: name === "vercel" ? "GET" : "POST", headers };
+    const sweep = sweepOf(name);
     const isDeno = name.startsWith("supabase");
     const module = isDeno ? new URL(`functions/${name}.ts`, root) : new URL(`${name}.js`, BUNDLES);
     const responses: { status: number; text: string }[] = [];
