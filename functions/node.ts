@@ -85,7 +85,8 @@ async function closeServer(
   // let requests in progress finish, but don't wait for idle keep-alive connections
   if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
   await Promise.all([new Promise((resolve) => server.close(resolve)), watching]);
-  process.exit(0);
+  // exit after the log: Node keeps lines in memory while their reader is slow
+  process.stdout.write("", () => process.exit(0));
 }
 
 try {

@@ -14,7 +14,7 @@ export interface Block {
 }
 
 const CALLS = 200;
-const WARM_UPS = 5;
+const WARM_UPS = 20;
 const BLOCKS = 21;
 const [instance = ""] = process.argv.slice(2);
 const ids = { organization_id: "organization-1", task_id: TASK.id };
