@@ -14,6 +14,19 @@ export function checkDuration(name: string, ms: number): void {
   throw outOfRange(name, ms, "a number of milliseconds, 0 or more");
 }
 
+/** Starts a timer and returns a function that stops it. */
+export type StartTimer = (expire: () => void, ms: number) => () => void;
+
+let startTimer: StartTimer = (expire, ms) => {
+  const timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS));
+  return () => clearTimeout(timer);
+};
+
+/** Replaces the timers of this process by what `create` returns for them. */
+export function replaceTimers(create: (startTimer: StartTimer) => StartTimer): void {
+  startTimer = create(startTimer);
+}
+
 /** Options of {@linkcode withTimeout}. */
 export interface WithTimeoutOptions<T> {
   /** Deadline in milliseconds. */
@@ -36,9 +49,9 @@ export function raceTimeout<T>(
   controller?: AbortController,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let stopTimer = () => {};
     const end = () => {
-      clearTimeout(timer);
+      stopTimer();
       signal?.removeEventListener("abort", abort);
     };
     const stop = (reason?: unknown) => {
@@ -55,7 +68,7 @@ export function raceTimeout<T>(
         stop(error);
       }
     };
-    if (ms < Infinity) timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS));
+    if (ms < Infinity) stopTimer = startTimer(expire, ms);
     signal?.addEventListener("abort", abort);
     promise.then((value) => {
       end();

@@ -1,8 +1,8 @@
 /** Reading `Retry-After` headers. */
 
-const HTTP_DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/;
+const HTTP_DATE = /^[MTWFS][a-z]+,? .*\d\d:\d\d:\d\d/;
 // a comma separates values, except the one between a weekday and a date
-const LIST_ITEMS = /\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*, (?=\d\d?[ -][A-Z]))?[^,]+/g;
+const LIST_ITEMS = /\s*(?:[MTWFS][a-z]+, (?=\d\d?[ -][A-Z]))?[^,]+/g;
 
 // engines read nearly any text as some date; the weekday in front identifies the three forms
 function parseHttpDate(text: string): number {

@@ -226,3 +226,23 @@ Deno.test("the Next.js route handler resolves a signed delivery", async () => {
     await checkMount((path, init) => fetch(origin + path, init));
   });
 });
+
+Deno.test("the input transformer for EventBridge makes a body that the endpoint accepts", async () => {
+  const [json = ""] = blocksOf("json");
+  const { InputPathsMap: paths, InputTemplate: template } = JSON.parse(json);
+  const event = {
+    detail: { organization: IDS.organization_id, workspace: IDS.workspace_id, task: IDS.task_id },
+  };
+  // as EventBridge does: a value of the event replaces its name, text in quotes
+  const body = String(template).replace(/<(\w+)>/g, (_, name) => {
+    const [, ...keys] = String(paths[name]).split(".");
+    const value = keys.reduce((it: unknown, key) => Reflect.get(Object(it), key), event);
+    return JSON.stringify(value);
+  });
+  assertEquals(JSON.parse(body), IDS);
+  await using platform = serve({ status: "running" });
+  const settings = { ...platform.settings, RESOLVE_TIMEOUT_MS: "4000", RESOLVE_PENDING: "retry" };
+  const app = createApp(readConfig(settings), { log() {} });
+  const response = await app.request("/resolve", post(body, { headers: { "x-api-key": KEY } }));
+  assertEquals([response.status, (await response.json()).code], [503, "TASK_PENDING"]);
+});
