@@ -59,7 +59,8 @@ async function openPostgres(): Promise<Target> {
       return rows.map(({ pid }) => Number(pid));
     },
     makeDue: () =>
-      sql`update deepint_watches set claimable_at = claimable_at - 600000 where queue = ''`,
+      sql`update deepint_watches set claimable_at = claimable_at - 600000, watch =
+        jsonb_set(watch::jsonb, '{dueAt}', to_jsonb(claimable_at - 600000))::text where queue = ''`,
     async [Symbol.asyncDispose]() {
       await sql.end();
       await server[Symbol.asyncDispose]();
@@ -108,6 +109,13 @@ const dueAt: number[] = [];
 const lateness: number[] = [];
 let [polls, lists] = [0, 0];
 
+/** Records how late the first poll of a task is; a list may poll it before it is due. */
+function recordPoll(task: number): void {
+  const late = Date.now() - (dueAt[task] ?? Infinity);
+  if (late >= 0) lateness.push(late);
+  delete dueAt[task];
+}
+
 /** Answers that every task runs, and measures how late its first poll is. */
 async function answer(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
@@ -122,14 +130,11 @@ async function answer(request: Request): Promise<Response> {
       status: "running",
       created,
     }));
+    for (const { id } of items) recordPoll(Number(id.slice(2)));
     return Response.json({ items, pages_count: 1 });
   }
   polls++;
-  const due = dueAt[Number(id.slice(2))];
-  if (due !== undefined) {
-    lateness.push(Date.now() - due);
-    delete dueAt[Number(id.slice(2))];
-  }
+  recordPoll(Number(id.slice(2)));
   return Response.json({ id, status: "running", created });
 }
 
