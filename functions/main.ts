@@ -28,6 +28,8 @@ async function exitOnConfigError<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
+const isUrl = (path: string) => /^https?:/.test(path);
+
 const loadWatches = () => import("./watches/open.ts");
 
 async function readSettings(): Promise<Config> {
@@ -37,9 +39,9 @@ async function readSettings(): Promise<Config> {
   return readConfig(environment, { allowUnauthenticated: true, parseCallbackHosts });
 }
 
-/** Opens a KV whose files only the owner may read, also those of an earlier release. */
+/** Opens a KV: a service, or files that only the owner may read, also those of an earlier release. */
 async function openKv(path: string | undefined): Promise<Deno.Kv> {
-  if (path === undefined) return await Deno.openKv();
+  if (path === undefined || isUrl(path)) return await Deno.openKv(path);
   const file = await Deno.open(path, { create: true, write: true, mode: FILE_MODE });
   file.close();
   if (Deno.build.os !== "windows") {
@@ -52,7 +54,8 @@ async function openKv(path: string | undefined): Promise<Deno.Kv> {
   return await Deno.openKv(path); // SQLite creates the other files with the mode of the first
 }
 
-const isPresent = (path: string) => Deno.stat(path).then(() => true, () => false);
+const isPresent = async (path: string) =>
+  isUrl(path) || await Deno.stat(path).then(() => true, () => false);
 
 /** The settings of this process. */
 export const config: Config = await exitOnConfigError(readSettings);

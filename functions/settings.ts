@@ -37,6 +37,11 @@ function parsePublicUrl(text: string): string | undefined {
 const isDatabaseUrl = (text: string) =>
   /^postgres(ql)?:\/\/[^\s]+$/.test(text) && URL.canParse(text);
 
+/** Returns `true` for https, and for http on this machine. */
+const isKvServiceUrl = (text: string) =>
+  /^https?:\/\/[^\s?#@,]+$/.test(text) && URL.canParse(text) &&
+  isCredentials("-", new URL(text).origin);
+
 const isPending = (text: string) => text === "accepted" || text === "retry";
 
 /** Quotes a value for a message, unless it may contain a credential by mistake. */
@@ -175,8 +180,8 @@ export const settingsSchema = (allowOpen: boolean) =>
     ),
     // `deno task start` passes the path to lists of permissions, which a comma would split
     RESOLVE_KV_PATH: optionalText(
-      (path) => !/^(https?|:memory):|,/.test(path),
-      "the path of a file, without a comma",
+      (path) => /^https?:/i.test(path) ? isKvServiceUrl(path) : !/^:memory:|,/.test(path),
+      "the path of a file, or the https URL of a KV service, without a comma",
     ),
     RESOLVE_SWEEP_MS: optionalInteger(1_000, 300_000, 25_000),
     RESOLVE_MAX_WATCHES: optionalInteger(1, 1_000_000, 10_000),

@@ -69,8 +69,9 @@ Deno.test("every task has a description", () => {
 Deno.test("deno task start may read the settings and use the file of RESOLVE_KV_PATH", () => {
   const files = ' "--allow-read=$KV" "--allow-write=$KV,$KV-wal,$KV-shm" ';
   assertEquals(config.tasks.start.command.split(files).length, 2);
-  // npm postgres reads the variables of libpq
-  assertEquals(config.permissions.start, { net: true, env: [...SETTING_NAMES, "PG*"] });
+  // Deno reads the token of a KV service, npm postgres the variables of libpq
+  const env = [...SETTING_NAMES, "DENO_KV_ACCESS_TOKEN", "PG*"];
+  assertEquals(config.permissions.start, { net: true, env });
 });
 
 /** A file of the project. */

@@ -1,6 +1,7 @@
 // Servers that keep their watches in a KV file, and are killed, full or misconfigured.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { objectOf, outcomeOf, post } from "../helpers/endpoint.ts";
+import { listen } from "../helpers/listen.ts";
 import { serverArgs, start } from "../helpers/process.ts";
 import {
   AUTHORIZED,
@@ -177,4 +178,22 @@ Deno.test("/ready is 503 once the file of the store is deleted", async () => {
   await Deno.remove(place.file);
   assertEquals(await outcomeOf(await fetch(`${origin}/ready`)), [503, "watches-unavailable"]);
   await process.end("SIGTERM");
+});
+
+Deno.test("a KV service gets the access token, and its refusal ends the server", async () => {
+  await using world = serve(createReceiver());
+  const tokens: unknown[] = [];
+  await using service = listen((request) => {
+    tokens.push(request.headers.get("authorization"));
+    return new Response("unknown token", { status: 401 });
+  });
+  await using refused = server(service.origin, {
+    ...world.settings,
+    DENO_KV_ACCESS_TOKEN: "canary-token",
+  });
+  assertEquals((await refused.status).code, 1);
+  assertEquals(tokens, ["Bearer canary-token"]);
+  const { stdout, stderr } = refused.output;
+  assertMatch(stderr, /^RESOLVE_KV_PATH: cannot open the store of the watches: .*401/);
+  assert(!(stdout + stderr).includes("canary"), stderr);
 });
