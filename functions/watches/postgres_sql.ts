@@ -42,7 +42,7 @@ export const HEADS = `
   left join lateral (select generation, watch from deepint_watches where key = input.key
     order by generation desc limit 1) head on true`;
 
-// here and in SAVE the sum is locked before the counters of hosts, so that there is no deadlock
+// here and in SAVE the sum is locked before the counters of hosts, to avoid a deadlock
 export const INSERT = `
   with ${INPUT}, total as materialized (
     select open from deepint_watch_counts where host = '' for update
