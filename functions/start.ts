@@ -2,9 +2,7 @@
  * A server: `deno task start`. Separate from `main.ts`, because `deno run` warns about a default export
  * with `fetch`.
  */
-import { replaceTimers } from "../src/internal/deadline.ts";
 import { createErrorLog, logListening } from "./http/log.ts";
-import { poolTimers } from "./http/timer_pool.ts";
 import { config, createHandler, watches } from "./main.ts";
 
 const RESTART_DELAY_MS = 250;
@@ -15,8 +13,6 @@ type Server = Deno.HttpServer<Deno.NetAddr>;
 const { allowUnauthenticated, basePath, port, timeout } = config;
 // without authentication, only this machine may connect
 const host = config.host ?? (allowUnauthenticated ? "127.0.0.1" : undefined);
-
-replaceTimers((startTimer) => poolTimers(timeout, startTimer)); // bodies and polls have this deadline
 
 const stop = new AbortController();
 const watching = watches?.run(stop.signal);

@@ -14,19 +14,6 @@ export function checkDuration(name: string, ms: number): void {
   throw outOfRange(name, ms, "a number of milliseconds, 0 or more");
 }
 
-/** Starts a timer and returns a function that stops it. */
-export type StartTimer = (expire: () => void, ms: number) => () => void;
-
-let startTimer: StartTimer = (expire, ms) => {
-  const timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS));
-  return () => clearTimeout(timer);
-};
-
-/** Replaces the timers of this process by what `create` returns for them. */
-export function replaceTimers(create: (startTimer: StartTimer) => StartTimer): void {
-  startTimer = create(startTimer);
-}
-
 /** Options of {@linkcode withTimeout}. */
 export interface WithTimeoutOptions<T> {
   /** Deadline in milliseconds. */
@@ -49,9 +36,9 @@ export function raceTimeout<T>(
   controller?: AbortController,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    let stopTimer = () => {};
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const end = () => {
-      stopTimer();
+      clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     };
     const stop = (reason?: unknown) => {
@@ -68,7 +55,7 @@ export function raceTimeout<T>(
         stop(error);
       }
     };
-    if (ms < Infinity) stopTimer = startTimer(expire, ms);
+    if (ms < Infinity) timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener("abort", abort);
     promise.then((value) => {
       end();

@@ -2,26 +2,11 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { KEY } from "../helpers/endpoint.ts";
 import { root } from "../helpers/run_deno.ts";
-import {
-  bundleEntries,
-  type EndpointProcess,
-  sendRaw,
-  SERVER_NAMES,
-  type ServerName,
-  startEndpointProcess,
-} from "../helpers/servers.ts";
+import { endpointsIn, sendRaw, SERVER_NAMES } from "../helpers/servers.ts";
 
 const BUNDLES = new URL("dist/bodies/", root);
 
-let bundled: Promise<void> | undefined;
-
-async function startEndpoint(
-  name: ServerName,
-  settings: Record<string, string> = {},
-): Promise<EndpointProcess> {
-  await (bundled ??= bundleEntries(BUNDLES, ["node", "bun"]));
-  return await startEndpointProcess(name, { bundles: BUNDLES, settings });
-}
+const startEndpoint = endpointsIn(BUNDLES);
 
 const MIB = 2 ** 20;
 const POST = "POST /resolve HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";

@@ -2,26 +2,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { IDS, KEY, SUCCESS, TASK_PATH } from "../helpers/endpoint.ts";
 import { root } from "../helpers/run_deno.ts";
-import {
-  bundleEntries,
-  type EndpointProcess,
-  sendRaw,
-  SERVER_NAMES,
-  type ServerName,
-  startEndpointProcess,
-} from "../helpers/servers.ts";
+import { endpointsIn, sendRaw, SERVER_NAMES, type ServerName } from "../helpers/servers.ts";
 
 const BUNDLES = new URL("dist/framing/", root);
 
-let bundled: Promise<void> | undefined;
-
-async function startEndpoint(
-  name: ServerName,
-  settings: Record<string, string> = {},
-): Promise<EndpointProcess> {
-  await (bundled ??= bundleEntries(BUNDLES, ["node", "bun"]));
-  return await startEndpointProcess(name, { bundles: BUNDLES, settings });
-}
+const startEndpoint = endpointsIn(BUNDLES);
 
 const BODY = JSON.stringify(IDS);
 const AUTHORIZED = `authorization: Bearer ${KEY}\r\n`;

@@ -125,7 +125,7 @@ const TABLE: Row[] = [
     imports: [
       ...["node:", "npm:@hono/node-server", "npm:hono/aws-lambda", "npm:hono/tiny"],
       ...inFunctions("app.ts", "lazy_handler.ts", "config.ts", "http/log.ts", "main.ts"),
-      ...[INTERNAL, ...inFunctions("http/undici_fetch.ts", "http/timer_pool.ts")],
+      ...inFunctions("http/undici_fetch.ts"),
     ],
     types: inFunctions("watches/"),
     onDemand: inFunctions("watches/"),

@@ -100,6 +100,24 @@ export async function startEndpointProcess(
   };
 }
 
+/** Starts an endpoint. The first call builds the bundles of Node and Bun. */
+export type StartEndpoint = (
+  name: ServerName,
+  settings?: Record<string, string>,
+) => Promise<EndpointProcess>;
+
+/** Returns a function that starts endpoints whose bundles are in a folder. */
+export function endpointsIn(
+  bundles: URL,
+  options: Omit<StartServerOptions, "bundles" | "settings"> = {},
+): StartEndpoint {
+  let bundled: Promise<void> | undefined;
+  return async (name, settings = {}) => {
+    await (bundled ??= bundleEntries(bundles, ["node", "bun"]));
+    return await startEndpointProcess(name, { ...options, bundles, settings });
+  };
+}
+
 /** Everything that a server sent. */
 export interface RawResponse {
   readonly text: string;

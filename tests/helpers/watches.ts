@@ -6,6 +6,7 @@ import { KvStore } from "../../functions/watches/kv_store.ts";
 import { WatchLoop } from "../../functions/watches/loop.ts";
 import type { StepOptions } from "../../functions/watches/step.ts";
 import { KEY, SECRET, type Settings, TOKEN } from "./endpoint.ts";
+import { withTimeout } from "../../src/internal/deadline.ts";
 
 /** Secret of the callback host. */
 export const CALLBACK_SECRET = `whsec_${btoa("canary-callback-secret-of-36-bytes!!")}`;
@@ -48,6 +49,9 @@ export interface Received {
   readonly at: number;
 }
 
+/** Longer than any test needs: a lost event must fail its test, not stop the run. */
+const UNTIL_MS = 180_000;
+
 /** A receiver of events. */
 export interface Receiver {
   /** Received events, the oldest first. */
@@ -55,7 +59,7 @@ export interface Receiver {
   readonly answer: (request: Request) => Promise<Response>;
   /** Accepted events by `webhook-id`. */
   taken(): Map<string, Received[]>;
-  /** Waits for a number of different accepted events. */
+  /** Waits for a number of different accepted events; rejects after 3 minutes. */
   until(count: number): Promise<void>;
 }
 
@@ -104,7 +108,15 @@ export function createReceiver(
       return new Response(null, { status: one.status });
     },
     async until(count) {
-      while (taken.size < count) await new Promise<void>((resolve) => wake = resolve);
+      const onTimeout = () => {
+        throw new Error(`${taken.size} of ${count} events arrived within ${UNTIL_MS} ms`);
+      };
+      const work = async (signal: AbortSignal) => {
+        while (taken.size < count && !signal.aborted) {
+          await new Promise<void>((resolve) => wake = resolve);
+        }
+      };
+      await withTimeout(work, { ms: UNTIL_MS, onTimeout });
     },
   };
 }

@@ -3,14 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { KEY, TASK_PATH } from "../helpers/endpoint.ts";
 import { listen } from "../helpers/listen.ts";
 import { root } from "../helpers/run_deno.ts";
-import {
-  bundleEntries,
-  type EndpointProcess,
-  sendRaw,
-  SERVER_NAMES,
-  type ServerName,
-  startEndpointProcess,
-} from "../helpers/servers.ts";
+import { endpointsIn, sendRaw, SERVER_NAMES } from "../helpers/servers.ts";
 
 const BUNDLES = new URL("dist/slow_exhaustion/", root);
 const OPEN_FILES = 200;
@@ -20,15 +13,7 @@ const RECOVERY_MS = 5_000;
 const SECRET = `whsec_${btoa("a secret for callbacks of the watches")}`;
 const AUTHORIZATION = { authorization: `Bearer ${KEY}` };
 
-let bundled: Promise<void> | undefined;
-
-async function startLimited(
-  name: ServerName,
-  settings: Record<string, string> = {},
-): Promise<EndpointProcess> {
-  await (bundled ??= bundleEntries(BUNDLES, ["node", "bun"]));
-  return await startEndpointProcess(name, { bundles: BUNDLES, openFiles: OPEN_FILES, settings });
-}
+const startLimited = endpointsIn(BUNDLES, { openFiles: OPEN_FILES });
 
 /** Keeps connections open, each with `text` sent, and replaces those that the server closes. */
 async function holdConnections(port: number, text: string): Promise<void> {
