@@ -62,8 +62,10 @@ export class WatchLoop implements StoreEngine {
   }
 
   async start({ key, ...fields }: NewWatch): Promise<Watch> {
-    const dueAt = this.#steps.firstPollAt(fields);
-    const create = (id: string) => ({ ...newWatch({ id, ...fields }, this.store.now()), dueAt });
+    const create = (id: string) => ({
+      ...newWatch({ id, ...fields }, this.store.now()),
+      dueAt: this.#steps.firstPollAt(fields), // not before: the store may learn its clock first
+    });
     const watch = await callStore(() => this.store.start(key, create));
     if (!watch) throw tooManyWatches(this.#config.maxWatches ?? 10_000);
     if (isActive(watch)) this.#wakeBy(watch.dueAt);

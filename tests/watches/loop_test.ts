@@ -193,6 +193,22 @@ Deno.test("Retry-After of a receiver delays the next delivery", async () => {
   assertEquals(times.map((time) => Math.round(time / 1_000)), [0, 20]);
 });
 
+Deno.test("the first watch is polled at once although the store corrects a wrong clock", async () => {
+  using clock = new FakeClock();
+  let isCorrected = false;
+  /** Learns the time of its database with the first statement, as PostgreSQL does. */
+  class RemoteStore extends MemoryStore {
+    override start(...args: Parameters<MemoryStore["start"]>) {
+      isCorrected = true;
+      return super.start(...args);
+    }
+  }
+  const now = () => clock.now + (isCorrected ? 0 : 3_600_000);
+  const loop = createLoop(new RemoteStore({ now }), { fetch: tasks("success") });
+  const { startedAt, dueAt } = await loop.start(order(1));
+  assertEquals([startedAt, dueAt], [clock.now, clock.now]);
+});
+
 Deno.test("a sweep at its limit starts no step and cuts off those in progress", async () => {
   using clock = new FakeClock();
   const hang = (signal: AbortSignal | null | undefined) =>
