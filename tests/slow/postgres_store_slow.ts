@@ -118,9 +118,11 @@ Deno.test("four stores that start, claim, save and cancel the same watches count
   }
   await Promise.all(stores.map((store, index) => work(store, index)));
   // more than are allowed
-  await Promise.all(stores.flatMap((store) =>
-    Array.from({ length: 300 }, (_, n) => store.start(keyOf(n), createOn(store, n)))
-  ));
+  await Promise.all(
+    stores.flatMap((store) =>
+      Array.from({ length: 300 }, (_, n) => store.start(keyOf(n), createOn(store, n)))
+    ),
+  );
   const counted = await sql`
     select host, open::int, delivered::int, failed::int from deepint_watch_counts
     where host <> '' order by host`;
