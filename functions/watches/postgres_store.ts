@@ -10,10 +10,10 @@ import {
   hostOf,
   isActive,
   isReusable,
-  isWatch,
   queueOf,
   type Watch,
 } from "./state.ts";
+import { isWatch } from "./stored_state.ts";
 import { PostgresClient } from "./postgres_client.ts";
 import * as sql from "./postgres_sql.ts";
 import type * as store from "./store.ts";
