@@ -4,6 +4,7 @@
  */
 import { Credentials, DeepintHTTPError, DeepintTimeoutError, type Fetch } from "../../mod.ts";
 import type { Config } from "../config.ts";
+import { writeLogEntry } from "../http/log.ts";
 import { upstreamProblem } from "../task/response.ts";
 import { type Reading, readList, toAnswer } from "./list_reader.ts";
 import {
@@ -14,6 +15,7 @@ import {
   waitsForPoll,
   type Watch,
 } from "./state.ts";
+import { logStep, type WatchLogEntry } from "./step.ts";
 import type { StoredWatch, WatchStore } from "./store.ts";
 import { callStore, callStoreForEach } from "./store_calls.ts";
 import { workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
@@ -35,6 +37,8 @@ export interface ListPollsOptions {
   fetch?: Fetch | undefined;
   /** Jitter. @default Math.random */
   random?: (() => number) | undefined;
+  /** Receives log entries. @default a line of JSON on standard output */
+  log?: ((entry: WatchLogEntry) => void) | undefined;
   /** Returns `true` if the settings permit a watch. */
   isAllowed: (watch: Watch) => boolean;
   /** Receives the time at which a refreshed watch is due again. */
@@ -87,7 +91,9 @@ export class ListPolls {
   firstPollAt(fields: Pick<Watch, "instance" | "ids">): number {
     const now = this.#options.store.now();
     const workspace = this.#workspaces.get(workspaceKey(fields));
-    return workspace ? Math.max(now, workspace.readAt + MIN_READ_INTERVAL_MS) : now;
+    const wait = (workspace?.readAt ?? 0) + MIN_READ_INTERVAL_MS - now;
+    // the database's clock may have been set back since
+    return now + Math.min(Math.max(0, wait), MIN_READ_INTERVAL_MS);
   }
 
   /** Forgets a watch unless it still waits for a poll. */
@@ -220,10 +226,11 @@ export class ListPolls {
   }
 
   async #saveOutcome(stored: StoredWatch, outcome: PollOutcome, random: number): Promise<boolean> {
-    const { store, onDue } = this.#options;
+    const { store, onDue, log = writeLogEntry } = this.#options;
     const watch = afterPoll(stored.watch, outcome, { now: store.now(), random });
     const update = { watch, claimableAt: watch.dueAt };
     if (!await store.save(stored, update)) return false;
+    logStep(watch, log);
     onDue(watch.dueAt);
     return true;
   }
