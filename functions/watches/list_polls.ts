@@ -6,7 +6,7 @@ import { Credentials, DeepintHTTPError, DeepintTimeoutError, type Fetch } from "
 import type { Config } from "../config.ts";
 import { writeLogEntry } from "../http/log.ts";
 import { upstreamProblem } from "../task/response.ts";
-import { type Reading, readList, toAnswer } from "./list_reader.ts";
+import { isOpen, type Reading, readList, toAnswer } from "./list_reader.ts";
 import {
   afterPoll,
   isHalfway,
@@ -18,10 +18,8 @@ import {
 import { logStep, type WatchLogEntry } from "./step.ts";
 import type { StoredWatch, WatchStore } from "./store.ts";
 import { callStore, callStoreForEach } from "./store_calls.ts";
-import { workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
+import { MAX_FAILURES, workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
 
-/** Failures in a row after which GETs replace a list that has worked. */
-const MAX_FAILURES = 5;
 /** A list that fails is tried again after at most this many rounds of GETs. */
 const MAX_FALLBACK_ROUNDS = 16;
 /** A list is not read more often for the first polls of new watches. */
@@ -136,9 +134,11 @@ export class ListPolls {
 
   async #pollOnce(workspace: WorkspaceTasks, signal: AbortSignal | undefined): Promise<number> {
     const { random = Math.random } = this.#options;
+    const [next] = workspace.held.values();
+    if (!next) return 0;
     const readsAll = workspace.mustReadAll || workspace.held.size > workspace.pages;
     const reading: Reading = {
-      page: readsAll ? undefined : workspace.busiestPage(),
+      page: readsAll ? undefined : workspace.pageOf(next.watch.ids.taskId),
       tasks: new Map(),
       random: random(),
       retryAfter: 0,
@@ -159,7 +159,6 @@ export class ListPolls {
         timeout: this.#timeout,
         signal,
       });
-      workspace.hasWorked = true;
       workspace.failures = workspace.fallbackRounds = 0;
     } catch (error) {
       failure = { error };
@@ -212,17 +211,14 @@ export class ListPolls {
     workspace.place(taskId, listed.page);
     workspace.held.delete(watch.id);
     const { info } = listed;
-    if (info.rawStatus === null || info.status !== "pending" && info.status !== "running") {
+    if (!isOpen(info)) {
       await this.#loadNow(workspace, stored);
       return false;
     }
     const now = this.#options.store.now();
     const answer = await toAnswer(watch, info, { credentials: this.#credentials, now });
-    return await this.#saveOutcome(
-      stored,
-      { answer, retryAfter: reading.retryAfter },
-      reading.random,
-    );
+    const outcome = { answer, retryAfter: reading.retryAfter };
+    return await this.#saveOutcome(stored, outcome, reading.random);
   }
 
   async #saveOutcome(stored: StoredWatch, outcome: PollOutcome, random: number): Promise<boolean> {
@@ -271,7 +267,7 @@ export class ListPolls {
     workspace.held.clear();
     const isKnown = error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError;
     const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter ?? 0 : 0;
-    const isPassing = isKnown && error.retryable && workspace.hasWorked;
+    const isPassing = isKnown && error.retryable;
     if (signal?.aborted || isPassing && ++workspace.failures < MAX_FAILURES) {
       const problem = upstreamProblem(error)?.type ?? "upstream-timeout";
       const outcome = { problem, retryAfter };
