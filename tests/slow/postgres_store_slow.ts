@@ -163,6 +163,9 @@ Deno.test("an unreadable row is set aside once and kept", async () => {
   for (let n = 0; n < 3; n++) await store.start(keyOf(n), createOn(store));
   await sql`update deepint_watches set watch = '{"version":9}' where key = ${keyOf(0)}`;
   await sql`update deepint_watches set watch = 'not JSON' where key = ${keyOf(1)}`;
+  await sql`update deepint_watches set started_at = started_at - 1000 where key = ${keyOf(2)}`;
+  const [oldest] = await store.list({ limit: 1 });
+  assertEquals(oldest?.id, `${keyOf(2)}-0`, "the unreadable rows are skipped");
   const claim = () => store.claim({ queue: POLLS, limit: 9, leaseMs: -1 });
   const { claimed, unreadable } = await claim();
   assertEquals(claimed.map(({ watch }) => watch.id), [`${keyOf(2)}-0`]);
