@@ -82,7 +82,7 @@ const TABLE: Row[] = [
   {
     files: /^functions\/status_page\//,
     imports: [
-      ...["npm:hono/html", "npm:hono/accepts", "mod.ts", INTERNAL],
+      ...["npm:hono/html", "mod.ts", INTERNAL],
       ...inFunctions("status_page/"),
     ],
     types: [HONO, ...inFunctions("http/", "task/")],
