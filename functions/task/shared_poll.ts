@@ -78,13 +78,9 @@ export async function pollOnce(
   ids: TaskIds,
   { credentials, fetch, timeout, signal, trace }: PollOnceOptions,
 ): Promise<PolledTask> {
-  const { organizationId } = ids;
+  const connection = { organizationId: ids.organizationId, credentials, fetch };
   const bounds = { timeout, requestTimeout: timeout, retries: 0 };
-  const loaded = await loadTask({ organizationId, credentials, fetch }, ids, {
-    ...bounds,
-    signal,
-    trace,
-  });
+  const loaded = await loadTask(connection, ids, { ...bounds, signal, trace });
   return { instance: credentials.instance, ...ids, ...loaded };
 }
 
