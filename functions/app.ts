@@ -29,8 +29,6 @@ import { HttpProblem, PROBLEMS, routeNotFound, toProblemParts } from "./http/pro
 import { sendResponse } from "./http/response.ts";
 import { route } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
-import { encodeBase64 } from "../src/internal/base64.ts";
-import { isLoopback } from "../src/internal/loopback.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 import { upstreamProblem } from "./task/response.ts";
 import { taskRoutes } from "./task/routes.ts";
@@ -117,7 +115,7 @@ async function problemDocs(c: Context<AppEnv>): Promise<Response> {
 /** Refuses callers on other machines, on every route. */
 async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
   const { isLocalRequest, LOCAL_ONLY } = await import("./http/loopback.ts"); // for local trials only
-  if (isLocalRequest(c, isLoopback)) return await next();
+  if (isLocalRequest(c)) return await next();
   throw new HttpProblem("forbidden", LOCAL_ONLY, { code: "HOST_NOT_ALLOWED" });
 }
 
@@ -210,7 +208,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const { instance } = credentials;
     route(app, STATUS_PATH, {
       GET: statusRoute({
-        ...{ links, tasks, toProblem, basePath, publicUrl, encodeBase64, now },
+        ...{ links, tasks, toProblem, basePath, publicUrl, now },
         taskUrl: (ids) => taskUrl({ instance, ...ids }),
       }),
     });

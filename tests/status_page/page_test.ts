@@ -3,8 +3,6 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import { assertStringIncludes } from "@std/assert";
 import * as esbuild from "esbuild";
 import { fileURLToPath } from "node:url";
-import { sanitizeText as formatted } from "../../functions/status_page/format.ts";
-import { sanitizeText } from "../../src/internal/text.ts";
 import { createLinkSigner } from "../../functions/auth/link_token.ts";
 import {
   type Endpoint,
@@ -589,11 +587,4 @@ Deno.test("concurrent readers of the page share one poll", async () => {
     await body?.cancel();
   }
   assertEquals(endpoint.platform.count(), 1);
-});
-
-Deno.test("the page sanitizes text as the rest of the product does", () => {
-  const texts = ["a\u202eb\u0007", "\u2028\u2029\ufeff", "x".repeat(300), "😀".repeat(120), "<b>"];
-  for (const text of texts) {
-    for (const max of [1, 199, 200]) assertEquals(formatted(text, max), sanitizeText(text, max));
-  }
 });
