@@ -221,6 +221,7 @@ Deno.test("a malformed page is INVALID_RESPONSE, without a retry", async () => {
     {},
     { pages_count: 1 },
     { ...page([]), pages_count: "many" },
+    { ...page([]), pages_count: null },
     page(null),
     page({}),
     page("t-1"),
