@@ -24,6 +24,7 @@ import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
 import type { Counters } from "./http/counters.ts";
+import { isLocalRequest, LOCAL_ONLY } from "./http/loopback.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
 import { HttpProblem, PROBLEMS, routeNotFound, toProblemParts } from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
@@ -114,7 +115,6 @@ async function problemDocs(c: Context<AppEnv>): Promise<Response> {
 
 /** Refuses callers on other machines, on every route. */
 async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
-  const { isLocalRequest, LOCAL_ONLY } = await import("./http/loopback.ts"); // for local trials only
   if (isLocalRequest(c)) return await next();
   throw new HttpProblem("forbidden", LOCAL_ONLY, { code: "HOST_NOT_ALLOWED" });
 }

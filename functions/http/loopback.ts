@@ -1,4 +1,4 @@
-/** Callers on this machine, the only ones that are served without authentication. Loaded on demand. */
+/** Callers on this machine, the only ones that are served without authentication. */
 import type { Context } from "hono";
 import type { AppEnv } from "./log.ts";
 import { isLoopback } from "../../src/internal/loopback.ts";
