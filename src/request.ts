@@ -121,8 +121,13 @@ function userAgent(): Record<string, string> {
 /** Checks that there is a `fetch`. */
 function checkFetch(fetch: unknown): void {
   if (typeof fetch === "function") return;
-  const problem = fetch === undefined ? "this runtime has no fetch; pass" : "not a function:";
-  throw new TypeError(`Cannot send a request: ${problem} the option fetch`);
+  throw new TypeError(
+    `Cannot send a request: ${
+      fetch === undefined
+        ? "this runtime has no fetch; pass the option fetch"
+        : "the option fetch is not a function"
+    }`,
+  );
 }
 
 /** Checks that a custom `fetch` returned a response. */

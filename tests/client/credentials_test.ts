@@ -264,7 +264,8 @@ Deno.test("a missing permission for DEEPINT_TOKEN is not reported as a missing t
   for (const permissions of [[], ["--allow-read"], ["--allow-env=DEEPINT_INSTANCE,HOME"]]) {
     const output = await says(permissions, { env: ENV });
     assertMatch(output, /Cannot read the environment variable DEEPINT_TOKEN/);
-    assertMatch(output, /--allow-env=DEEPINT_TOKEN,DEEPINT_INSTANCE NotCapable$/);
+    assertMatch(output, /--allow-env=DEEPINT_TOKEN,DEEPINT_INSTANCE, .* NotCapable$/);
+    assertMatch(output, /parameter token, .* \[DEFAULT\] in ~\/\.deepint\.ini/);
   }
   assertMatch(await says(["--allow-env"], {}), /Cannot find a token: .* undefined$/);
 });
