@@ -6,7 +6,7 @@ import type { Context } from "hono";
 import type { AppEnv } from "./log.ts";
 
 /** Detail of the problem for other requests. */
-export const LOCAL_ONLY = "without authentication, only callers on this machine are served";
+export const LOCAL_ONLY = "without authentication, only direct callers on this machine are served";
 
 /** Headers that a proxy adds. */
 const FORWARDED = /^(forwarded|x-forwarded-.*|via)$/;
