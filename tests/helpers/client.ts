@@ -37,6 +37,8 @@ export interface TaskWithOptions {
   token?: Token;
   /** Instance of the credentials. @default {app.deepint.net} */
   instance?: string | undefined;
+  /** Credentials in place of `token` and `instance`. */
+  credentials?: Credentials;
 }
 
 /**
@@ -46,6 +48,7 @@ export interface TaskWithOptions {
 export function taskWith(options: TaskWithOptions = {}) {
   const { steps = [{ status: "success" }], known = { status: "running" } } = options;
   const { token = TOKEN, instance } = options;
+  const { credentials = new Credentials({ token, instance }) } = options;
   const platform = createFakePlatform({ token: TOKEN });
   platform.add({ organization: "o-1", workspace: "w-1", id: "t-1", name: "import", steps });
   const signals: (AbortSignal | null | undefined)[] = [];
@@ -53,7 +56,7 @@ export function taskWith(options: TaskWithOptions = {}) {
   const task = new Task({
     organizationId: "o-1",
     workspaceId: "w-1",
-    credentials: new Credentials({ token, instance }),
+    credentials,
     info: TaskInfo.fromDict({ id: "t-1", ...known }),
     fetch: (url, init) => {
       signals.push(init.signal);
