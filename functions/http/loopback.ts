@@ -4,7 +4,7 @@ import type { AppEnv } from "./log.ts";
 import { isLoopback } from "../../src/internal/loopback.ts";
 
 /** Detail of the problem for other requests. */
-export const LOCAL_ONLY = "without authentication, only callers on this machine are served";
+export const LOCAL_ONLY = "without authentication, only direct callers on this machine are served";
 
 /** Headers that a proxy adds. */
 const FORWARDED = /^(forwarded|x-forwarded-.*|via)$/;
