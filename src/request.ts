@@ -76,7 +76,7 @@ export interface ApiRequest<T> extends ResponseParser<T> {
   /** The clock of the wait that this request is part of, for the error of a timeout. */
   clock?: Clock | undefined;
   /** Returns the last known information of the task, for the error of a timeout. */
-  info?: () => TaskInfo;
+  info?: (() => TaskInfo) | undefined;
 }
 
 /** A failure that may be over at the next attempt. */

@@ -4,7 +4,6 @@ import { type Connection, request, type RequestOptions } from "./request.ts";
 import { TaskInfo, TaskStatus } from "./task_info.ts";
 import type { TaskListOptions } from "./task_options.ts";
 import { checkId } from "./task_url.ts";
-import { clientInternals } from "./internal/list_pages.ts";
 import { outOfRange } from "./internal/text.ts";
 
 /** The largest page that the platform serves. */
@@ -95,8 +94,6 @@ export async function* listPages(
     yield { items, pages, pagesLeft: pages - page - 1, pageSize, retryAfter };
   }
 }
-
-clientInternals.listPages = listPages;
 
 /**
  * Creates the filter of `Task.list`: by status, and by a part of the name in any case.

@@ -1,9 +1,9 @@
 /** Content negotiation of the status page. Loaded on demand. */
 import type { Context } from "hono";
-import { accepts } from "hono/accepts";
 import type { AppEnv } from "../http/log.ts";
 import type { ProblemType } from "../http/problem.ts";
 import type { ResponseParts } from "../http/response.ts";
+import { prefersJson } from "./accept.ts";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 import { type LinkAnswer, pageOf, type PageOptions } from "./view.ts";
@@ -31,12 +31,9 @@ export async function negotiate(
 ): Promise<ResponseParts> {
   // the link is a secret of its holder
   const common = { "referrer-policy": "no-referrer", "x-robots-tag": "noindex", "vary": "Accept" };
-  const type = accepts(c, {
-    header: "Accept",
-    supports: ["text/html", "application/json"],
-    default: "text/html",
-  });
-  if (type !== "text/html") return { status, body, headers: { ...headers, ...common } };
+  if (prefersJson(c.req.header("accept") ?? "")) {
+    return { status, body, headers: { ...headers, ...common } };
+  }
 
   const answer = body as LinkAnswer;
   const { location: _, "retry-after": retryAfter, ...others } = headers ?? {};
