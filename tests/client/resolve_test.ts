@@ -155,12 +155,6 @@ Deno.test("resolve() rejects with the failed task's code, text, task and info", 
   assertEquals(await task.isErrored(), true);
 });
 
-Deno.test("resolve() converts a numeric error code to text", async () => {
-  const { task } = setUp([], { status: "failed", error_code: 42, error_description: "x" });
-  const error = await assertRejects(() => task.resolve(), DeepintTaskError);
-  assertEquals(error.code, "TASK_42");
-});
-
 Deno.test("a failed task without error fields rejects with TASK_UNKNOWN and no description", async () => {
   for (const fields of [{}, { name: null, error_code: null, error_description: null }]) {
     const { task } = setUp([], { status: "failed", ...fields });

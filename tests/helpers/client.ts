@@ -1,13 +1,16 @@
 /** Fixtures of the client tests. */
+import { assertEquals } from "@std/assert";
 import { inspect } from "node:util";
 import {
   Credentials,
   type Fetch,
   type RequestOptions,
+  type ResolveOptions,
   Task,
   TaskInfo,
   type Token,
 } from "../../mod.ts";
+import { FakeClock } from "./fake_clock.ts";
 import {
   createFakePlatform,
   type FakePlatform,
@@ -69,6 +72,23 @@ export function taskWith(options: TaskWithOptions = {}) {
 /** Returns the time of each request, in milliseconds after `start`. */
 export function times({ requests }: FakePlatform, start: number): number[] {
   return requests.map(({ at }) => at - start);
+}
+
+/**
+ * Waits for a task on a fake clock, with these responses before the one that ends the task. Returns the
+ * times of the polls, in milliseconds.
+ */
+export async function pollTimes(
+  responders: Responder[],
+  options: ResolveOptions = {},
+): Promise<number[]> {
+  using clock = new FakeClock();
+  const { platform, task } = taskWith();
+  const start = clock.now;
+  for (const responder of responders) platform.inject(responder);
+  await clock.runUntil(task.resolve(options));
+  assertEquals(clock.pending, 0);
+  return times(platform, start);
 }
 
 /** `Math.random` always gives `value` until this is disposed of. */
