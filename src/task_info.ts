@@ -1,4 +1,5 @@
 /** `TaskStatus` and `TaskInfo`. The only file that knows the field names and quirks of the wire. */
+import type { TaskResult } from "./task_options.ts";
 
 /** A task's status; see the values of {@linkcode TaskStatus}. */
 export type TaskStatus = "pending" | "running" | "failed" | "success" | "unknown";
@@ -238,6 +239,11 @@ const FIELDS = [
   keyof TaskInfo,
   (value: unknown, key: string) => unknown,
 ][];
+
+/** Returns the result of a finished task by its type; `{}` if it has none or failed. */
+export function toResult({ status, result, resultType }: TaskInfo): TaskResult {
+  return status === "failed" || result === null ? {} : { [resultType ?? "unknown"]: result };
+}
 
 /**
  * Reads the body of a response about one task. A missing id means the requested task.

@@ -1,4 +1,5 @@
 /** Web and API URLs of a task <-> its ids. Pure. */
+import type { TaskInfo } from "./task_info.ts";
 import { isLoopback } from "./internal/loopback.ts";
 import { outOfRange, quote, quoteRedacted } from "./internal/text.ts";
 
@@ -111,7 +112,7 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
   };
   if ((urlOrganization ?? organizationId) !== organizationId) {
     invalidTaskUrl(
-      `it is of organization ${quote(urlOrganization)}, not of ${quote(organizationId)}`,
+      `it names organization ${quote(urlOrganization)}, not ${quote(organizationId)}`,
     );
   }
   const subject = task === undefined ? singleParam(parsed, "s") : "task";
@@ -154,6 +155,17 @@ export function webUrl(
     `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encoded}`,
     instanceOrigin(parseInstance(instance)),
   );
+}
+
+/** Returns the web URL of a source or model that a task created, or the URL of its file; else null. */
+export function resultUrl(
+  location: Omit<TaskLocation, "taskId">,
+  { result, resultType }: TaskInfo,
+): URL | null {
+  if (result === null) return null;
+  if (resultType === "file") return fileUrl(result);
+  if (resultType !== "source" && resultType !== "model") return null;
+  return webUrl(location, resultType, result);
 }
 
 /** Returns the URL of a file: `https:`, or `http:` on a loopback host. Otherwise null. */

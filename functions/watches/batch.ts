@@ -54,7 +54,7 @@ export interface ReadPagesOptions<Row, Item> {
   parse(rows: readonly Row[]): Promise<readonly Item[]> | readonly Item[];
 }
 
-/** Reads items, so that fewer than `limit` means that there are no more, though rows may be unreadable. */
+/** Reads up to `limit` items, and more rows in place of those that are unreadable. */
 export async function readPages<Row, Item>(
   { limit, read, parse }: ReadPagesOptions<Row, Item>,
 ): Promise<Item[]> {

@@ -216,7 +216,7 @@ export class ListPolls {
       return false;
     }
     const now = this.#options.store.now();
-    const answer = await toAnswer(watch, info, { credentials: this.#credentials, now });
+    const answer = toAnswer(watch, info, { credentials: this.#credentials, now });
     const outcome = { answer, retryAfter: reading.retryAfter };
     return await this.#saveOutcome(stored, outcome, reading.random);
   }
