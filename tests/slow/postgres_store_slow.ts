@@ -17,6 +17,8 @@ import {
   startPooler,
   startPostgres,
 } from "../helpers/postgres.ts";
+import { openSimulated } from "../bench/simulated_postgres.ts";
+import { countRequests } from "../bench/watch_polls.ts";
 import { blockOf } from "../helpers/pages.ts";
 import { testStore } from "../watches/store_contract.ts";
 
@@ -268,6 +270,14 @@ Deno.test("a server that hangs, ends or restarts fails calls, and the store reco
     await server.start();
     assertEquals((await startOne(store)).watch.state, "watching");
   }
+});
+
+Deno.test("watches of a workspace take at most 1/50 of the requests of one GET for each poll", async () => {
+  await using stores = new AsyncDisposableStack();
+  const open = async (now: () => number) => stores.use(await openSimulated(server, now));
+  const { lists, loads, single } = await countRequests({ count: 500, within: 0, open });
+  assertEquals(loads, 500, "one GET for each result");
+  assert(lists + loads <= single / 50, `${lists} lists and ${loads} GETs for ${single}`);
 });
 
 Deno.test("the cron of deploy.md posts to the sweep of a Supabase function", async () => {
