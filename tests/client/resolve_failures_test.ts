@@ -22,6 +22,7 @@ const TRANSIENT: Record<string, Responder> = {
   "a body that breaks off": () =>
     new Response(new ReadableStream({ start: (body) => body.error(new TypeError("reset")) })),
   "a LIMIT code": () => Response.json({ code: "LIMIT" }, { status: 400 }),
+  "a LIMIT code with status 200": () => Response.json({ code: "LIMIT", message: "slow down" }),
   ...Object.fromEntries(
     [408, 425, 429, 500, 502, 503, 504, 507, 520, 524, 599].map((
       code,

@@ -1,7 +1,5 @@
 // The content of the status page, by status. `tests/runtime/page.ts` tests it in a browser.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { sanitizeText as formatted } from "../../functions/status_page/format.ts";
-import { sanitizeText } from "../../src/internal/text.ts";
 import { retryAfterOf, RUNNING, setUp, SUCCESS } from "../helpers/endpoint.ts";
 import {
   HTML,
@@ -180,12 +178,5 @@ Deno.test("long texts are truncated, and a task without a name shows its id", as
   assertStringIncludes(page, `${"n".repeat(199)}…</h1>`);
   for (const name of [null, "", " \u200f "]) {
     assertStringIncludes((await pageOf({ ...RUNNING, name })).text, "Task t-1");
-  }
-});
-
-Deno.test("the page sanitizes text as the rest of the product does", () => {
-  const texts = ["a\u202eb\u0007", "\u2028\u2029\ufeff", "x".repeat(300), "😀".repeat(120), "<b>"];
-  for (const text of texts) {
-    for (const max of [1, 199, 200]) assertEquals(formatted(text, max), sanitizeText(text, max));
   }
 });

@@ -138,15 +138,17 @@ Deno.test("every text of a task is escaped on the page", async () => {
   }
 });
 
+// not in the test: the bundler's process ends some time after `stop`
+const { outputFiles: [output] } = await esbuild.build({
+  entryPoints: [fileURLToPath(new URL("functions/status_page/script.ts", root))],
+  bundle: true,
+  format: "esm",
+  keepNames: true, // the default of wrangler
+  write: false,
+});
+Deno.test.afterAll(() => esbuild.stop());
+
 Deno.test("the script survives a bundler that keeps the names of functions", async () => {
-  const { outputFiles: [output] } = await esbuild.build({
-    entryPoints: [fileURLToPath(new URL("functions/status_page/script.ts", root))],
-    bundle: true,
-    format: "esm",
-    keepNames: true, // the default of wrangler
-    write: false,
-  });
-  await esbuild.stop();
   const { SCRIPT } = await import(`data:text/javascript,${encodeURIComponent(output?.text ?? "")}`);
   assertStringIncludes(SCRIPT, "toLocaleString");
   assert(!SCRIPT.includes("__name"), "no call of a helper outside the script");
