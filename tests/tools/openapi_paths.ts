@@ -108,7 +108,7 @@ const servicePaths = {
       operationId: "ready",
       tags: ["Service"],
       summary: "Check readiness",
-      description: "Asks the store of the durable watches, if there is one.",
+      description: "Checks the store of the durable watches, if there is one.",
       security: [],
       responses: {
         200: { description: "The endpoint can serve every route.", ...json(ref("Health")) },

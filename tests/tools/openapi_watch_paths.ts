@@ -141,7 +141,7 @@ const operatorPaths = {
       tags: ["Operating watches"],
       summary: "Redeliver an event",
       description:
-        `Delivers the event of a watch that has ended again, with the same \`webhook-id\`. ${OPERATORS}`,
+        `Delivers the event of an ended watch again, with the same \`webhook-id\`. ${OPERATORS}`,
       parameters: [WATCH_ID],
       security: KEY,
       responses: {
