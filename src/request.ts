@@ -62,7 +62,7 @@ export interface TraceContext {
 /** The global `fetch`, or a function of the same form. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** The recipient and the sender of a request. */
+/** The credentials, the organization and the `fetch` of a request. */
 export interface Connection {
   credentials: Credentials;
   organizationId: string;
@@ -79,7 +79,7 @@ export interface ApiRequest<T> extends ResponseParser<T> {
   info?: (() => TaskInfo) | undefined;
 }
 
-/** A failure that may be over at the next attempt. */
+/** A failure after which a later attempt may succeed. */
 export type TransientError = DeepintHTTPError | DeepintTimeoutError;
 
 /** Returns `true` if a later attempt may succeed. Such a failure does not end a wait. */
@@ -121,8 +121,13 @@ function userAgent(): Record<string, string> {
 /** Checks that there is a `fetch`. */
 function checkFetch(fetch: unknown): void {
   if (typeof fetch === "function") return;
-  const problem = fetch === undefined ? "this runtime has no fetch; pass" : "not a function:";
-  throw new TypeError(`Cannot send a request: ${problem} the option fetch`);
+  throw new TypeError(
+    `Cannot send a request: ${
+      fetch === undefined
+        ? "this runtime has no fetch; pass the option fetch"
+        : "the option fetch is not a function"
+    }`,
+  );
 }
 
 /** Checks that a custom `fetch` returned a response. */

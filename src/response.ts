@@ -148,9 +148,10 @@ export async function readJson(response: Response, attempt: Attempt): Promise<un
 }
 
 function isErrorBody(body: unknown, method: string): boolean {
-  const { result, id, status } = (body ?? {}) as Record<string, unknown>;
+  const { result, code, id, status } = (body ?? {}) as Record<string, unknown>;
   // a task's `result` is an id, which may be any word
-  return result === "error" && (method === "DELETE" || (id ?? status ?? null) === null);
+  return (result === "error" || code === "LIMIT") &&
+    (method === "DELETE" || (id ?? status ?? null) === null);
 }
 
 function parseErrorBody(

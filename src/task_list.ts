@@ -49,8 +49,8 @@ function isTooLarge(error: unknown): boolean {
 }
 
 /**
- * Yields the tasks of a workspace page by page. Ends after the last page, at an empty one, and at a page
- * equal to the one before from a server that ignores the page number. A page that is too large is
+ * Yields the tasks of a workspace page by page. Ends after the last page, at an empty one, and when
+ * the server ignores the page number and repeats a page. A page that is too large is
  * requested in smaller ones. The information is partial: a list has no subtask, progress, result or
  * error.
  *
@@ -69,6 +69,7 @@ export async function* listPages(
   }
   const seen = new Set<string>();
   let previousIds = "";
+  let repeats = 0;
   let offset = firstPage * pageSize; // tasks on the pages up to here
   let servedSize = pageSize; // the server may use a smaller page
   for (let page = firstPage, pages = page + 1; page < pages; page++) {
@@ -84,7 +85,9 @@ export async function* listPages(
       continue;
     }
     const ids = read.items.map(({ taskId }) => taskId).join();
-    if (ids === "" || ids === previousIds && read.page !== page) return;
+    // equal pages without a number: one may be a list that moved, two are a server that repeats itself
+    repeats = ids === previousIds ? repeats + 1 : 0;
+    if (ids === "" || repeats > (read.page === undefined ? 1 : 0) && read.page !== page) return;
     previousIds = ids;
     servedSize = Math.min(pageSize, read.limit);
     offset = page * servedSize + read.items.length;

@@ -112,7 +112,7 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
   };
   if ((urlOrganization ?? organizationId) !== organizationId) {
     invalidTaskUrl(
-      `it is of organization ${quote(urlOrganization)}, not of ${quote(organizationId)}`,
+      `it names organization ${quote(urlOrganization)}, not ${quote(organizationId)}`,
     );
   }
   const subject = task === undefined ? singleParam(parsed, "s") : "task";

@@ -25,7 +25,8 @@ Deno.test("a missing permission for DEEPINT_TOKEN is not reported as a missing t
     const output = await childSays(permissions, { env: ENV, ini: INI });
     assertMatch(output, /^DeepintCredentialsError CREDENTIALS_NOT_FOUND /);
     assertMatch(output, /Cannot read the environment variable DEEPINT_TOKEN/);
-    assertMatch(output, /--allow-env=DEEPINT_TOKEN,DEEPINT_INSTANCE NotCapable$/);
+    assertMatch(output, /--allow-env=DEEPINT_TOKEN,DEEPINT_INSTANCE, .* NotCapable$/);
+    assertMatch(output, /parameter token, .* \[DEFAULT\] in ~\/\.deepint\.ini/);
   }
 });
 

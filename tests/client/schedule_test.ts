@@ -3,7 +3,6 @@ import {
   assertAlmostEquals,
   assertEquals,
   assertGreaterOrEqual,
-  assertRejects,
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
@@ -14,7 +13,7 @@ import { seededRandom } from "../helpers/seeded_random.ts";
 import { checkPollInterval, nextDelay } from "../../src/schedule.ts";
 import { checkProperty } from "../helpers/property.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
-import { random, taskWith } from "../helpers/client.ts";
+import { random } from "../helpers/client.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -144,14 +143,6 @@ Deno.test("a poll interval is adaptive, or 250 milliseconds and more", () => {
   }
   const { message } = assertThrows(() => checkPollInterval(3), RangeError);
   assert(/\b3\b/.test(message), `${message} does not quote the value`);
-});
-
-Deno.test("a ported pollInterval of 3 is a RangeError of resolve() and watch(), and no request", async () => {
-  const { task, platform } = taskWith();
-  const watched = async () => await Array.fromAsync(task.watch({ pollInterval: 3 }));
-  await assertRejects(() => task.resolve({ pollInterval: 3 }), RangeError, "milliseconds");
-  await assertRejects(watched, RangeError, "milliseconds");
-  assertEquals(platform.count(), 0);
 });
 
 Deno.test("a fixed interval is kept unless retryAfter is longer", () => {

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import fc from "fast-check";
 import { Credentials, parseTaskUrl, Task, type TaskLocation, taskUrl } from "../../mod.ts";
-import { apiUrl, hostile, hostileUrl, instance, location } from "./hostile.ts";
+import { apiUrl, hostile, hostileUrl, instance, location } from "../helpers/hostile.ts";
 import { checkProperty } from "../helpers/property.ts";
 
 const ID = /^[A-Za-z0-9_-]{1,128}$/;

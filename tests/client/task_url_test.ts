@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { parseTaskUrl, type TaskLocation, taskUrl } from "../../mod.ts";
-import { LONG_ID, UUID } from "./hostile.ts";
+import { LONG_ID, UUID } from "../helpers/hostile.ts";
 
 const WEB = "https://app.deepint.net/o/org-1/workspace?ws=ws-1&s=task&i=task-1";
 const API = "https://app.deepint.net/api/v1/workspace/ws-1/task/task-1";

@@ -59,7 +59,6 @@ const TABLE: Row[] = [
     files: /^functions\/http\//,
     imports: ["mod.ts", INTERNAL, ...inFunctions("http/")],
     types: [HONO, ...inFunctions("config.ts")],
-    onDemand: ["npm:hono/cors"],
   },
   {
     files: /^functions\/auth\//,
@@ -281,7 +280,6 @@ Deno.test("the check of the imports finds an upward import, an eager one and a c
   const upward: Import = { from, to: "functions/task/request.ts", kind: "code" };
   assert(!isAllowed(upward));
   assert(!isAllowed({ ...upward, to: "npm:hono/cors" }));
-  assert(isAllowed({ ...upward, to: "npm:hono/cors", kind: "on demand" }));
   const eager = { from: "functions/app.ts", to: "functions/http/problem_docs.ts" };
   assert(!isAllowed({ ...eager, kind: "code" }) && isAllowed({ ...eager, kind: "on demand" }));
   assert(findCycle([...imports, { from: "src/internal/text.ts", to: "mod.ts", kind: "code" }]));
