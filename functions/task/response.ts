@@ -162,9 +162,13 @@ function unknownStatus(task: PolledTask): HttpProblem {
   if (rawStatus === null) {
     return new HttpProblem("upstream-unavailable", "the response has no status of the task");
   }
-  return new HttpProblem("unknown-status", "this version does not know raw_status", {
-    extra: { raw_status: sanitizeText(rawStatus), task: truncateTask(task) },
-  });
+  return new HttpProblem(
+    "unknown-status",
+    "the task has a status that this version does not know",
+    {
+      extra: { raw_status: sanitizeText(rawStatus), task: truncateTask(task) },
+    },
+  );
 }
 
 // truncate a task's texts in problems: they are untrusted and may be long
