@@ -122,8 +122,8 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     { ids, last }: Watch,
     { type, code, endedAt }: WatchEnd,
   ): Promise<unknown> {
-    const unloaded = TaskInfo.fromDict({ id: ids.taskId });
-    const data = last ?? { status: "unknown", task: toTaskDict(ids, unloaded) };
+    const info = TaskInfo.fromDict({ id: ids.taskId });
+    const data = last ?? { status: "unknown", task: toTaskDict({ ...ids, info }) };
     // sign the link now: links expire sooner than deliveries
     const link = links && { status: await statusPageUrl(ids, links, publicUrl) };
     return {

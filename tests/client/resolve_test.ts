@@ -11,7 +11,7 @@ import {
 import { Credentials, DeepintTaskError, Task, type TaskInfo } from "../../mod.ts";
 import { random, taskWith, times, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import type { Step } from "../helpers/fake_platform.ts";
+import type { Step } from "../helpers/fake_task.ts";
 
 const credentials = new Credentials({ token: TOKEN });
 const RUNNING: Step = { status: "running", polls: 1_000 };

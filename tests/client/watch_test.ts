@@ -10,7 +10,7 @@ import {
 } from "../../mod.ts";
 import { countedAbort, reasonOf } from "../helpers/abort.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import type { Step } from "../helpers/fake_platform.ts";
+import type { Step } from "../helpers/fake_task.ts";
 import { taskWith } from "../helpers/client.ts";
 
 const FOREVER: Step[] = [{ status: "running", progress: 10 }];

@@ -1,5 +1,4 @@
 /** Fixtures of the client tests. */
-import { assertEquals } from "@std/assert";
 import { inspect } from "node:util";
 import {
   Credentials,
@@ -11,13 +10,8 @@ import {
   type Token,
 } from "../../mod.ts";
 import { FakeClock } from "./fake_clock.ts";
-import {
-  createFakePlatform,
-  type FakePlatform,
-  type Responder,
-  type Step,
-  TASK_KEYS,
-} from "./fake_platform.ts";
+import { createFakePlatform, type FakePlatform, type Responder } from "./fake_platform.ts";
+import { type Step, TASK_KEYS } from "./fake_task.ts";
 
 /** A token that no error, output or log may contain. */
 export const TOKEN = "canary-token-0123456789";
@@ -87,7 +81,7 @@ export async function pollTimes(
   const start = clock.now;
   for (const responder of responders) platform.inject(responder);
   await clock.runUntil(task.resolve(options));
-  assertEquals(clock.pending, 0);
+  if (clock.pending > 0) throw new Error(`${clock.pending} timers are left`);
   return times(platform, start);
 }
 
