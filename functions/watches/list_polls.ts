@@ -24,7 +24,7 @@ import { MAX_FAILURES, workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts
 const MAX_FALLBACK_ROUNDS = 16;
 /** A list is not read more often for the first polls of new watches. */
 const MIN_READ_INTERVAL_MS = 2_000;
-const SCAN_SIZE = 500;
+const SCAN_SIZE = 100;
 /** Watches that are added before those that no longer exist are forgotten. */
 const MAX_ADDED = 100_000;
 

@@ -5,7 +5,8 @@ import { sanitizeText } from "../../src/internal/text.ts";
 
 /** Longer than a KV waits for the lock of its file. */
 const CALL_TIMEOUT_MS = 15_000;
-const CHUNK_SIZE = 500;
+/** Items at a time, as many as a commit takes: the steps of all lists wait for the same store. */
+const CHUNK_SIZE = 100;
 /** Delays after failures of the store. */
 const MIN_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
