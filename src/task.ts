@@ -16,7 +16,7 @@ import {
   request,
   type RequestOptions,
 } from "./request.ts";
-import { parseTaskBody, TaskInfo, TaskStatus } from "./task_info.ts";
+import { parseTaskBody, TaskInfo, TaskStatus, wrongKind } from "./task_info.ts";
 import { createTaskFilter, listPages } from "./task_list.ts";
 import type {
   ReadOptions,
@@ -38,8 +38,6 @@ import { sanitizeText } from "./internal/text.ts";
 /** A task's private state, for polling. */
 interface TaskInternals extends TaskState {
   readonly connection: Connection;
-  /** Sets the status that a list reports. */
-  setStatus(status: TaskStatus): void;
 }
 
 /** Returns the private state of a task, for `resolveAll`. @internal */
@@ -59,16 +57,17 @@ export let internals: (task: Task) => TaskInternals;
  * ```
  */
 export class Task {
+  // `declare`: the constructor assigns these
   /** The organization's id. */
-  readonly organizationId: string;
+  declare readonly organizationId: string;
   /** The workspace's id. */
-  readonly workspaceId: string;
+  declare readonly workspaceId: string;
   /** The task's id. */
-  readonly taskId: string;
+  declare readonly taskId: string;
   /** The credentials that requests are sent with. */
-  readonly credentials: Credentials;
+  declare readonly credentials: Credentials;
   /** The known information of the task; replaced by {@linkcode Task.load}. */
-  info: TaskInfo;
+  declare info: TaskInfo;
   readonly #fetch: Fetch | undefined;
   /** `true` if the information lacks the fields that only a load returns. */
   #partial = false;
@@ -85,9 +84,6 @@ export class Task {
       loadedAt: task.#loadedAt,
       partial: task.#partial,
       poll: (options, clock) => task.#load(options, clock),
-      setStatus(status) {
-        task.info = TaskInfo.fromDict({ ...task.info.toDict(), status });
-      },
     });
   }
 
@@ -102,7 +98,7 @@ export class Task {
     this.workspaceId = checkId("workspaceId", options.workspaceId);
     this.taskId = checkId("taskId", options.info.taskId);
     if (!(options.credentials instanceof Credentials)) {
-      throw new TypeError("Cannot create a task: credentials is not an instance of Credentials");
+      throw wrongKind("credentials", "an instance of Credentials", options.credentials);
     }
     this.credentials = options.credentials;
     this.info = options.info;
@@ -155,14 +151,11 @@ export class Task {
    * @throws {RangeError} when an id is invalid
    */
   static fromDict(dict: unknown, options: TaskFromDictOptions): Task {
-    if (typeof dict !== "object" || dict === null) {
-      throw new TypeError("Cannot read a task: expected an object");
-    }
-    const { organization_id, workspace_id, info = dict } = dict as Record<string, unknown>;
+    const { organization_id, workspace_id, info = dict } = Object(dict) as Record<string, unknown>;
     const task = new Task({
+      info: TaskInfo.fromDict(info),
       organizationId: checkId("organization_id", organization_id),
       workspaceId: checkId("workspace_id", workspace_id),
-      info: TaskInfo.fromDict(info),
       ...options,
     });
     // a finished task that was stored from a list lacks its outcome
@@ -276,10 +269,8 @@ export class Task {
     }
     if (raiseOnError && info.status === "failed") {
       const description = info.errorDescription || "no description";
-      throw taskError(this, `TASK_${info.errorCode || "UNKNOWN"}`, {
-        problem: `failed with description: ${sanitizeText(description, 2_000)}`,
-        info,
-      });
+      const problem = `failed with description: ${sanitizeText(description, 2_000)}`;
+      throw taskError(this, `TASK_${info.errorCode || "UNKNOWN"}`, { problem, info });
     }
     return info;
   }
@@ -293,25 +284,24 @@ export class Task {
    * @throws {DeepintHTTPError | DeepintTimeoutError} when a load fails
    */
   async fetchResult(options: ReadOptions = {}): Promise<TaskResult> {
-    await this.#loadIfNeeded(options, this.#partial || this.info.rawStatus === null);
+    await this.#loadIfNeeded(options, this.#partial);
     const { status, result, resultType } = this.info;
     if (!TaskStatus.isTerminal(status)) {
-      throw taskError(this, "TASK_NOT_FINISHED", {
-        problem: `has not finished: its status is ${status}`,
-      });
+      const problem = `has not finished: its status is ${status}`;
+      throw taskError(this, "TASK_NOT_FINISHED", { problem });
     }
     return status === "failed" || result === null ? {} : { [resultType ?? "unknown"]: result };
   }
 
   /** Returns `true` if the task failed. Rejects when a load fails. */
   async isErrored(options: ReadOptions = {}): Promise<boolean> {
-    await this.#loadIfNeeded(options, this.info.rawStatus === null);
+    await this.#loadIfNeeded(options);
     return this.info.status === "failed";
   }
 
   /** Returns `true` if the task succeeded or failed. Rejects when a load fails. */
   async isFinished(options: ReadOptions = {}): Promise<boolean> {
-    await this.#loadIfNeeded(options, this.info.rawStatus === null);
+    await this.#loadIfNeeded(options);
     return TaskStatus.isTerminal(this.info.status);
   }
 
@@ -328,7 +318,7 @@ export class Task {
       if ((body as { result?: unknown } | undefined)?.result === "success") return;
       throw new TypeError('Cannot read the response: it is not {"result":"success"}');
     };
-    await request(this.#connection, this.#requestFor({ method: "DELETE", parse }), options);
+    await this.#request({ method: "DELETE", parse }, options);
   }
 
   /**
@@ -367,12 +357,9 @@ export class Task {
     return { organizationId, credentials, fetch: this.#fetch };
   }
 
-  get #path(): string {
-    return `/api/v1/workspace/${this.workspaceId}/task/${this.taskId}`;
-  }
-
-  #requestFor<T>(call: Pick<ApiRequest<T>, "method" | "parse" | "clock">): ApiRequest<T> {
-    return { path: this.#path, info: () => this.info, ...call };
+  #request<T>(call: Omit<ApiRequest<T>, "path" | "info">, options: RequestOptions): Promise<T> {
+    const path = `/api/v1/workspace/${this.workspaceId}/task/${this.taskId}`;
+    return request(this.#connection, { path, info: () => this.info, ...call }, options);
   }
 
   /** Loads the task. In a wait, which `clock` measures, a missing status is a failed poll. */
@@ -383,8 +370,7 @@ export class Task {
       if (!clock || info.rawStatus !== null) return { info, retryAfter };
       throw Object.assign(new TypeError("the task has no status"), { retryable: true });
     };
-    const call = this.#requestFor({ method: "GET", parse, clock });
-    const read = await request(this.#connection, call, options);
+    const read = await this.#request({ method: "GET", parse, clock }, options);
     if (sequence < this.#lastApplied) return;
     this.#lastApplied = sequence;
     this.#loadedAt = performance.now();
@@ -393,8 +379,8 @@ export class Task {
     this.info = read.info;
   }
 
-  async #loadIfNeeded(options: ReadOptions, needed: boolean): Promise<void> {
-    if (needed || options.forceReload) await this.load(options);
+  async #loadIfNeeded(options: ReadOptions, isPartial = false): Promise<void> {
+    if (isPartial || this.info.rawStatus === null || options.forceReload) await this.load(options);
   }
 
   #poll(options: WatchOptions, raiseOnUnknown: boolean): AsyncIterable<TaskInfo> {

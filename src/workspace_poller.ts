@@ -5,7 +5,7 @@ import { isTransient, type RequestOptions, type TransientError } from "./request
 import type { SharedWait } from "./resolve_all.ts";
 import { MAX_WAIT_MS } from "./schedule.ts";
 import { internals, type Task } from "./task.ts";
-import { type TaskInfo, TaskStatus } from "./task_info.ts";
+import { TaskInfo, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
 
 /** A list that fails is tried again after at most this many rounds. */
@@ -224,7 +224,7 @@ export class WorkspacePoller {
   #setStatus(task: Task, { status, rawStatus }: TaskInfo): void {
     const before = task.info;
     if (before.rawStatus === rawStatus) return;
-    internals(task).setStatus(status);
+    task.info = TaskInfo.fromDict({ ...before.toDict(), status });
     this.#notify(task, before);
   }
 

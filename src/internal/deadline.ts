@@ -55,7 +55,7 @@ export function raceTimeout<T>(
         stop(error);
       }
     };
-    if (ms < Infinity) timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS));
+    if (ms < Infinity) timer = setTimeout(expire, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
     signal?.addEventListener("abort", abort);
     promise.then((value) => {
       end();

@@ -7,14 +7,15 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { pollDelay } from "../../mod.ts";
+import { pollDelay, type PollInterval } from "../../mod.ts";
 import { wait } from "../bench/study.ts";
 import { seededRandom } from "../helpers/seeded_random.ts";
 // the check and the header's reader are not for users
 import { parseRetryAfter } from "../../src/internal/retry_after.ts";
-import { checkPollInterval, nextDelay } from "../../src/schedule.ts";
+import { PollSchedule } from "../../src/polling.ts";
+import { checkPollInterval } from "../../src/schedule.ts";
 import { checkProperty } from "../helpers/property.ts";
-import { elapsedTime } from "../../src/internal/clock.ts";
+import { elapsedTime, startClock } from "../../src/internal/clock.ts";
 import { taskWith } from "../helpers/client.ts";
 
 const SECOND = 1_000;
@@ -179,11 +180,14 @@ Deno.test("a ported pollInterval of 3 is a RangeError of resolve() and watch(), 
 });
 
 Deno.test("a fixed interval is kept unless retryAfter is longer", () => {
-  assertEquals(nextDelay(3_000, { elapsed: HOUR }), 3_000);
-  assertEquals(nextDelay(3_000, { elapsed: 0, retryAfter: 2_000 }), 3_000);
-  assertEquals(nextDelay(3_000, { elapsed: 0, retryAfter: 7_000 }), 7_000);
-  assertEquals(nextDelay("adaptive", { elapsed: 100_000, random: 0 }), 10_000);
-  assertEquals(nextDelay("adaptive", { elapsed: 0, retryAfter: 7_000 }), 7_000);
+  const next = (interval: PollInterval, pause?: number) =>
+    new PollSchedule(interval, startClock())
+      .next({ created: null, remaining: Infinity, pause, random: 0 });
+  assertEquals(next(3_000), 3_000);
+  assertEquals(next(3_000, 2_000), 3_000);
+  assertEquals(next(3_000, 7_000), 7_000);
+  assertEquals(next("adaptive"), 2_000);
+  assertEquals(next("adaptive", 7_000), 7_000);
 });
 
 Deno.test("Retry-After is read as seconds", () => {
