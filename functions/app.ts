@@ -24,13 +24,12 @@ import { createLinkSigner } from "./auth/link_token.ts";
 import type { Config } from "./config.ts";
 import { accessLog } from "./http/access_log.ts";
 import type { Counters } from "./http/counters.ts";
+import { isLocalRequest, LOCAL_ONLY } from "./http/loopback.ts";
 import { type AppEnv, type LogEntry, type Platform, writeLogEntry } from "./http/log.ts";
 import { HttpProblem, PROBLEMS, routeNotFound, toProblemParts } from "./http/problem.ts";
 import { sendResponse } from "./http/response.ts";
 import { route } from "./http/route.ts";
 import { statusRoute } from "./status_page/route.ts";
-import { encodeBase64 } from "../src/internal/base64.ts";
-import { isLoopback } from "../src/internal/loopback.ts";
 import { sanitizeText } from "../src/internal/text.ts";
 import { upstreamProblem } from "./task/response.ts";
 import { taskRoutes } from "./task/routes.ts";
@@ -116,8 +115,7 @@ async function problemDocs(c: Context<AppEnv>): Promise<Response> {
 
 /** Refuses callers on other machines, on every route. */
 async function loopbackOnly(c: Context<AppEnv>, next: Next): Promise<void> {
-  const { isLocalRequest, LOCAL_ONLY } = await import("./http/loopback.ts"); // for local trials only
-  if (isLocalRequest(c, isLoopback)) return await next();
+  if (isLocalRequest(c)) return await next();
   throw new HttpProblem("forbidden", LOCAL_ONLY, { code: "HOST_NOT_ALLOWED" });
 }
 
@@ -210,7 +208,7 @@ export function createApp(config: Config, options: AppOptions = {}): Handler {
     const { instance } = credentials;
     route(app, STATUS_PATH, {
       GET: statusRoute({
-        ...{ links, tasks, toProblem, basePath, publicUrl, encodeBase64, now },
+        ...{ links, tasks, toProblem, basePath, publicUrl, now },
         taskUrl: (ids) => taskUrl({ instance, ...ids }),
       }),
     });

@@ -82,6 +82,8 @@ export default {
   },
   /** Seconds. Bun's default of 10 would end polls, which may take 60 s (`RESOLVE_TIMEOUT_MS`). */
   idleTimeout: 120,
+  /** Unless `NODE_ENV` is `production`, Bun's response to an error would show the source code. */
+  development: false,
   fetch(request: Request, it?: BunServer): Response | Promise<Response> {
     if (it && !server) keepServer(it);
     const peer = it?.requestIP(request);

@@ -30,6 +30,7 @@ let handler: Handler["fetch"] | undefined;
 
 export default {
   async fetch(request: Request, env: Environment, context: ExecutionContext): Promise<Response> {
+    // without `load`: a request must not await a promise of another request
     handler ??= lazyHandler(readBinding, env.RESOLVE_CALLBACK_HOSTS ? await entryOptions() : {});
     return await handler(request, env, context);
   },

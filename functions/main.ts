@@ -36,7 +36,9 @@ async function readSettings(): Promise<Config> {
   // one by one: the permissions need not include the whole environment
   const environment = Object.fromEntries(SETTING_NAMES.map((name) => [name, Deno.env.get(name)]));
   const { parseCallbackHosts } = await loadWatches();
-  return readConfig(environment, { allowUnauthenticated: true, parseCallbackHosts });
+  const settings = readConfig(environment, { allowUnauthenticated: true, parseCallbackHosts });
+  const [kvPath] = Deno.args; // `deno task start` passes RESOLVE_KV_PATH, or a file in dist/
+  return kvPath && settings.databaseUrl === undefined ? { ...settings, kvPath } : settings;
 }
 
 /** Opens a KV: a service, or files that only the owner may read, also those of an earlier release. */

@@ -92,7 +92,7 @@ export function taskError(
 export function timeoutError(task: Task, clock: Clock, retryAfter?: number): DeepintTimeoutError {
   const elapsed = clock.elapsedWithSleep();
   const { info } = task;
-  const asked = retryAfter === undefined ? "" : `, the server asks to wait ${retryAfter} ms`;
+  const asked = retryAfter ? `, the server asks to wait ${retryAfter} ms` : "";
   const state = `is still running after ${elapsed} ms (status ${info.status}${asked})`;
   const message = `${taskLabel(task)} ${state}; call resolve() again to keep waiting`;
   return new DeepintTimeoutError(message, { elapsed, info, retryAfter });

@@ -61,7 +61,7 @@ export interface TraceContext {
 /** The global `fetch`, or a function of the same form. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** The recipient and the sender of a request. */
+/** The credentials, the organization and the `fetch` of a request. */
 export interface Connection {
   credentials: Credentials;
   organizationId: string;
@@ -75,10 +75,10 @@ export interface ApiRequest<T> extends ResponseParser<T> {
   /** The clock of the wait that this request is part of, for the error of a timeout. */
   clock?: Clock | undefined;
   /** Returns the last known information of the task, for the error of a timeout. */
-  info?: () => TaskInfo;
+  info?: (() => TaskInfo) | undefined;
 }
 
-/** A failure that may be over at the next attempt. */
+/** A failure after which a later attempt may succeed. */
 export type TransientError = DeepintHTTPError | DeepintTimeoutError;
 
 /** Returns `true` if a later attempt may succeed. Such a failure does not end a wait. */
@@ -130,7 +130,7 @@ async function fetchResponse(
 ): Promise<Response> {
   const { method, url, token, signal, trace } = attempt;
   if (typeof fetch !== "function") {
-    throw fetchError(fetch === undefined ? "this runtime has no fetch" : "fetch is not a function");
+    throw fetchError(fetch ? "fetch is not a function" : "this runtime has no fetch");
   }
   let response: Response;
   try {
@@ -159,7 +159,7 @@ async function fetchResponse(
   attempt.response = response;
   const { status } = response;
   // status 0: an opaque redirect, which is how browsers show one that is not followed
-  const isRedirect = response.redirected || status === 0 || (status >= 300 && status < 400);
+  const isRedirect = response.redirected || status === 0 || status >= 300 && status < 400;
   if (isRedirect || signal.aborted) cancelBody(response);
   signal.throwIfAborted();
   if (!isRedirect) return response;

@@ -158,9 +158,10 @@ function textOf(value: unknown): string {
 }
 
 function isErrorBody(body: unknown, method: string): boolean {
-  const { result, id, status } = Object(body) as Record<string, unknown>;
+  const { result, code, id, status } = Object(body) as Record<string, unknown>;
   // a task's `result` is an id, which may be any word
-  return result === "error" && (method === "DELETE" || (id ?? status ?? null) === null);
+  return (result === "error" || code === "LIMIT") &&
+    (method === "DELETE" || (id ?? status ?? null) === null);
 }
 
 /** Returns `true` for the status or the error code of a transient failure. */

@@ -1,5 +1,6 @@
 /** `Task`: a task of Deep Intelligence, and waiting for it. */
 import { Credentials } from "./credentials.ts";
+import { loadTask, taskPath } from "./load_task.ts";
 import {
   checkWatchOptions,
   hasChanged,
@@ -9,14 +10,8 @@ import {
   taskLabel,
   type TaskState,
 } from "./polling.ts";
-import {
-  type ApiRequest,
-  type Connection,
-  type Fetch,
-  request,
-  type RequestOptions,
-} from "./request.ts";
-import { parseTaskBody, TaskInfo, TaskStatus, wrongKind } from "./task_info.ts";
+import { type Connection, type Fetch, request, type RequestOptions } from "./request.ts";
+import { TaskInfo, TaskStatus, toResult, wrongKind } from "./task_info.ts";
 import { createTaskFilter, listPages } from "./task_list.ts";
 import type {
   ReadOptions,
@@ -30,7 +25,7 @@ import type {
   TaskResult,
   WatchOptions,
 } from "./task_options.ts";
-import { checkId, fileUrl, instanceOrigin, parseTaskUrl, webUrl } from "./task_url.ts";
+import { checkId, instanceOrigin, parseTaskUrl, resultUrl } from "./task_url.ts";
 import { abortableIterable } from "./internal/abortable_iterable.ts";
 import type { Clock } from "./internal/clock.ts";
 import { sanitizeText } from "./internal/text.ts";
@@ -78,15 +73,6 @@ export class Task {
   #loadsStarted = 0;
   #lastApplied = 0;
 
-  static {
-    internals = (task) => ({
-      connection: task.#connection,
-      loadedAt: task.#loadedAt,
-      partial: task.#partial,
-      poll: (options, clock) => task.#load(options, clock),
-    });
-  }
-
   /**
    * Creates a task from known information, without a request.
    *
@@ -103,6 +89,13 @@ export class Task {
     this.credentials = options.credentials;
     this.info = options.info;
     this.#fetch = options.fetch;
+    // not a static block, which would keep an unused class in a bundle
+    internals ??= (task) => ({
+      connection: task.#connection,
+      loadedAt: task.#loadedAt,
+      partial: task.#partial,
+      poll: (options, clock) => task.#load(options, clock),
+    });
   }
 
   /**
@@ -114,10 +107,9 @@ export class Task {
    * @throws {RangeError} when an id or an option is invalid
    */
   static async build(options: TaskBuildOptions): Promise<Task> {
-    const { organizationId, workspaceId, taskId, fetch } = options;
-    const info = TaskInfo.fromDict({ id: checkId("taskId", taskId) });
+    const info = TaskInfo.fromDict({ id: checkId("taskId", options.taskId) });
     const credentials = options.credentials ?? await Credentials.build();
-    return await new Task({ organizationId, workspaceId, credentials, info, fetch }).load(options);
+    return await new Task({ ...options, credentials, info }).load(options);
   }
 
   /**
@@ -186,11 +178,10 @@ export class Task {
   static list(options: TaskListOptions): AsyncIterable<Task> {
     const organizationId = checkId("organizationId", options.organizationId);
     const workspaceId = checkId("workspaceId", options.workspaceId);
-    const { fetch } = options;
     const matches = createTaskFilter(options);
     async function* generate(signal: AbortSignal) {
       const credentials = options.credentials ?? await Credentials.build();
-      const connection = { organizationId, credentials, fetch };
+      const connection = { organizationId, credentials, fetch: options.fetch };
       for await (const { items } of listPages(connection, workspaceId, { ...options, signal })) {
         for (const info of items.filter(matches)) {
           const task = new Task({ ...connection, workspaceId, info });
@@ -285,12 +276,11 @@ export class Task {
    */
   async fetchResult(options: ReadOptions = {}): Promise<TaskResult> {
     await this.#loadIfNeeded(options, this.#partial);
-    const { status, result, resultType } = this.info;
-    if (!TaskStatus.isTerminal(status)) {
-      const problem = `has not finished: its status is ${status}`;
-      throw taskError(this, "TASK_NOT_FINISHED", { problem });
-    }
-    return status === "failed" || result === null ? {} : { [resultType ?? "unknown"]: result };
+    const { status } = this.info;
+    if (TaskStatus.isTerminal(status)) return toResult(this.info);
+    throw taskError(this, "TASK_NOT_FINISHED", {
+      problem: `has not finished: its status is ${status}`,
+    });
   }
 
   /** Returns `true` if the task failed. Rejects when a load fails. */
@@ -318,7 +308,8 @@ export class Task {
       if ((body as { result?: unknown } | undefined)?.result === "success") return;
       throw new TypeError('Cannot read the response: it is not {"result":"success"}');
     };
-    await this.#request({ method: "DELETE", parse }, options);
+    const call = { method: "DELETE", path: taskPath(this), parse, info: () => this.info } as const;
+    await request(this.#connection, call, options);
   }
 
   /**
@@ -326,11 +317,7 @@ export class Task {
    * (`https:`, or `http:` on a loopback host). Otherwise null.
    */
   resultUrl(): URL | null {
-    const { result, resultType } = this.info;
-    if (result === null) return null;
-    if (resultType === "file") return fileUrl(result);
-    if (resultType !== "source" && resultType !== "model") return null;
-    return webUrl({ ...this, instance: this.credentials.instance }, resultType, result);
+    return resultUrl({ ...this, instance: this.credentials.instance }, this.info);
   }
 
   /** Returns the stored form that {@linkcode Task.fromDict} reads, without credentials. */
@@ -357,26 +344,17 @@ export class Task {
     return { organizationId, credentials, fetch: this.#fetch };
   }
 
-  #request<T>(call: Omit<ApiRequest<T>, "path" | "info">, options: RequestOptions): Promise<T> {
-    const path = `/api/v1/workspace/${this.workspaceId}/task/${this.taskId}`;
-    return request(this.#connection, { path, info: () => this.info, ...call }, options);
-  }
-
-  /** Loads the task. In a wait, which `clock` measures, a missing status is a failed poll. */
+  /** Loads the task, in a wait that `clock` measures. */
   async #load(options: RequestOptions, clock?: Clock): Promise<void> {
     const sequence = ++this.#loadsStarted;
-    const parse = (body: unknown, retryAfter?: number) => {
-      const info = parseTaskBody(body, this.taskId);
-      if (!clock || info.rawStatus !== null) return { info, retryAfter };
-      throw Object.assign(new TypeError("the task has no status"), { retryable: true });
-    };
-    const read = await this.#request({ method: "GET", parse, clock }, options);
+    const call = { ...options, clock, info: () => this.info };
+    const loaded = await loadTask(this.#connection, this, call);
     if (sequence < this.#lastApplied) return;
     this.#lastApplied = sequence;
     this.#loadedAt = performance.now();
     this.#partial = false;
-    this.#retryAfter = read.retryAfter;
-    this.info = read.info;
+    this.#retryAfter = loaded.retryAfter;
+    this.info = loaded.info;
   }
 
   async #loadIfNeeded(options: ReadOptions, isPartial = false): Promise<void> {

@@ -1,4 +1,5 @@
 /** `TaskStatus` and `TaskInfo`. The only file that knows the field names and quirks of the wire. */
+import type { TaskResult } from "./task_options.ts";
 
 /** A task's status; see the values of {@linkcode TaskStatus}. */
 export type TaskStatus = "pending" | "running" | "failed" | "success" | "unknown";
@@ -239,15 +240,20 @@ const FIELDS = [
   (value: unknown, key: string) => unknown,
 ][];
 
+/** Returns the result of a finished task by its type; `{}` if it has none or failed. */
+export function toResult({ status, result, resultType }: TaskInfo): TaskResult {
+  return status === "failed" || result === null ? {} : { [resultType ?? "unknown"]: result };
+}
+
 /**
  * Reads the body of a response about one task. A missing id means the requested task.
  *
  * @throws {TypeError} when the body is not a task, or another task
  */
 export function parseTaskBody(body: unknown, taskId: string): TaskInfo {
-  const { id, status } = Object(body) as Record<string, unknown>;
-  const isNameless = (id ?? null) === null && (status ?? null) !== null;
-  const info = TaskInfo.fromDict(isNameless ? { ...Object(body), id: taskId } : body);
+  const dict = Object(body) as Record<string, unknown>;
+  const isNameless = (dict.id ?? null) === null && (dict.status ?? null) !== null;
+  const info = TaskInfo.fromDict(isNameless ? { ...dict, id: taskId } : body);
   if (info.taskId === taskId) return info;
-  throw new TypeError("Cannot read a task: the response is about another task");
+  throw new TypeError("Cannot read a task: the response is another task");
 }

@@ -3,7 +3,6 @@ import { type Connection, request, type RequestOptions } from "./request.ts";
 import { TaskInfo, TaskStatus } from "./task_info.ts";
 import type { TaskListOptions } from "./task_options.ts";
 import { checkId } from "./task_url.ts";
-import { clientInternals } from "./internal/list_pages.ts";
 import type { Page, PageParser } from "./internal/pages.ts";
 import { outOfRange } from "./internal/text.ts";
 
@@ -46,8 +45,6 @@ export async function* listPages(
   };
   yield* readPages({ read, parseItem, firstPage, pageSize });
 }
-
-clientInternals.listPages = listPages;
 
 /**
  * Creates the filter of `Task.list`: by status, and by a part of the name in any case.

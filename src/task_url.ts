@@ -1,4 +1,5 @@
 /** Web and API URLs of a task <-> its ids. Pure. */
+import type { TaskInfo } from "./task_info.ts";
 import { isLoopback } from "./internal/loopback.ts";
 import { outOfRange, quote } from "./internal/text.ts";
 
@@ -154,6 +155,17 @@ export function webUrl(
   const url = new URL(`/o/${organization}/workspace`, instanceOrigin(parseInstance(instance)));
   url.search = String(new URLSearchParams({ ws: workspace, s: subject, i: id }));
   return url;
+}
+
+/** Returns the web URL of a source or model that a task created, or the URL of its file; else null. */
+export function resultUrl(
+  location: Omit<TaskLocation, "taskId">,
+  { result, resultType }: TaskInfo,
+): URL | null {
+  if (result === null) return null;
+  if (resultType === "file") return fileUrl(result);
+  if (resultType !== "source" && resultType !== "model") return null;
+  return webUrl(location, resultType, result);
 }
 
 /** Returns the URL of a file: `https:`, or `http:` on a loopback host. Otherwise null. */

@@ -1,7 +1,4 @@
-/**
- * Likely mistakes behind a signature that does not match, for the operator's log. Loaded on demand, so
- * it imports nothing: a shared module would become a chunk of its own.
- */
+/** Likely mistakes behind a signature that does not match, for the operator's log. */
 
 /** Secrets tried in one diagnosis. */
 const MAX_SECRETS = 4;

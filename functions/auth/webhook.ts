@@ -8,6 +8,7 @@ import {
   verifySignature,
 } from "../../src/internal/standard_webhooks.ts";
 import { decodeSecret } from "../../src/internal/webhook_secret.ts";
+import { explainMismatch } from "./diagnosis.ts";
 
 /** Minimum time between two diagnoses: anyone can cause one. */
 const DIAGNOSIS_INTERVAL_MS = 1_000;
@@ -41,7 +42,6 @@ export function webhookVerifier(
     async explain(signature, body) {
       if (Math.abs(now() - diagnosedAt) < DIAGNOSIS_INTERVAL_MS) return undefined;
       diagnosedAt = now();
-      const { explainMismatch } = await import("./diagnosis.ts"); // few requests need it
       return await explainMismatch({
         body,
         secrets: secrets.map((text) => ({ text, key: decodeSecret(text) })),

@@ -3,6 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import { type Counter, increment } from "./counters.ts";
 import { type AppEnv, type LogEntry, MAX_METHOD_LENGTH } from "./log.ts";
 import { getRequestId } from "./response.ts";
+import { parseTrace } from "./trace.ts";
 
 /** Options of {@linkcode accessLog}. */
 export interface AccessLogOptions {
@@ -30,7 +31,6 @@ export function accessLog({ log, now, requests }: AccessLogOptions): MiddlewareH
     };
     c.set("entry", entry);
     if (headers.has("traceparent")) {
-      const { parseTrace } = await import("./trace.ts");
       const trace = parseTrace(headers);
       if (trace) entry.trace_id = trace.id;
       c.set("trace", trace?.headers);

@@ -1,4 +1,4 @@
-/** Trace context of requests (W3C Trace Context). Loaded on demand: many callers send none. */
+/** Trace context of requests (W3C Trace Context). */
 import type { TraceContext } from "../../mod.ts";
 
 /** A caller's trace. */

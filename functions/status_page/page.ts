@@ -1,9 +1,10 @@
 /** Content negotiation of the status page. Loaded on demand. */
 import type { Context } from "hono";
-import { accepts } from "hono/accepts";
 import type { AppEnv } from "../http/log.ts";
 import type { ProblemType } from "../http/problem.ts";
 import type { ResponseParts } from "../http/response.ts";
+import { encodeBase64 } from "../../src/internal/base64.ts";
+import { prefersJson } from "./accept.ts";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 import { type LinkAnswer, pageOf, type PageOptions } from "./view.ts";
@@ -19,24 +20,19 @@ const REFRESH_SECONDS: { readonly [type in ProblemType]?: number } = {
 export interface NegotiateOptions extends Pick<PageOptions, "now" | "taskUrl"> {
   /** Type of the problem in the response. @default none */
   problem: ProblemType | undefined;
-  /** Encodes the hashes of the policy; passed in, because a shared module would be a chunk of its own. */
-  encodeBase64: (bytes: Uint8Array) => string;
 }
 
 /** Returns the response unchanged for a caller that prefers JSON, otherwise as the status page. */
 export async function negotiate(
   c: Context<AppEnv>,
   { status, body, headers }: ResponseParts,
-  { now, problem, taskUrl, encodeBase64 }: NegotiateOptions,
+  { now, problem, taskUrl }: NegotiateOptions,
 ): Promise<ResponseParts> {
   // the link is a secret of its holder
   const common = { "referrer-policy": "no-referrer", "x-robots-tag": "noindex", "vary": "Accept" };
-  const type = accepts(c, {
-    header: "Accept",
-    supports: ["text/html", "application/json"],
-    default: "text/html",
-  });
-  if (type !== "text/html") return { status, body, headers: { ...headers, ...common } };
+  if (prefersJson(c.req.header("accept") ?? "")) {
+    return { status, body, headers: { ...headers, ...common } };
+  }
 
   const answer = body as LinkAnswer;
   const { location: _, "retry-after": retryAfter, ...others } = headers ?? {};
@@ -54,7 +50,7 @@ export async function negotiate(
         "refresh": String(refresh), // for browsers without scripts; the script cancels it
       }),
       "content-type": "text/html; charset=utf-8",
-      "content-security-policy": await contentSecurityPolicy(encodeBase64),
+      "content-security-policy": await contentSecurityPolicy(),
     },
   };
 }
@@ -62,9 +58,7 @@ export async function negotiate(
 let policy: string | undefined;
 
 /** Allows only the one style and the one script, by their hashes. */
-async function contentSecurityPolicy(
-  encodeBase64: NegotiateOptions["encodeBase64"],
-): Promise<string> {
+async function contentSecurityPolicy(): Promise<string> {
   const hash = async (text: string) => {
     const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
     return `'sha256-${encodeBase64(new Uint8Array(digest))}'`;

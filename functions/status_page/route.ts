@@ -20,15 +20,13 @@ export interface StatusRouteOptions {
   publicUrl: string;
   /** Returns the web URL of a task. */
   taskUrl: (ids: TaskIds) => URL;
-  /** Passed on to the page, which shares no module with the start of the Worker. */
-  encodeBase64: (bytes: Uint8Array) => string;
   /** The clock, in ms since 1970. */
   now: () => number;
 }
 
 /** Creates the handler of the status page. */
 export function statusRoute(
-  { links, tasks, toProblem, basePath, publicUrl, taskUrl, encodeBase64, now }: StatusRouteOptions,
+  { links, tasks, toProblem, basePath, publicUrl, taskUrl, now }: StatusRouteOptions,
 ): RouteHandler {
   /** Resolves the task of the link. The body has no new link: otherwise access would never expire. */
   async function taskFromLink(c: Context<AppEnv>, ids?: TaskIds): Promise<ResponseParts> {
@@ -54,7 +52,6 @@ export function statusRoute(
       now: now(),
       problem: problem?.type,
       taskUrl: ids && taskUrl(ids),
-      encodeBase64,
     };
     return sendResponse(c, await negotiate(c, parts, options));
   };

@@ -3,7 +3,8 @@ import { html } from "hono/html";
 import type { TaskDict, TaskInfoDict } from "../../mod.ts";
 import type { Finished, Running, TaskProblem } from "../task/response_schema.ts";
 import { formatDuration } from "../../src/internal/duration.ts";
-import { formatDateTime, sanitizeText } from "./format.ts";
+import { sanitizeText } from "../../src/internal/text.ts";
+import { formatDateTime } from "./format.ts";
 import { type Html, layout, type PageContent } from "./layout.ts";
 
 /** JSON response of a link. */

@@ -72,11 +72,14 @@ function normalize(value: unknown, depth = 2): unknown {
   return Object.fromEntries(members.filter(([, member]) => hasValue(member)));
 }
 
+function namesTask({ url, task_id, info }: JsonObject): boolean {
+  return [url, task_id, isObject(info) ? info.id : undefined].some(hasValue);
+}
+
 /** Returns `true` for an event: it has a type and data, and names no task itself. */
 function isWebhookEvent(body: unknown): body is { data: unknown } {
   return isObject(body) && typeof body.type === "string" && "data" in body &&
-    !["url", ...ID_KEYS].some((key) => hasValue(body[key])) &&
-    !isObject(body.info) && !isObject(body.task);
+    !namesTask(body) && !(isObject(body.task) && namesTask(body.task));
 }
 
 /**

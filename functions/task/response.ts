@@ -3,15 +3,20 @@ import {
   DeepintHTTPError,
   DeepintTimeoutError,
   pollDelay,
-  type Task,
   type TaskDict,
+  type TaskInfo,
+  type TaskLocation,
 } from "../../mod.ts";
 import type { LinkSigner } from "../auth/link_token.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { TaskIds } from "../http/task_ids.ts";
+import { type LoadedTask, resultUrl, toResult } from "../../src/internal/client.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
 import type { Finished, Running } from "./response_schema.ts";
+
+/** A task, as the platform reported it. */
+export interface PolledTask extends TaskLocation, LoadedTask {}
 
 /** A response about a task. */
 export interface TaskResponse {
@@ -39,6 +44,14 @@ export interface TaskResponseOptions extends TaskBodyOptions {
   publicUrl: string;
 }
 
+/** Returns the stored form of a task, as `Task.toDict()` does. */
+export function toTaskDict(
+  { organizationId, workspaceId }: TaskIds,
+  info: TaskInfo,
+): TaskDict {
+  return { organization_id: organizationId, workspace_id: workspaceId, info: info.toDict() };
+}
+
 /** Returns the URL of a task's status page, or its path if `publicUrl` is one. */
 export async function statusPageUrl(
   task: TaskIds,
@@ -53,28 +66,29 @@ export async function statusPageUrl(
  *
  * @throws {HttpProblem} `unknown-status`; `upstream-unavailable` for a task without a status
  */
-export async function taskBody(
-  task: Task,
+export function taskBody(
+  task: PolledTask,
   { now, statusPage }: TaskBodyOptions,
-): Promise<Finished | Running> {
-  const { status, created } = task.info;
+): Finished | Running {
+  const { info, retryAfter } = task;
+  const { status, created } = info;
   const page = statusPage && { status: statusPage };
   if (status === "unknown") throw unknownStatus(task);
   if (status === "success" || status === "failed") {
-    const url = status === "success" ? task.resultUrl()?.href : undefined;
+    const url = status === "success" ? resultUrl(task, info)?.href : undefined;
     const links = (page || url) && { ...page, ...(url && { result: url }) };
     return {
       status,
-      result: await task.fetchResult() as Record<string, string>,
-      task: task.toDict(),
+      result: toResult(info) as Record<string, string>,
+      task: toTaskDict(task, info),
       ...(links && { links }),
     };
   }
   const elapsed = elapsedTime(created, now, now);
-  const delay = pollDelay({ elapsed, retryAfter: task.retryAfter });
+  const delay = pollDelay({ elapsed, retryAfter });
   return {
     status,
-    task: task.toDict(),
+    task: toTaskDict(task, info),
     retry_after: retryAfterSeconds(delay),
     ...(page && { links: page }),
   };
@@ -85,10 +99,10 @@ export async function taskBody(
  *
  * @throws {HttpProblem} `task-failed`, `task-pending`, and the problems of {@linkcode taskBody}
  */
-export async function toTaskResponse(
-  task: Task,
+export function toTaskResponse(
+  task: PolledTask,
   { raiseOnError, pending, publicUrl, ...options }: TaskResponseOptions,
-): Promise<TaskResponse> {
+): TaskResponse {
   const { info } = task;
   if (info.status === "failed" && raiseOnError) {
     throw new HttpProblem(
@@ -100,7 +114,7 @@ export async function toTaskResponse(
       },
     );
   }
-  const body = await taskBody(task, options);
+  const body = taskBody(task, options);
   if (!("retry_after" in body)) return { status: 200, body };
   const retryAfter = { "retry-after": String(body.retry_after) };
   if (pending === "retry") {
@@ -141,11 +155,11 @@ export function upstreamProblem(error: unknown): HttpProblem | undefined {
   return new HttpProblem("upstream-unavailable", "no usable response to the poll; try again later");
 }
 
-function taskPath({ organizationId, workspaceId, taskId }: Task): string {
+function taskPath({ organizationId, workspaceId, taskId }: TaskIds): string {
   return `/organizations/${organizationId}/workspaces/${workspaceId}/tasks/${taskId}`;
 }
 
-function unknownStatus(task: Task): HttpProblem {
+function unknownStatus(task: PolledTask): HttpProblem {
   const { rawStatus } = task.info;
   if (rawStatus === null) {
     return new HttpProblem("upstream-unavailable", "the response has no status of the task");
@@ -156,8 +170,8 @@ function unknownStatus(task: Task): HttpProblem {
 }
 
 // truncate a task's texts in problems: they are untrusted and may be long
-function truncateTask(task: Task): TaskDict {
-  const dict = task.toDict();
+function truncateTask(task: PolledTask): TaskDict {
+  const dict = toTaskDict(task, task.info);
   const info = Object.fromEntries(
     Object.entries(dict.info).map((
       [key, value],

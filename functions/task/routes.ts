@@ -1,6 +1,6 @@
 /** The routes about a task: `POST /resolve`, and `GET` of a task. */
 import type { Context } from "hono";
-import { type Credentials, DeepintHTTPError, type Task } from "../../mod.ts";
+import { type Credentials, DeepintHTTPError } from "../../mod.ts";
 import type { LinkSigner } from "../auth/link_token.ts";
 import type { Config } from "../config.ts";
 import type { AppEnv } from "../http/log.ts";
@@ -9,7 +9,7 @@ import type { RouteHandler } from "../http/route.ts";
 import type { TaskIds } from "../http/task_ids.ts";
 import { conditionalParts } from "./etag.ts";
 import { checkTaskIds, parseTaskRequest, type RequestLimits, type TaskRequest } from "./request.ts";
-import { statusPageUrl, type TaskResponse, toTaskResponse } from "./response.ts";
+import { type PolledTask, statusPageUrl, type TaskResponse, toTaskResponse } from "./response.ts";
 import type { TaskPoller } from "./shared_poll.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
 
@@ -42,7 +42,7 @@ export function taskRoutes(
   const limits: RequestLimits = { ...config, instance: credentials.instance };
 
   /** Polls once, and adds the outcome to the log entry. */
-  async function pollTask(c: Context<AppEnv>, ids: TaskIds): Promise<Task> {
+  async function pollTask(c: Context<AppEnv>, ids: TaskIds): Promise<PolledTask> {
     const entry = c.get("entry");
     const startedAt = now();
     let status: number | undefined;
@@ -80,7 +80,7 @@ export function taskRoutes(
   ): Promise<TaskResponse> {
     const isWebhook = c.get("entry").auth === "webhook";
     const task = await pollTask(c, ids);
-    return await toTaskResponse(task, {
+    return toTaskResponse(task, {
       raiseOnError: raiseOnError ?? !isWebhook,
       pending: pending ?? config.pending ?? (isWebhook ? "retry" : "accepted"),
       publicUrl,

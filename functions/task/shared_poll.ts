@@ -3,13 +3,13 @@ import {
   type Credentials,
   DeepintTimeoutError,
   type Fetch,
-  Task,
-  TaskInfo,
   TaskStatus,
   type TraceContext,
 } from "../../mod.ts";
 import { type Counter, increment } from "../http/counters.ts";
 import type { TaskIds } from "../http/task_ids.ts";
+import type { PolledTask } from "./response.ts";
+import { loadTask, type LoadTaskOptions } from "../../src/internal/client.ts";
 import { raceTimeout } from "../../src/internal/deadline.ts";
 
 /** The caller of a poll. */
@@ -25,16 +25,16 @@ export interface PollCaller {
   trace?: TraceContext | undefined;
 }
 
-/** A loaded task and where its information came from. */
+/** A task and where its information came from. */
 export interface PollResult {
-  task: Task;
+  task: PolledTask;
   /** Origin of the information: the caller's own request, a shared poll or the cache. */
   source: "fetched" | "shared" | "cached";
   /** `X-Request-Id` of the upstream response. */
   requestId?: string | null | undefined;
 }
 
-/** Polls a task once; throws what `Task.load` throws, or the reason of the caller's signal. */
+/** Polls a task once; throws what `loadTask` throws, or the reason of the caller's signal. */
 export type TaskPoller = (ids: TaskIds, caller: PollCaller) => Promise<PollResult>;
 
 /** Options of {@linkcode createTaskPoller}. */
@@ -55,7 +55,7 @@ interface InFlightPoll {
   readonly startedAt: number;
   /** Aborts the poll; `undefined` with `waitUntil`. */
   readonly controller: AbortController | undefined;
-  readonly loaded: Promise<Task>;
+  readonly loaded: Promise<PolledTask>;
   /** `X-Request-Id` of the response. */
   requestId?: string | null;
   callers: number;
@@ -64,21 +64,33 @@ interface InFlightPoll {
 const MAX_CACHE_ENTRIES = 1_000;
 const CACHE_TTL_MS = 60_000;
 
-/** Creates a task from its ids, without a request. */
-export function unloadedTask(
+/** Options of {@linkcode pollOnce}. */
+export interface PollOnceOptions
+  extends
+    Pick<TaskPollerOptions, "credentials" | "fetch">,
+    Pick<LoadTaskOptions, "signal" | "trace"> {
+  /** Deadline in ms. */
+  timeout: number;
+}
+
+/** Polls a task in one attempt; throws what `loadTask` throws. */
+export async function pollOnce(
   ids: TaskIds,
-  { credentials, fetch }: Pick<TaskPollerOptions, "credentials" | "fetch">,
-): Task {
-  return new Task({ ...ids, info: TaskInfo.fromDict({ id: ids.taskId }), credentials, fetch });
+  { credentials, fetch, timeout, signal, trace }: PollOnceOptions,
+): Promise<PolledTask> {
+  const connection = { organizationId: ids.organizationId, credentials, fetch };
+  const bounds = { timeout, requestTimeout: timeout, retries: 0 };
+  const loaded = await loadTask(connection, ids, { ...bounds, signal, trace });
+  return { instance: credentials.instance, ...ids, ...loaded };
 }
 
 /**
  * Creates a poller. Only terminal tasks are cached, never an error or a running task.
  */
 export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
-  const { timeout, now, polls } = options;
+  const { credentials, timeout, now, polls } = options;
   const inFlight = new Map<string, InFlightPoll>();
-  const cache = new Map<string, { task: Task; at: number }>();
+  const cache = new Map<string, { task: PolledTask; at: number }>();
 
   function start(key: string, ids: TaskIds, { waitUntil, trace }: PollCaller): InFlightPoll {
     const controller = waitUntil ? undefined : new AbortController();
@@ -88,15 +100,14 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
       flight.requestId = response.headers.get("x-request-id");
       return response;
     }
-    const task = unloadedTask(ids, { ...options, fetch });
     // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
     // own deadline ends it. Without one, the request uses the controller's signal and no timer
     const bound = waitUntil ? timeout : Infinity;
-    const bounds = { timeout: bound, requestTimeout: bound, retries: 0 };
-    const loaded = task.load({ ...bounds, signal: controller?.signal, trace });
+    const signal = controller?.signal;
+    const loaded = pollOnce(ids, { credentials, fetch, timeout: bound, signal, trace });
     const flight: InFlightPoll = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);
-    const settled = loaded.then(() => {
+    const settled = loaded.then((task) => {
       increment(polls, "ok");
       cacheResult(key, task);
     }, () => increment(polls, "failed")).then(() => removeInFlight(key, flight));
@@ -108,7 +119,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     if (inFlight.get(key) === flight) inFlight.delete(key);
   }
 
-  function cacheResult(key: string, task: Task): void {
+  function cacheResult(key: string, task: PolledTask): void {
     if (!TaskStatus.isTerminal(task.info.status)) return;
     cache.delete(key); // reinsert at the end
     cache.set(key, { task, at: now() });

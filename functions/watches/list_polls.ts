@@ -211,7 +211,7 @@ export class ListPolls {
       return false;
     }
     const now = this.#options.store.now();
-    const answer = await toAnswer(watch, info, { credentials: this.#credentials, now });
+    const answer = toAnswer(watch, info, { credentials: this.#credentials, now });
     return await this.#saveOutcome(
       stored,
       { answer, retryAfter: reading.retryAfter },

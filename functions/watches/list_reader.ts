@@ -1,10 +1,10 @@
 /** Reads the list of a workspace: a page, or all of it. */
-import { type Credentials, type Fetch, Task, TaskInfo } from "../../mod.ts";
+import { type Credentials, type Fetch, TaskInfo } from "../../mod.ts";
 import { taskBody } from "../task/response.ts";
 import type { Finished, Running } from "../task/response_schema.ts";
 import type { Watch } from "./state.ts";
 import type { WorkspaceTasks } from "./workspace_tasks.ts";
-import { clientInternals } from "../../src/internal/list_pages.ts";
+import { listPages } from "../../src/internal/client.ts";
 
 /** A task in a list, and the number of its page. */
 export interface ListedTask {
@@ -46,8 +46,6 @@ export async function readList(
   reading: Reading,
   { credentials, fetch, timeout, signal }: ReadListOptions,
 ): Promise<void> {
-  const { listPages } = clientInternals;
-  if (!listPages) throw new TypeError("the client is not loaded");
   const { organizationId, workspaceId } = workspace.ids;
   const connection = { organizationId, credentials, fetch };
   const bounds = { timeout, requestTimeout: timeout, retries: 0, signal };
@@ -85,13 +83,13 @@ export interface AnswerOptions {
 }
 
 /** Returns the response about a running task of a list; keeps the fields that the list lacks. */
-export async function toAnswer(
+export function toAnswer(
   { ids, last }: Watch,
   info: TaskInfo,
   { credentials, now }: AnswerOptions,
-): Promise<Finished | Running> {
+): Finished | Running {
   const listed = Object.entries(info.toDict()).filter(([, value]) => value !== null);
-  const dict = { ...last?.task.info, ...Object.fromEntries(listed) };
-  const task = new Task({ ...ids, info: TaskInfo.fromDict(dict), credentials });
-  return await taskBody(task, { now });
+  const merged = TaskInfo.fromDict({ ...last?.task.info, ...Object.fromEntries(listed) });
+  const { instance } = credentials;
+  return taskBody({ instance, ...ids, info: merged, retryAfter: undefined }, { now });
 }

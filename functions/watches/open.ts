@@ -6,7 +6,7 @@ import type { Watches } from "./routes.ts";
 
 export { parseCallbackHosts } from "./callback.ts";
 
-/** Options of {@linkcode startWatches}: what the runtime offers. */
+/** Options of {@linkcode openWatches}: what the runtime offers. */
 export interface OpenWatchesOptions {
   /** Opens a KV, or the default one without a path. @default the runtime has none */
   openKv?: ((path: string | undefined) => Promise<Deno.Kv>) | undefined;

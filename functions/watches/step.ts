@@ -1,12 +1,12 @@
 /** One step of a watch, a poll or a delivery; the same for every engine. */
-import { Credentials, DeepintHTTPError, type Fetch } from "../../mod.ts";
+import { Credentials, DeepintHTTPError, type Fetch, TaskInfo } from "../../mod.ts";
 import { createLinkSigner } from "../auth/link_token.ts";
 import type { Config } from "../config.ts";
 import { writeLogEntry } from "../http/log.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { TaskIds } from "../http/task_ids.ts";
-import { statusPageUrl, taskBody, upstreamProblem } from "../task/response.ts";
-import { unloadedTask } from "../task/shared_poll.ts";
+import { statusPageUrl, taskBody, toTaskDict, upstreamProblem } from "../task/response.ts";
+import { pollOnce } from "../task/shared_poll.ts";
 import { deliver, isAllowedCallback } from "./callback.ts";
 import {
   afterDelivery,
@@ -94,11 +94,10 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
   const checkSettings = createSettingsCheck(config);
   const links = secrets.length > 0 ? createLinkSigner({ secrets, ttl, now }) : undefined;
 
-  async function pollOnce(watch: Watch, signal?: AbortSignal): Promise<PollOutcome> {
-    const task = unloadedTask(watch.ids, { credentials, fetch });
+  async function poll(watch: Watch, signal?: AbortSignal): Promise<PollOutcome> {
     try {
-      await task.load({ timeout, requestTimeout: timeout, retries: 0, signal });
-      return { answer: await taskBody(task, { now: now() }), retryAfter: task.retryAfter };
+      const task = await pollOnce(watch.ids, { credentials, fetch, timeout, signal });
+      return { answer: taskBody(task, { now: now() }), retryAfter: task.retryAfter };
     } catch (error) {
       const problem = error instanceof HttpProblem ? error : upstreamProblem(error);
       const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter : undefined;
@@ -112,10 +111,10 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     { ids, last }: Watch,
     { type, code, endedAt }: WatchEnd,
   ): Promise<unknown> {
-    const task = unloadedTask(ids, { credentials, fetch });
-    const data = last ?? { status: "unknown", task: task.toDict() };
+    const unloaded = TaskInfo.fromDict({ id: ids.taskId });
+    const data = last ?? { status: "unknown", task: toTaskDict(ids, unloaded) };
     // sign the link now: links expire sooner than deliveries
-    const link = links && { status: await statusPageUrl(task, links, publicUrl) };
+    const link = links && { status: await statusPageUrl(ids, links, publicUrl) };
     return {
       type,
       timestamp: new Date(endedAt).toISOString(),
@@ -127,7 +126,7 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     const reason = checkSettings(watch);
     if (reason) return { watch: ended(watch, reason, now()), timedOut: false };
     if (!watch.event) {
-      const outcome = await pollOnce(watch, signal);
+      const outcome = await poll(watch, signal);
       const inputs = { now: now(), random: random() };
       return { watch: afterPoll(watch, outcome, inputs), timedOut: false };
     }

@@ -55,7 +55,7 @@ export function withConnection(
   timeoutHelp = "deadline, for example 10s (default: 30s)",
 ): Command {
   return command
-    .option("--instance <host>", "instance that the token is valid for (default: app.deepint.net)")
+    .option("--instance <host>", "instance that the token is valid for (default: DEEPINT_INSTANCE)")
     .option("--timeout <duration>", timeoutHelp, parseDuration);
 }
 

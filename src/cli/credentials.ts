@@ -30,11 +30,10 @@ export async function findCredentials(
     return await Credentials.build({ token: found.token, instance: instance ?? found.instance });
   } catch (error) {
     if (!(error instanceof DeepintCredentialsError)) throw error;
-    // with a cause, a permission is missing
-    if (error.code !== "CREDENTIALS_NOT_FOUND" || error.cause !== undefined) throw error;
+    if (error.code !== "CREDENTIALS_NOT_FOUND") throw error;
     throw new DeepintCredentialsError(
-      error.code, // the client names its own parameter
-      "Cannot find a token: set DEEPINT_TOKEN, or token under [DEFAULT] in ~/.deepint.ini",
+      error.code, // the client names its own parameter, and that it reads the file under Deno only
+      error.message.replace(" pass the parameter token,", "").replace("(Deno only) ", ""),
     );
   }
 }

@@ -43,7 +43,7 @@ export function addDelete(program: Command, { signal }: CommandContext): void {
       const task = await openTask(argument, flags);
       const options = { ...flags, signal };
       if (!flags.yes && !await confirm(task, options)) {
-        throw new Error(`Cannot stop the task "${task.taskId}": the confirmation was refused`);
+        throw new Error(`Cannot stop the task "${task.taskId}": you did not confirm it`);
       }
       const { stopped, message } = await stopTask(task, options);
       if (flags.json) await writeJson({ stopped, ...toJson(task) });

@@ -9,6 +9,7 @@ import {
   DeepintTaskError,
   DeepintTimeoutError,
 } from "../../mod.ts";
+import { NAME } from "./command.ts";
 import { writeLine } from "./output.ts";
 import { sanitizeText } from "../internal/text.ts";
 
@@ -39,6 +40,10 @@ function networkAdvice(message: string): string {
   if (/\bdns\b|lookup|getaddrinfo|ENOTFOUND/i.test(message)) {
     return "check the host of the instance and the network";
   }
+  // Deno, then Node: the response is not TLS
+  if (/corrupt message|wrong version/i.test(message)) {
+    return "check that the instance serves https; for http on loopback, pass http://<host>:<port>";
+  }
   if (/refused/i.test(message)) return "check the host and port of the instance";
   return "check the network and the instance";
 }
@@ -63,7 +68,10 @@ function httpAdvice({ status, url, message, retryable }: DeepintHTTPError): stri
 function adviceFor(error: unknown): string {
   if (error instanceof DeepintTaskError) {
     if (error.info.status === "unknown") return "open the task in Deep Intelligence";
-    return error.code === "TASK_NOT_FINISHED" ? "to wait for it, run: deepint-task wait" : "";
+    const { organizationId, workspaceId, taskId } = error.task;
+    return error.code === "TASK_NOT_FINISHED"
+      ? `to wait for it, run: ${NAME} wait ${organizationId}/${workspaceId}/${taskId}`
+      : "";
   }
   if (error instanceof DeepintTimeoutError) return "allow more time with --timeout";
   return error instanceof DeepintHTTPError ? httpAdvice(error) : "";

@@ -103,10 +103,18 @@ export async function writeTable(
   for (const line of lines) await writeLine(truncate(line, width));
 }
 
-/** Formats the result of a task: `source s-1`; "" if it has none. */
+/** Formats the result of a task: `source s-1`; "" if it has none. The URL of a file is never cut. */
 export function resultOf({ info }: Task): string {
   if (info.status !== "success" || info.result === null) return "";
-  return `${formatCell(info.resultType ?? "unknown")} ${formatCell(info.result)}`;
+  const result = sanitizeText(info.result, Infinity).trim();
+  return `${formatCell(info.resultType ?? "unknown")} ${result}`;
+}
+
+/** Returns the web address of a source or model; "" for any other result. */
+export function resultAddress(task: Task): string {
+  const { status, resultType } = task.info;
+  const hasAddress = status === "success" && resultType !== "file"; // a file's result is its URL
+  return hasAddress ? formatCell(task.resultUrl()?.href) : "";
 }
 
 /** Writes the result of a task and its web address. "No result" goes to standard error. */
@@ -114,7 +122,7 @@ export async function writeResult(task: Task, { named = false, quiet = false }):
   const result = resultOf(task);
   if (!result && quiet) return;
   if (!result) return await writeLine(`${task.taskId} has no result`, process.stderr);
-  const parts = [named ? task.taskId : "", result, formatCell(task.resultUrl()?.href)];
+  const parts = [named ? task.taskId : "", result, resultAddress(task)];
   await writeLine(parts.filter(Boolean).join("  "));
 }
 

@@ -12,6 +12,7 @@ import {
   failureOf,
   formatCell,
   formatTaskDuration,
+  resultAddress,
   resultOf,
   style,
   toJson,
@@ -31,17 +32,18 @@ function describe(task: Task): string[][] {
     ["progress", info.progress === null ? null : `${info.progress}%`],
     ["subtask", info.subtask],
     ["result", resultOf(task)],
-    ["result at", resultOf(task) && task.resultUrl()?.href],
+    ["result URL", resultAddress(task)],
     ["error", failureOf(task)],
     ["created", info.created],
     ["duration", formatTaskDuration(task)],
-    ["by", info.userName ?? info.userId],
+    ["created by", info.userName ?? info.userId],
     ["organization", organizationId],
     ["workspace", workspaceId],
-    ["task at", taskUrl({ instance, organizationId, workspaceId, taskId }).href],
+    ["task URL", taskUrl({ instance, organizationId, workspaceId, taskId }).href],
   ];
   return cells
-    .map(([name, cell]) => [name, formatCell(cell)] as const)
+    // a result is never cut
+    .map(([name, cell]) => [name, name === "result" ? `${cell}` : formatCell(cell)] as const)
     .filter(([, text]) => text !== "")
     .map(([name, text]) => [
       style("dim", name, process.stdout),

@@ -31,7 +31,9 @@ async function sign(body: string): Promise<Record<string, string>> {
   if (problem) {
     throw new DeepintCredentialsError(
       secret ? "CREDENTIALS_INVALID" : "CREDENTIALS_NOT_FOUND",
-      `Cannot sign: the first secret of RESOLVE_WEBHOOK_SECRETS ${problem}`,
+      secret
+        ? `Cannot sign: the first secret of RESOLVE_WEBHOOK_SECRETS ${problem}`
+        : "Cannot find a secret: set the environment variable RESOLVE_WEBHOOK_SECRETS",
     );
   }
   const id = `msg_${crypto.randomUUID()}`;

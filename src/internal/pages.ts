@@ -44,9 +44,8 @@ function isTooLarge(error: unknown): boolean {
 }
 
 /**
- * Yields the items page by page. Ends after the last page, at an empty one, and at a page equal to the one
- * before from a server that ignores the page number. A page that is too large is requested in smaller
- * ones.
+ * Yields the items page by page. Ends after the last page, at an empty one, and when the server ignores the
+ * page number and repeats a page. A page that is too large is requested in smaller ones.
  */
 export async function* readPages<T extends { readonly taskId: string }>(
   { read, parseItem, firstPage, pageSize }: ReadPagesOptions<T>,
@@ -57,6 +56,7 @@ export async function* readPages<T extends { readonly taskId: string }>(
   };
   const seen = new Set<string>();
   let previousIds = "";
+  let repeats = 0;
   let offset = firstPage * pageSize; // items on the pages up to here
   let servedSize = pageSize; // the server may use a smaller page
   for (let page = firstPage, pages = page + 1; page < pages; page++) {
@@ -71,7 +71,10 @@ export async function* readPages<T extends { readonly taskId: string }>(
       continue;
     }
     const ids = response.items.map(({ taskId }) => taskId).join();
-    if (ids === "" || ids === previousIds && response.page !== page) return;
+    // equal pages without a number: one may be a list that moved, two are a server that repeats itself
+    repeats = ids === previousIds ? repeats + 1 : 0;
+    if (ids === "") return;
+    if (repeats > (response.page === undefined ? 1 : 0) && response.page !== page) return;
     previousIds = ids;
     servedSize = Math.min(pageSize, response.limit);
     offset = page * servedSize + response.items.length;

@@ -58,7 +58,8 @@ export async function findSettings<Token>(given: Settings<Token>): Promise<Found
   const { cause } = variable;
   const problem = cause
     ? "Cannot read the environment variable DEEPINT_TOKEN: run Deno with " +
-      "--allow-env=DEEPINT_TOKEN,DEEPINT_INSTANCE"
+      "--allow-env=DEEPINT_TOKEN,DEEPINT_INSTANCE, pass the parameter token, or set token under " +
+      "[DEFAULT] in ~/.deepint.ini"
     : "Cannot find a token: pass the parameter token, set the environment variable " +
       "DEEPINT_TOKEN, or (Deno only) set token under [DEFAULT] in ~/.deepint.ini";
   return { token, instance, problem, ...(cause !== undefined && { cause }) };

@@ -15,7 +15,7 @@ Deno.test("show prints a task as an aligned table, with one request", async () =
   const { code, stdout, stderr } = await ended(server.run(["show", `${PLACE}/t-1`]));
   assertEquals([code, stderr, server.platform.count()], [0, "", 1]);
   assertMatch(stdout, /^task {10}t-1\nname {10}Import\nstatus {8}success\nresult {8}source s-1\n/);
-  assertMatch(stdout, /\nresult at {5}http:.*&s=source&i=s-1\n/);
+  assertMatch(stdout, /\nresult URL {4}http:.*&s=source&i=s-1\n/);
 });
 
 Deno.test("result prints the result; exits with 1 for a running task, 3 for a failed one", async () => {
@@ -35,13 +35,26 @@ Deno.test("result prints the result; exits with 1 for a running task, 3 for a fa
   assertMatch(source?.stdout ?? "", /^source s-1 {2}http:.*\/o\/organization-1\/.*&i=s-1\n$/);
   assertEquals(other?.stdout, "export s-1\n");
   assertEquals([runs?.code, runs?.stdout, failed?.code, failed?.stdout], [1, "", 3, ""]);
-  assertMatch(runs?.stderr ?? "", /TASK_NOT_FINISHED.*; to wait for it, run: deepint-task wait\n$/);
+  const command = `deepint-task wait ${PLACE}/t-3`;
+  assertMatch(runs?.stderr ?? "", new RegExp(`TASK_NOT_FINISHED.*; .*, run: ${command}\n$`));
   assertEquals(documents(json?.stdout ?? "")[0].info.result, "s-1");
   const { code, stderr } = await result("t-5");
   assertEquals(code, 1);
   assertMatch(stderr, /its status is unknown; open the task in Deep Intelligence\n$/, "not: wait");
   const nothing = await result("t-6");
   assertEquals([nothing.code, nothing.stdout, nothing.stderr], [0, "", "t-6 has no result\n"]);
+});
+
+Deno.test("the URL of a file is printed once and whole", async () => {
+  const result = `https://files.example.com/w-1.zip?signature=${"f".repeat(3_000)}`;
+  await using server = platformWith({ id: "t-1", status: "success", result, result_type: "file" });
+  const task = `${PLACE}/t-1`;
+  const outputs = await Promise.all(
+    [["result", task], ["wait", task], ["show", task]].map((args) => ended(server.run(args))),
+  );
+  const [printed, waited, shown] = outputs.map(({ stdout }) => stdout);
+  assertEquals([printed, waited], [`file ${result}\n`, `file ${result}\n`]);
+  assertEquals(shown?.split(result).length, 2);
 });
 
 Deno.test("list filters by its options and prints a table or lines of JSON", async () => {

@@ -1,51 +1,11 @@
 // An abort and a deadline at every point of resolve(): each ends the wait at once and leaves no
 // timer, no request and no listener behind; neither touches the task.
-import { assert, assertEquals, assertStrictEquals, assertStringIncludes, fail } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertStringIncludes } from "@std/assert";
 import { DeepintTimeoutError, type ResolveOptions, Task, TaskInfo } from "../../mod.ts";
+import { countedAbort, reasonOf } from "../helpers/abort.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import type { Responder } from "../helpers/fake_platform.ts";
-import { taskWith, type TaskWithOptions } from "../helpers/client.ts";
-
-const TOKEN = "canary-token-0123456789";
-
-/** Returns the rejection of a promise, an error or any other value. */
-function reasonOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(() => fail("the promise did not reject"), (reason: unknown) => reason);
-}
-
-/** An abort signal that keeps count of its listeners. */
-function countedAbort() {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const listeners = new Map<unknown, boolean>();
-  let added = 0;
-  const { addEventListener, removeEventListener } = signal;
-  Object.assign(signal, {
-    addEventListener(...args: Parameters<typeof addEventListener>) {
-      const [, listener, options] = args;
-      listeners.set(listener, typeof options === "object" && options.once === true);
-      added++;
-      addEventListener.apply(signal, args);
-    },
-    removeEventListener(...args: Parameters<typeof removeEventListener>) {
-      listeners.delete(args[1]);
-      removeEventListener.apply(signal, args);
-    },
-  });
-  return {
-    signal,
-    abort(reason?: unknown) {
-      controller.abort(reason);
-      for (const [listener, once] of listeners) if (once) listeners.delete(listener);
-    },
-    get listeners() {
-      return listeners.size;
-    },
-    get added() {
-      return added;
-    },
-  };
-}
+import { HANG, taskWith, type TaskWithOptions, TOKEN } from "../helpers/client.ts";
 
 /** A running task that never ends. */
 function setUp(options: TaskWithOptions = {}) {
@@ -63,7 +23,6 @@ interface Point {
   lastPoll?: boolean;
 }
 
-const hang: Responder = () => new Promise(() => {});
 const hangInBody: Responder = () =>
   new Response(new ReadableStream({ start: (body) => body.enqueue(new Uint8Array([123])) }));
 
@@ -79,7 +38,7 @@ const POINTS: Record<string, Point> = {
     requests: 0,
     pending: false,
   },
-  "while it connects": { given: () => injected(hang), requests: 1, pending: true },
+  "while it connects": { given: () => injected(HANG), requests: 1, pending: true },
   "in the body": { given: () => injected(hangInBody), requests: 1, pending: true },
   "between polls": { given: () => setUp(), requests: 1, pending: false, lastPoll: true },
   "after a failed poll": {
@@ -92,7 +51,7 @@ const POINTS: Record<string, Point> = {
     given() {
       const given = setUp();
       given.platform.inject(() => undefined);
-      given.platform.inject(hang);
+      given.platform.inject(HANG);
       return given;
     },
     requests: 2,
@@ -148,6 +107,7 @@ for (const [name, point] of Object.entries(POINTS)) {
     const error = await clock.runUntil(reasonOf(task.resolve(options)));
     assert(error instanceof DeepintTimeoutError);
     assertEquals([error.code, error.elapsed, clock.now - start], ["TIMEOUT", REACHED, REACHED]);
+    assertStringIncludes(error.message, "t-1");
     assertStrictEquals(error.info, task.info);
     assertEquals(error.info?.status, "running");
     assertStringIncludes(error.message, "again"); // it says how to go on
@@ -214,7 +174,7 @@ Deno.test("a request leaves no timer and no listener, whether it succeeds, fails
     success: () => undefined,
     refused: () => new Response(null, { status: 401 }),
     "out of retries": () => new Response(null, { status: 503 }),
-    "out of time": hang,
+    "out of time": HANG,
     aborted: hangInBody,
   };
   for (const [name, responder] of Object.entries(ends)) {
@@ -276,23 +236,6 @@ Deno.test("an abort ends only its own wait for the task", async () => {
   assertEquals([clock.pending, one.listeners, other.listeners], [0, 0, 0]);
 });
 
-Deno.test("a wait can be repeated after a timeout, whose message says so", async () => {
-  using clock = new FakeClock();
-  const { task } = setUp({ steps: [{ status: "running", ms: 60_000 }, { status: "success" }] });
-  const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 10_000 })));
-  assert(error instanceof DeepintTimeoutError);
-  for (const part of ["t-1", "again"]) assert(error.message.includes(part), error.message);
-  assertEquals((await clock.runUntil(task.resolve({ timeout: 60_000 }))).status, "success");
-});
-
-Deno.test("the error of a timeout has the last known info", async () => {
-  using clock = new FakeClock();
-  const { task } = setUp({ steps: [{ status: "running", progress: 77 }] });
-  const error = await clock.runUntil(reasonOf(task.resolve({ timeout: 5_000 })));
-  assert(error instanceof DeepintTimeoutError);
-  assertEquals(error.info?.progress, 77);
-});
-
 Deno.test("a timeout of 0 rejects immediately unless the task has ended", async () => {
   using clock = new FakeClock();
   const { task } = setUp();
@@ -315,7 +258,7 @@ Deno.test("a timeout that is not a number of milliseconds is refused", async () 
 
 Deno.test("an abort during a request rejects with its reason unchanged", async () => {
   const { platform, task, signals } = setUp();
-  platform.inject(() => new Promise(() => {}));
+  platform.inject(HANG);
   let looks = 0;
   const reason = {
     get text() {

@@ -1,5 +1,11 @@
 // The token is in no error of a real operation, however it is printed.
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import {
   DeepintCredentialsError,
   DeepintHTTPError,
@@ -67,6 +73,7 @@ Deno.test("the token is in no error of a task whose fields echo it", async () =>
     error_description: `cannot sign in with ${CANARY}`,
     subtask: CANARY,
     user_name: CANARY,
+    result: CANARY,
   };
   for (const status of ["failed", CANARY]) {
     const task = taskBy(answering({ id: "t-1", ...fields, status }));
@@ -103,6 +110,7 @@ Deno.test("the token is in no error of a server that echoes it in JSON's escapes
     const fields = `"error_code":"X","error_description":"no ${echo}","name":"${echo}"`;
     const failed = taskBy(answering(`{"status":"failed",${fields}}`), { token });
     assertSilent(await assertRejects(() => failed.resolve(), DeepintTaskError), token);
+    assertSilent(failed, token);
   }
 });
 
@@ -114,6 +122,8 @@ function leakyErrors(): Record<string, unknown> {
     Object.assign(new TypeError("fetch failed"), properties);
   const circular: Record<string, unknown> = { deep: { token: CANARY } };
   circular.self = circular;
+  const form = new FormData();
+  form.set("token", CANARY);
   return {
     "its message": new TypeError(`cannot send ${CANARY}`),
     "its name": Object.assign(new Error("failed"), { name: `Error ${CANARY}` }),
@@ -126,6 +136,7 @@ function leakyErrors(): Record<string, unknown> {
     "a hidden property": Object.defineProperty(new Error("failed"), "config", {
       value: { headers },
     }),
+    "a FormData": withProperties({ form }),
     "an array": withProperties({ rawHeaders: ["accept", "*/*", "x-auth-token", CANARY] }),
     "a map": withProperties({ headers: new Map([["x-auth-token", CANARY]]) }),
     "a map's key": withProperties({ cache: new Map([[CANARY, 1]]) }),
@@ -192,7 +203,10 @@ Deno.test("a large cause is not searched to its end, and iterators are not consu
   assertEquals([...once].length, 3);
 });
 
-Deno.test("a cause that contains bytes is kept", async () => {
+Deno.test("a cause without the token is kept, also if it contains itself or bytes", async () => {
+  const circular = Object.assign(new Error("circular"), { self: {} });
+  circular.self = circular;
+  assertStrictEquals((await loadError(failing(circular))).cause, circular);
   const bytes = Object.assign(new Error("bytes"), { body: new Uint8Array(20_000_000) });
   const begun = performance.now();
   const { cause } = await loadError(failing(bytes));

@@ -1,42 +1,20 @@
-// Waiting for many tasks where the server, the list or the reader lets the wait down.
+// Waiting for many tasks where the server, the list or the reader fails.
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import {
-  Credentials,
+  type DeepintBaseError,
+  DeepintHTTPError,
   DeepintTaskError,
   DeepintTimeoutError,
   resolveAll,
-  type ResolveAllOptions,
-  Task,
 } from "../../mod.ts";
-import { HANG, random, TOKEN } from "../helpers/client.ts";
+import { HANG } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import {
-  createFakePlatform,
-  type FakePlatform,
-  type FakePlatformOptions,
-  type FakeTask,
-  type Responder,
-} from "../helpers/fake_platform.ts";
+import type { FakePlatform, Responder } from "../helpers/fake_platform.ts";
+import { collect, DONE, handle, handlesOf, order, running } from "../helpers/resolve_all.ts";
 
-const DONE = { status: "success", result: "s-1", result_type: "source" };
-const running = (ms: number): FakeTask => ({ steps: [{ status: "running", ms }, DONE] });
 const isList = ({ url }: { url: string }) => url.includes("/tasks?");
 const answer = (status: number, retryAfter?: number) => () =>
   Response.json({}, { status, headers: retryAfter ? { "retry-after": `${retryAfter}` } : {} });
-
-/** A platform with these tasks, and a handle of each that nothing has been loaded to. */
-function setUp(tasks: FakeTask[], options: FakePlatformOptions = {}) {
-  const platform = createFakePlatform({ token: TOKEN, ...options });
-  tasks.forEach((task, index) => platform.add({ id: `t-${index}`, ...task }));
-  const handles = tasks.map((_, index) => handle(platform, `t-${index}`));
-  return { platform, handles };
-}
-
-function handle(platform: FakePlatform, id: string, instance = "app.deepint.net"): Task {
-  const dict = { organization_id: "organization-1", workspace_id: "workspace-1", task_id: id };
-  const credentials = new Credentials({ token: TOKEN, instance });
-  return Task.fromDict(dict, { credentials, fetch: platform.fetch });
-}
 
 /** Answers some requests in another way, for ever. */
 function replace(
@@ -47,20 +25,10 @@ function replace(
   return platform.inject((request) => which(request) ? responder(request) : undefined, Infinity);
 }
 
-/** Which settled, and when, in seconds of the wait; an error's code instead of the time. */
-async function collect(tasks: Iterable<Task>, options?: ResolveAllOptions) {
-  const started = Date.now();
-  const settled: Record<string, number | string> = {};
-  for await (const { task, error } of resolveAll(tasks, options)) {
-    settled[task.taskId] = error?.code ?? (Date.now() - started) / 1_000;
-  }
-  return settled;
-}
-
 Deno.test("a timeout ends the wait, not the tasks, while requests are in progress", async () => {
   for (const tasks of [1, 3]) {
     using clock = new FakeClock();
-    const { platform, handles } = setUp(Array.from({ length: tasks }, () => running(60_000)));
+    const { platform, handles } = handlesOf(Array.from({ length: tasks }, () => running(60_000)));
     platform.inject(HANG, Infinity);
     const iterator = resolveAll(handles, { timeout: 5_000 })[Symbol.asyncIterator]();
     const error = await assertRejects(
@@ -74,7 +42,7 @@ Deno.test("a timeout ends the wait, not the tasks, while requests are in progres
 
 Deno.test("a timeout of 0 costs no request", async () => {
   using clock = new FakeClock();
-  const { platform, handles } = setUp([running(5_000), running(5_000)]);
+  const { platform, handles } = handlesOf([running(5_000), running(5_000)]);
   const waiting = collect(handles, { timeout: 0 });
   await assertRejects(() => clock.runUntil(waiting), DeepintTimeoutError, "2 of 2 tasks");
   assertEquals(platform.count(), 0);
@@ -82,7 +50,7 @@ Deno.test("a timeout of 0 costs no request", async () => {
 
 Deno.test("a reader slower than the timeout gets the settled tasks, then the timeout", async () => {
   using clock = new FakeClock();
-  const { platform, handles } = setUp([running(1_000), running(1_000), running(60_000)]);
+  const { platform, handles } = handlesOf([running(1_000), running(1_000), running(60_000)]);
   replace(platform, ({ url }) => url.endsWith("/t-1"), async (request) => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     return Response.json({ id: request.url.slice(-3), status: "success" });
@@ -101,7 +69,7 @@ Deno.test("a reader slower than the timeout gets the settled tasks, then the tim
 
 Deno.test("a slow reader gets every task", async () => {
   using clock = new FakeClock();
-  const { handles } = setUp(Array.from({ length: 30 }, (_, index) => running(1_000 * index)));
+  const { handles } = handlesOf(Array.from({ length: 30 }, (_, index) => running(1_000 * index)));
   const settled = new Set<string>();
   await clock.runUntil((async () => {
     for await (const { task } of resolveAll(handles)) {
@@ -114,7 +82,7 @@ Deno.test("a slow reader gets every task", async () => {
 
 Deno.test("an abort while the reader is busy rejects the next() with the reason", async () => {
   using clock = new FakeClock();
-  const { handles } = setUp([running(1_000), running(1_000), running(90_000)]);
+  const { handles } = handlesOf([running(1_000), running(1_000), running(90_000)]);
   const controller = new AbortController();
   const iterator = resolveAll(handles, { signal: controller.signal })[Symbol.asyncIterator]();
   await clock.runUntil(iterator.next());
@@ -127,7 +95,7 @@ Deno.test("an abort while the reader is busy rejects the next() with the reason"
 Deno.test("a list whose second page always fails delays the tasks of neither page", async () => {
   for (const responder of [answer(502), answer(403), HANG]) {
     using clock = new FakeClock();
-    const { platform, handles } = setUp([3, 600, 3, 600].map((s) => running(s * 1_000)), {
+    const { platform, handles } = handlesOf([3, 600, 3, 600].map((s) => running(s * 1_000)), {
       pageLimit: 2,
     });
     replace(platform, ({ url }) => url.includes("page=1"), responder);
@@ -139,7 +107,7 @@ Deno.test("a list whose second page always fails delays the tasks of neither pag
 
 Deno.test("a task of the first page settles while the second is read", async () => {
   using clock = new FakeClock();
-  const { platform, handles } = setUp([DONE, ...[1, 2, 3].map(() => running(60_000))], {
+  const { platform, handles } = handlesOf([DONE, ...[1, 2, 3].map(() => running(60_000))], {
     pageLimit: 2,
   });
   replace(platform, ({ url }) => url.includes("page=1"), HANG);
@@ -155,7 +123,7 @@ Deno.test("a list that repeats its first page, is empty or has no statuses is re
   };
   for (const [name, responder] of Object.entries(lists)) {
     using clock = new FakeClock();
-    const { platform, handles } = setUp([20, 20, 20, 20].map((s) => running(s * 1_000)));
+    const { platform, handles } = handlesOf([20, 20, 20, 20].map((s) => running(s * 1_000)));
     replace(platform, isList, responder);
     assertEquals(Object.keys(await clock.runUntil(collect(handles))).length, 4, name);
     assertEquals(platform.count(({ path }) => path.includes("page=0")), 1, name);
@@ -164,7 +132,7 @@ Deno.test("a list that repeats its first page, is empty or has no statuses is re
 
 Deno.test("a status that is missing for more than 2 minutes settles its task", async () => {
   using clock = new FakeClock();
-  const { platform, handles } = setUp([{ status: null }, running(300_000), running(300_000)]);
+  const { platform, handles } = handlesOf([{ status: null }, running(300_000), running(300_000)]);
   const settled = await clock.runUntil(collect(handles));
   assertEquals(settled["t-0"], "INVALID_RESPONSE");
   const polls = platform.count("/task/t-0");
@@ -174,7 +142,7 @@ Deno.test("a status that is missing for more than 2 minutes settles its task", a
 Deno.test("loads that fail for more than 2 minutes settle their task and no other", async () => {
   for (const [seconds, expected] of [[120, undefined], [300, "BAD_GATEWAY"]] as const) {
     using clock = new FakeClock();
-    const { platform, handles } = setUp([DONE, running(60_000), running(60_000)]);
+    const { platform, handles } = handlesOf([DONE, running(60_000), running(60_000)]);
     const start = clock.now;
     replace(
       platform,
@@ -192,7 +160,10 @@ Deno.test("loads that fail for more than 2 minutes settle their task and no othe
 Deno.test("the Retry-After of a load holds while the list is polled for the other tasks", async () => {
   for (const status of [429, 200]) {
     using clock = new FakeClock();
-    const { platform, handles } = setUp([running(3_000), ...[1, 2, 3].map(() => running(30_000))]);
+    const { platform, handles } = handlesOf([
+      running(3_000),
+      ...[1, 2, 3].map(() => running(30_000)),
+    ]);
     const get = ({ url }: Request) => url.endsWith("/task/t-0");
     const undo = replace(
       platform,
@@ -216,7 +187,7 @@ Deno.test("the Retry-After of a load holds while the list is polled for the othe
 Deno.test("the Retry-After of any page holds for the whole list", async () => {
   for (const [page, status] of [[0, 200], [1, 200], [1, 429], [1, 503]] as const) {
     using clock = new FakeClock();
-    const { platform, handles } = setUp([1, 2, 3, 4, 5, 6].map(() => running(20_000)), {
+    const { platform, handles } = handlesOf([1, 2, 3, 4, 5, 6].map(() => running(20_000)), {
       pageLimit: 3,
     });
     const items = [0, 1, 2].map((index) => ({ id: `t-${index + 3 * page}`, status: "running" }));
@@ -235,7 +206,7 @@ Deno.test("the Retry-After of any page holds for the whole list", async () => {
 
 Deno.test("a task that is stopped during the wait settles as failed at the next poll", async () => {
   using clock = new FakeClock();
-  const { handles: [first, ...others] } = setUp([60, 60, 60].map((s) => running(s * 1_000)));
+  const { handles: [first, ...others] } = handlesOf([60, 60, 60].map((s) => running(s * 1_000)));
   assert(first);
   let error: unknown;
   let at = NaN;
@@ -254,69 +225,44 @@ Deno.test("a task that is stopped during the wait settles as failed at the next 
   assert(at > 10_000 && at <= 12_200, `${at}`);
 });
 
-Deno.test("tasks of several instances are listed at their own instances", async () => {
+Deno.test("a task that disappears settles with a 404 and delays no other task", async () => {
   using clock = new FakeClock();
-  const { platform } = setUp([running(5_000), running(5_000)]);
-  const tasks = ["a.example", "b.example"].flatMap((instance) =>
-    ["t-0", "t-1"].map((id) => handle(platform, id, instance))
-  );
-  await clock.runUntil(collect(tasks));
-  const lists = platform.requests.filter(isList).map(({ url }) => new URL(url).host);
-  assertEquals([...new Set(lists)].toSorted(), ["a.example", "b.example"]);
-});
-
-Deno.test("a task that is given several times settles as often, from the same list", async () => {
-  using clock = new FakeClock();
-  const { platform, handles: [task] } = setUp([running(60_000)]);
-  assert(task);
-  const tasks = [task, task, handle(platform, "t-0"), handle(platform, "t-0")];
-  const settled: Task[] = [];
+  const { platform, handles } = handlesOf([running(20_000), running(20_000), running(3_000)]);
+  const gone = handle(platform, "t-gone");
+  const errors: (DeepintBaseError | undefined)[] = [];
+  const order: string[] = [];
   await clock.runUntil((async () => {
-    for await (const { task } of resolveAll(tasks)) settled.push(task);
-  })());
-  assertEquals(settled.length, 4);
-  assertEquals(new Set(settled), new Set(tasks));
-  for (const task of settled) assertEquals(task.info.result, "s-1");
-  assertEquals(platform.count("/task/t-0"), 4);
-});
-
-Deno.test("each iteration starts again, without requests for settled tasks", async () => {
-  using clock = new FakeClock();
-  const { platform, handles } = setUp([running(5_000), running(60_000)]);
-  const settlements = resolveAll(handles);
-  const iterator = settlements[Symbol.asyncIterator]();
-  assertEquals((await clock.runUntil(iterator.next())).value?.task.taskId, "t-0");
-  await iterator.return?.();
-  const ids = async () => (await Array.fromAsync(settlements)).map(({ task }) => task.taskId);
-  assertEquals(await clock.runUntil(ids()), ["t-0", "t-1"]);
-  const requests = platform.count();
-  assertEquals(await clock.runUntil(ids()), ["t-0", "t-1"]);
-  assertEquals([platform.count(), clock.pending], [requests, 0]);
-});
-
-Deno.test("resolveAll() takes at most one request more than a wait for each task", async () => {
-  using _ = random(0.5);
-  const size = 60;
-  const seconds = [3, 10, 45, 120];
-  const alone: number[] = [];
-  for (const s of seconds) {
-    using clock = new FakeClock();
-    const { platform, handles: [task] } = setUp([running(s * 1_000)]);
-    await clock.runUntil(task?.resolve({ pollInterval: "adaptive" }) ?? Promise.reject());
-    alone.push(platform.count());
-  }
-  for (const pageLimit of [1, 5, 17, 500]) {
-    for (const chosen of [[7], [0, 59], [57, 58, 59], [0, 12, 24, 36, 48], [...Array(60).keys()]]) {
-      using clock = new FakeClock();
-      const { platform, handles } = setUp(
-        Array.from({ length: size }, (_, index) => running((seconds[index % 4] ?? 0) * 1_000)),
-        { pageLimit },
-      );
-      const tasks = handles.filter((_, index) => chosen.includes(index));
-      const settled = await clock.runUntil(collect(tasks));
-      assertEquals(Object.keys(settled).length, chosen.length);
-      const most = chosen.reduce((sum, index) => sum + (alone[index % 4] ?? 0), 1);
-      assert(platform.count() <= most, `${pageLimit} [${chosen}]: ${platform.count()} > ${most}`);
+    for await (const { task, error } of resolveAll([...handles, gone])) {
+      order.push(task.taskId);
+      if (task === gone) errors.push(error);
     }
+  })());
+  assertEquals(order[0], "t-gone");
+  assertEquals(order.slice(1).toSorted(), ["t-0", "t-1", "t-2"]);
+  assert(errors[0] instanceof DeepintHTTPError && errors[0].status === 404);
+});
+
+Deno.test("a list that always fails does not end the wait", async () => {
+  const broken: Record<string, Responder> = {
+    forbidden: () => Response.json({}, { status: 403 }),
+    malformed: () => Response.json({ items: 5 }),
+    unavailable: () => Response.json({}, { status: 502 }),
+    limited: () => Response.json({}, { status: 429, headers: { "retry-after": "7" } }),
+    hanging: HANG,
+  };
+  for (const [name, responder] of Object.entries(broken)) {
+    using clock = new FakeClock();
+    const { platform, handles } = handlesOf([running(5_000), running(90_000)]);
+    platform.inject((r) => r.url.includes("/tasks?") ? responder(r) : undefined, Infinity);
+    assertEquals(await clock.runUntil(order(handles)), ["t-0", "t-1"], name);
   }
+});
+
+Deno.test("a list with 429 is not requested again before its Retry-After", async () => {
+  using clock = new FakeClock();
+  const { platform, handles } = handlesOf([running(5_000), running(5_000)]);
+  platform.inject(() => Response.json({}, { status: 429, headers: { "retry-after": "60" } }));
+  await clock.runUntil(order(handles));
+  const [first, second] = platform.requests;
+  assert(second && first && second.at - first.at >= 60_000);
 });

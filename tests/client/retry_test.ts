@@ -25,7 +25,8 @@ const TRANSIENT: Record<string, Responder> = {
   "503": status(503),
   "504": status(504),
   "a LIMIT code with 400": () => Response.json({ code: "LIMIT" }, { status: 400 }),
-  "a LIMIT code with 200": () => Response.json({ result: "error", code: "LIMIT" }),
+  "a LIMIT code with 200": () => Response.json({ code: "LIMIT", message: "slow down" }),
+  "an error with a LIMIT code and 200": () => Response.json({ result: "error", code: "LIMIT" }),
 };
 
 const FINAL: Record<string, Responder> = {

@@ -1,29 +1,17 @@
-// Listing the tasks of a workspace, and what a listed task loads when it is needed.
-import {
-  assert,
-  assertEquals,
-  assertRejects,
-  assertStrictEquals,
-  assertStringIncludes,
-  assertThrows,
-} from "@std/assert";
+// `Task.list()`: pages, filters, malformed pages. `list_failures_test.ts` tests lists that fail.
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   Credentials,
   DeepintHTTPError,
-  DeepintTaskError,
   type Fetch,
   Task,
   type TaskListOptions,
   type TaskStatus,
 } from "../../mod.ts";
+import { TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import {
-  createFakePlatform,
-  type FakePlatformOptions,
-  type FakeTask,
-} from "../helpers/fake_platform.ts";
+import { createFakePlatform, type FakePlatformOptions } from "../helpers/fake_platform.ts";
 
-const TOKEN = "canary-token-0123456789";
 const PLACE = {
   organizationId: "organization-1",
   workspaceId: "workspace-1",
@@ -38,9 +26,7 @@ function setUp(tasks: number, options: FakePlatformOptions = {}) {
 }
 
 async function collect(options: TaskListOptions): Promise<Task[]> {
-  const tasks: Task[] = [];
-  for await (const task of Task.list(options)) tasks.push(task);
-  return tasks;
+  return await Array.fromAsync(Task.list(options));
 }
 
 /** The ids `t-0`, `t-1`, … */
@@ -48,18 +34,13 @@ function ids(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `t-${index}`);
 }
 
-/** The only task of a list, before any request of its own. */
-async function listOne(fields: FakeTask) {
-  const { platform, options } = setUp(0);
-  platform.add({ id: "t-0", ...fields });
-  const [task] = await collect(options);
-  assert(task);
-  assertEquals(platform.count(), 1);
-  return { platform, task };
-}
-
 Deno.test("list() yields every task once, in order, 500 per request", async () => {
-  for (const [count, requests] of [[1, 1], [500, 1], [501, 2], [1_234, 3], [5_000, 10]] as const) {
+  for (
+    const [count, requests] of [[0, 1], [1, 1], [500, 1], [501, 2], [1_234, 3], [
+      5_000,
+      10,
+    ]] as const
+  ) {
     const { platform, options } = setUp(count);
     const tasks = await collect(options);
     assertEquals(tasks.map(({ taskId }) => taskId), ids(count));
@@ -82,15 +63,6 @@ Deno.test("the request of a list has the token, the organization and accept", as
   assertEquals(request?.headers["accept"], "application/json");
 });
 
-Deno.test("a listed task has its ids, its credentials and the fields of the list", async () => {
-  const created = "2026-01-02T03:04:05.000Z";
-  const { task } = await listOne({ status: "running", name: "import", created });
-  assertEquals([task.organizationId, task.workspaceId], ["organization-1", "workspace-1"]);
-  assertStrictEquals(task.credentials, PLACE.credentials);
-  assertEquals([task.info.status, task.info.name], ["running", "import"]);
-  assertEquals(task.info.created?.toISOString(), created);
-});
-
 Deno.test("list() requests a page when the loop reaches it", async () => {
   const { platform, options } = setUp(1_234);
   const tasks = Task.list(options);
@@ -108,11 +80,7 @@ Deno.test("list() requests a page when the loop reaches it", async () => {
 Deno.test("each iteration starts with the first page", async () => {
   const { platform, options } = setUp(2);
   const tasks = Task.list(options);
-  const names = async () => {
-    const all: string[] = [];
-    for await (const task of tasks) all.push(task.taskId);
-    return all;
-  };
+  const names = () => Array.fromAsync(tasks, ({ taskId }) => taskId);
   assertEquals(await names(), ["t-0", "t-1"]);
   platform.add({ id: "t-2" });
   assertEquals(await names(), ["t-0", "t-1", "t-2"]);
@@ -168,12 +136,32 @@ Deno.test("an unknown status in the filter is a RangeError, without a request", 
   assertEquals(platform.count(), 0);
 });
 
-Deno.test("a server that repeats its first page gets two requests, and each task is yielded once", async () => {
-  const { platform, options } = setUp(1_234);
-  const fetch: Fetch = (url, init) => platform.fetch(url.replace(/page=\d+/, "page=0"), init);
-  const tasks = await collect({ ...options, fetch });
-  assertEquals(tasks.map(({ taskId }) => taskId), ids(500));
-  assertEquals(platform.count(), 2);
+Deno.test("a server that repeats a page without its number ends the list", async () => {
+  let requests = 0;
+  const fetch = () => {
+    requests++;
+    return Promise.resolve(Response.json({ items: [{ id: "t-0" }], pages_count: 1_000 }));
+  };
+  assertEquals((await collect({ ...PLACE, fetch })).length, 1);
+  assertEquals(requests, 3);
+});
+
+Deno.test("a list that moves by one page is read to its end, with and without page numbers", async () => {
+  for (const isNumbered of [true, false]) {
+    let all = ids(100).map((id) => ({ id, status: "success" }));
+    const fetch: Fetch = (url) => {
+      const page = Number(new URL(url).searchParams.get("page"));
+      const items = all.slice(page * 10, page * 10 + 10);
+      if (page === 1) {
+        // ten new tasks in front, as in a list with the newest first
+        all = [...ids(10).map((id) => ({ id: `new-${id}`, status: "running" })), ...all];
+      }
+      const body = { items, pages_count: all.length / 10, ...(isNumbered && { page }) };
+      return Promise.resolve(Response.json(body));
+    };
+    const tasks = await collect({ ...PLACE, fetch, pageSize: 10 });
+    assertEquals(tasks.map(({ taskId }) => taskId), ids(100));
+  }
 });
 
 Deno.test("a server with smaller pages than requested is read to its end", async () => {
@@ -181,11 +169,6 @@ Deno.test("a server with smaller pages than requested is read to its end", async
   const tasks = await collect(options);
   assertEquals(tasks.map(({ taskId }) => taskId), ids(1_234));
   assertEquals(platform.count(), 13);
-});
-
-Deno.test("an empty workspace takes one request", async () => {
-  const { platform, options } = setUp(0);
-  assertEquals([await collect(options), platform.count()], [[], 1]);
 });
 
 Deno.test("a page without items ends the list, whatever the number of pages", async () => {
@@ -221,6 +204,7 @@ Deno.test("a malformed page is INVALID_RESPONSE, without a retry", async () => {
     {},
     { pages_count: 1 },
     { ...page([]), pages_count: "many" },
+    { ...page([]), pages_count: null },
     page(null),
     page({}),
     page("t-1"),
@@ -231,6 +215,7 @@ Deno.test("a malformed page is INVALID_RESPONSE, without a retry", async () => {
     page([{ id: 5, status: "running" }]),
     page([{ id: "t-1", name: 5 }]),
     page([{ id: "t-1", status: "running" }, { id: "", status: "running" }]),
+    ...["../../o-2", "a/b", "a?b", "x".repeat(129)].map((id) => page([{ id }])),
   ];
   for (const body of bodies) {
     let requests = 0;
@@ -242,15 +227,6 @@ Deno.test("a malformed page is INVALID_RESPONSE, without a retry", async () => {
   const html = () => Promise.resolve(new Response("<h1>Sign in</h1>"));
   const error = await assertRejects(() => collect({ ...PLACE, fetch: html }), DeepintHTTPError);
   assertEquals(error.code, "INVALID_RESPONSE");
-});
-
-Deno.test("a page with an id that would change a path is INVALID_RESPONSE", async () => {
-  for (const id of ["../../o-2", "a/b", "a?b", "x".repeat(129)]) {
-    const items = [{ id, status: "running" }];
-    const fetch = () => Promise.resolve(Response.json({ items, pages_count: 1 }));
-    const error = await assertRejects(() => collect({ ...PLACE, fetch }), DeepintHTTPError);
-    assertEquals(error.code, "INVALID_RESPONSE", id);
-  }
 });
 
 Deno.test("a page is requested again after a transient failure and rejects after a permanent one", async () => {
@@ -277,69 +253,4 @@ Deno.test("an abort ends the list with the signal's reason", async () => {
   })();
   assertStrictEquals(await assertRejects(() => listing), reason);
   assertEquals([seen, platform.count()], [500, 1]);
-});
-
-Deno.test("a listed task that succeeded loads its result once, for resolve() and fetchResult()", async () => {
-  const success = { status: "success", result: "s-1", result_type: "source" };
-  const first = await listOne(success);
-  assertEquals((await first.task.resolve()).result, "s-1");
-  assertEquals(await first.task.fetchResult(), { source: "s-1" });
-  await first.task.resolve();
-  assertEquals(first.platform.count("/task/t-0"), 1);
-  const second = await listOne(success);
-  assertEquals(await second.task.fetchResult(), { source: "s-1" });
-  assertEquals(await second.task.fetchResult(), { source: "s-1" });
-  assertEquals((await second.task.resolve()).result, "s-1");
-  assertEquals(second.platform.count("/task/t-0"), 1);
-});
-
-Deno.test("a listed task that is restored from toDict() loads its result once", async () => {
-  const { platform, task } = await listOne({
-    status: "success",
-    result: "s-1",
-    result_type: "source",
-  });
-  const options = { credentials: PLACE.credentials, fetch: platform.fetch };
-  const again = Task.fromDict(JSON.parse(JSON.stringify(task)), options);
-  assertEquals(await again.fetchResult(), { source: "s-1" });
-  assertEquals((await again.resolve()).result, "s-1");
-  assertEquals(platform.count("/task/t-0"), 1);
-});
-
-Deno.test("a listed task that failed rejects with its error's text, after one load", async () => {
-  const { platform, task } = await listOne({
-    status: "failed",
-    error_code: "BAD_CSV",
-    error_description: "line 3 has no end",
-  });
-  const error = await assertRejects(() => task.resolve(), DeepintTaskError);
-  assertEquals(error.code, "TASK_BAD_CSV");
-  assertStringIncludes(error.message, "failed with description: line 3 has no end");
-  await assertRejects(() => task.resolve(), DeepintTaskError);
-  assertEquals(platform.count("/task/t-0"), 1);
-});
-
-Deno.test("isErrored() and isFinished() of a listed task make no request", async () => {
-  for (const status of ["pending", "running", "success", "failed"]) {
-    const { platform, task } = await listOne({ status });
-    assertEquals(await task.isErrored(), status === "failed");
-    assertEquals(await task.isFinished(), status === "success" || status === "failed");
-    assertEquals(platform.count(), 1);
-  }
-});
-
-Deno.test("resolve() waits for a listed task", async () => {
-  using clock = new FakeClock();
-  const { platform, task } = await listOne({
-    steps: [{ status: "running", polls: 2 }, { status: "success", result: "s-1" }],
-  });
-  assertEquals((await clock.runUntil(task.resolve())).result, "s-1");
-  assertEquals([platform.count("/task/t-0"), clock.pending], [3, 0]);
-});
-
-Deno.test("a listed task that has ended loads at most once for watch(), and yields what it loaded", async () => {
-  const { platform, task } = await listOne({ status: "success", result: "s-1" });
-  const results: (string | null)[] = [];
-  for await (const info of task.watch()) results.push(info.result);
-  assertEquals([results.at(-1), platform.count("/task/t-0")], ["s-1", 1]);
 });

@@ -55,6 +55,7 @@ Deno.test("fetchResult() before the end, or on an unknown status, is TASK_NOT_FI
     assertEquals(error.code, "TASK_NOT_FINISHED");
     assertStrictEquals(error.task, task);
     assertStrictEquals(error.info, task.info);
+    assertEquals(error.message.match(/null|undefined/), null);
     assertEquals(platform.count(), 1);
   }
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { Credentials, parseTaskUrl, type TaskLocation, taskUrl } from "../../mod.ts";
-import { LONG_ID, UUID } from "./hostile.ts";
+import { parseTaskUrl, type TaskLocation, taskUrl } from "../../mod.ts";
+import { LONG_ID, UUID } from "../helpers/hostile.ts";
 
 const WEB = "https://app.deepint.net/o/org-1/workspace?ws=ws-1&s=task&i=task-1";
 const API = "https://app.deepint.net/api/v1/workspace/ws-1/task/task-1";
@@ -11,12 +11,12 @@ const LOCATION: TaskLocation = {
   taskId: "task-1",
 };
 
-/** Parses as one who knows the organization, which an API URL needs. */
+/** Parses a URL, with the organization that an API URL needs. */
 function parse(url: string | URL): TaskLocation {
   return parseTaskUrl(url, { organizationId: "org-1" });
 }
 
-/** Checks that the URL is refused, and gives the message. */
+/** Checks that a URL is refused, and returns the message. */
 function refusal(url: string): string {
   return assertThrows(() => parse(url), RangeError, undefined, `accepted ${url}`).message;
 }
@@ -219,48 +219,6 @@ Deno.test("parseTaskUrl() refuses backslashes, control characters and other repa
   }
 });
 
-Deno.test("parseTaskUrl() accepts http for loopback instances only", () => {
-  const loopback = ["127.0.0.1", "127.0.0.1:8000", "127.9.8.7:1", "localhost:8000", "[::1]:8000"];
-  for (const host of loopback) {
-    const { instance } = parse(`http://${host}/api/v1/workspace/ws-1/task/task-1`);
-    assertEquals(instance, `http://${host}`);
-  }
-  const others = [
-    "app.deepint.net",
-    "128.0.0.1",
-    "126.255.255.255",
-    "127.0.0.1.example.com",
-    "localhost.example.com",
-    "notlocalhost",
-    "[::2]",
-    "[::ffff:8.8.8.8]",
-    "0.0.0.0",
-    "10.0.0.1",
-  ];
-  for (const host of others) {
-    refusal(`http://${host}/api/v1/workspace/ws-1/task/task-1`);
-    refusal(`http://${host}/o/org-1/workspace?ws=ws-1&s=task&i=task-1`);
-  }
-});
-
-Deno.test("the instance of an https URL is its host, with a port that is not the default", () => {
-  const hosts: [string, string][] = [
-    ["https://app.deepint.net", "app.deepint.net"],
-    ["HTTPS://APP.DeepInt.NET", "app.deepint.net"],
-    ["https://app.deepint.net:443", "app.deepint.net"],
-    ["https://app.deepint.net:8443", "app.deepint.net:8443"],
-    ["https://other.example", "other.example"],
-    ["https://127.0.0.1:8443", "127.0.0.1:8443"],
-    ["https://[::1]", "[::1]"],
-    ["http://127.0.0.1:80", "http://127.0.0.1"],
-    ["http://127.0.0.1:443", "http://127.0.0.1:443"],
-  ];
-  for (const [origin, instance] of hosts) {
-    assertEquals(parse(API.replace("https://app.deepint.net", origin)).instance, instance);
-    assertEquals(parse(WEB.replace("https://app.deepint.net", origin)).instance, instance);
-  }
-});
-
 Deno.test("an error quotes only the wrong parameter of a query", () => {
   const urls = [
     `ftp://app.deepint.net/o/org-1/workspace?ws=ws-1&key=s3cr3t`,
@@ -272,23 +230,14 @@ Deno.test("an error quotes only the wrong parameter of a query", () => {
     `${WEB.replace("s=task", "s=source")}&key=s3cr3t`,
     `${WEB.replace("ws-1", "a.b")}&key=s3cr3t`,
     `https://us3r@app.deepint.net/?key=s3cr3t`,
+    // the @ does not make the query user info
+    "ftp://app.deepint.net/o/org-1/workspace?mail=a@s3cr3t",
+    "app.deepint.net/o/org-1/workspace?mail=a@s3cr3t",
+    "https:/app.deepint.net/#a@s3cr3t",
   ];
   for (const url of urls) {
     const message = refusal(url);
     assert(!/s3cr3t|us3r/.test(message), message);
-  }
-});
-
-Deno.test("the error for a URL that is not http does not echo a query with an @", () => {
-  for (
-    const url of [
-      "ftp://app.deepint.net/o/org-1/workspace?mail=a@s3cr3t",
-      "app.deepint.net/o/org-1/workspace?mail=a@s3cr3t",
-      "https:/app.deepint.net/#a@s3cr3t",
-    ]
-  ) {
-    const message = refusal(url);
-    assert(!message.includes("s3cr3t"), message);
   }
 });
 
@@ -310,83 +259,5 @@ Deno.test("taskUrl() refuses ids and instances that would change the URL", () =>
   }
   for (const instance of ["", "http://app.deepint.net", "app.deepint.net/x", "a@b", "a?b", "a#b"]) {
     assertThrows(() => taskUrl({ ...LOCATION, instance }), RangeError);
-  }
-});
-
-/** The instance of credentials made with one. */
-function instanceOf(instance: string): string {
-  return new Credentials({ token: "a-token", instance }).instance;
-}
-
-Deno.test("an instance is host[:port] or an origin, in one form", () => {
-  const forms: [string, string][] = [
-    ["app.deepint.net", "app.deepint.net"],
-    ["APP.deepint.net", "app.deepint.net"],
-    ["app.deepint.net:443", "app.deepint.net"],
-    ["app.deepint.net:8443", "app.deepint.net:8443"],
-    ["https://app.deepint.net", "app.deepint.net"],
-    ["HTTPS://app.deepint.net:8443", "app.deepint.net:8443"],
-    ["localhost:8000", "localhost:8000"],
-    ["[::1]:8443", "[::1]:8443"],
-    ["http://127.0.0.1:8000", "http://127.0.0.1:8000"],
-    ["http://127.255.255.254", "http://127.255.255.254"],
-    ["http://localhost:8000", "http://localhost:8000"],
-    ["http://[::1]:8000", "http://[::1]:8000"],
-  ];
-  for (const [given, expected] of forms) assertEquals(instanceOf(given), expected, given);
-  assertEquals(new Credentials({ token: "a-token" }).instance, "app.deepint.net");
-});
-
-Deno.test("an instance is https except on loopback", () => {
-  const hosts = ["app.deepint.net", "10.0.0.1", "128.0.0.1", "127.0.0.1.example.com", "[::2]"];
-  for (const host of [...hosts, "localhost.example.com", "0.0.0.0"]) {
-    assertThrows(() => instanceOf(`http://${host}`), RangeError);
-  }
-  for (const scheme of ["ftp", "ws", "file", "javascript", "data"]) {
-    assertThrows(() => instanceOf(`${scheme}://127.0.0.1`), RangeError);
-  }
-});
-
-Deno.test("an instance with a path, a query, a fragment or user info is refused", () => {
-  const instances = [
-    "",
-    " ",
-    "https://",
-    "app.deepint.net/api",
-    "app.deepint.net/api/v1",
-    "https://app.deepint.net/api",
-    "//app.deepint.net",
-    "app.deepint.net?x=1",
-    "https://app.deepint.net?x",
-    "app.deepint.net#x",
-    "user@app.deepint.net",
-    "https://user:word@app.deepint.net",
-    "http://user:word@127.0.0.1",
-    "http://127.0.0.1:8000@example.com",
-    "app.deepint.net\\@example.com",
-    "app.deepint.net\\x",
-    "app.deepint.net:99999",
-    "app.deepint.net:port",
-    "app.deepint.net other",
-    "app.deepint.net\nother",
-    "app.deep\tint.net",
-    "app.deepint.net%2F",
-  ];
-  for (const instance of instances) {
-    assertThrows(() => instanceOf(instance), RangeError, undefined, `accepted ${instance}`);
-  }
-});
-
-Deno.test("the error for an instance quotes neither user info nor query", () => {
-  const instances = [
-    "https://us3r:pa55word@app.deepint.net",
-    "us3r:pa55word@app.deepint.net/path",
-    "https://app.deepint.net?x-auth-token=s3cr3t",
-    "app.deepint.net/?x-auth-token=s3cr3t",
-    "app.deepint.net#s3cr3t",
-  ];
-  for (const instance of instances) {
-    const { message } = assertThrows(() => instanceOf(instance), RangeError);
-    assert(!/us3r|pa55word|s3cr3t/.test(message), message);
   }
 });

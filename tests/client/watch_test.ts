@@ -8,8 +8,9 @@ import {
   type TaskInfo,
   type WatchOptions,
 } from "../../mod.ts";
+import { countedAbort, reasonOf } from "../helpers/abort.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import type { Step } from "../helpers/fake_platform.ts";
+import type { Step } from "../helpers/fake_task.ts";
 import { taskWith } from "../helpers/client.ts";
 
 const FOREVER: Step[] = [{ status: "running", progress: 10 }];
@@ -33,10 +34,6 @@ function iterate(task: Task, options: WatchOptions = {}) {
   const iterator = task.watch(options)[Symbol.asyncIterator]();
   const leave = () => iterator.return?.() ?? fail("the iterator has no return()");
   return { next: () => iterator.next(), leave };
-}
-
-function reasonOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(() => fail("the promise did not reject"), (reason: unknown) => reason);
 }
 
 Deno.test("watch() yields the current info, then one per change, and returns at the end", async () => {
@@ -114,32 +111,18 @@ Deno.test("watch() makes requests only while a next() is pending", async () => {
 Deno.test("break ends the polling and leaves no timer, request or listener", async () => {
   using clock = new FakeClock();
   const { platform, task } = setUp(FOREVER);
-  const { signal } = new AbortController();
-  const listeners = new Set<unknown>();
-  let added = 0;
-  const { addEventListener, removeEventListener } = signal;
-  Object.assign(signal, {
-    addEventListener(...args: Parameters<typeof addEventListener>) {
-      added++;
-      listeners.add(args[1]);
-      addEventListener.apply(signal, args);
-    },
-    removeEventListener(...args: Parameters<typeof removeEventListener>) {
-      listeners.delete(args[1]);
-      removeEventListener.apply(signal, args);
-    },
-  });
+  const abort = countedAbort();
   const seen: string[] = [];
   const watching = (async () => {
-    for await (const info of task.watch({ signal })) {
+    for await (const info of task.watch({ signal: abort.signal })) {
       seen.push(info.status);
       if (info.status === "running") break;
     }
   })();
   await clock.runUntil(watching);
   assertEquals(seen, ["pending", "running"]);
-  assert(added > 0);
-  assertEquals([listeners.size, clock.pending, platform.count()], [0, 0, 1]);
+  assert(abort.added > 0);
+  assertEquals([abort.listeners, clock.pending, platform.count()], [0, 0, 1]);
   await clock.tick(60_000);
   assertEquals(platform.count(), 1);
 });

@@ -142,7 +142,8 @@ Deno.test("bun.ts bundled serves under Bun and does not start with a wrong setti
   const file = await bundle("bun");
   const command = await bunCommand();
   await using server = start(command, [file], { ...upstream.settings, PORT: "0" });
-  const origin = await server.waitForOutput(/(http:\/\/localhost:\d+)/);
+  // not a development server, whose response to an error has the source code
+  const origin = await server.waitForOutput(/^Started server: (http:\/\/localhost:\d+)/m);
   await deliver(over(origin.replace("localhost", "127.0.0.1")), upstream.platform);
 
   await using refused = start(command, [file], { DEEPINT_TOKEN: TOKEN });

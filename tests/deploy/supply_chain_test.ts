@@ -67,7 +67,7 @@ Deno.test("every task has a description", () => {
 });
 
 Deno.test("deno task start may read the settings and use the file of RESOLVE_KV_PATH", () => {
-  const files = ' "--allow-read=$KV" "--allow-write=$KV,$KV-wal,$KV-shm" ';
+  const files = ' "--allow-read=$KV" "--allow-write=$KV,$KV-wal,$KV-shm" functions/start.ts "$KV"';
   assertEquals(config.tasks.start.command.split(files).length, 2);
   // Deno reads the token of a KV service, npm postgres the variables of libpq
   const env = [...SETTING_NAMES, "DENO_KV_ACCESS_TOKEN", "PG*"];

@@ -45,7 +45,7 @@ Deno.test("a task is named by web URL, API URL or ids, plain or in an event", as
       id: "e-1",
       url: "",
       info: "x",
-    }];
+    }, { ...event(body), organization_id: "sender-1", info: { id: null, region: "eu" }, task: {} }];
     for (const sent of [body, ...events]) {
       const { platform, bearer, webhook } = setUp(settings);
       platform.add({ id: "t-1", status: "running" });

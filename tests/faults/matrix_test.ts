@@ -13,7 +13,8 @@ import { allRenderings, TOKEN } from "../helpers/client.ts";
 import { outcomeOf, retryAfterOf, textOf } from "../helpers/endpoint.ts";
 import type { Growth } from "./memory.ts";
 import { faultTable, KEY, load, resolve, TABLE } from "./table.ts";
-import { type Fault, FAULTS, type FaultServer, startFaultServer } from "./matrix.ts";
+import { type Fault, FAULTS } from "./matrix.ts";
+import { type FaultServer, startFaultServer } from "./server.ts";
 import { start } from "../helpers/process.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
 

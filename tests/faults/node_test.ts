@@ -5,7 +5,8 @@ import { TOKEN } from "../helpers/client.ts";
 import { root } from "../helpers/run_deno.ts";
 import { bundleEntries, type ServerProcess, startServer } from "../helpers/servers.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
-import { type Fault, FAULTS, startFaultServer } from "./matrix.ts";
+import { type Fault, FAULTS } from "./matrix.ts";
+import { startFaultServer } from "./server.ts";
 import { KEY } from "./table.ts";
 
 const BUNDLES = new URL("dist/faults/", root);

@@ -5,7 +5,8 @@
 import { createApp, type LogEntry, readConfig } from "../../functions/app.ts";
 import { Credentials, DeepintHTTPError, DeepintTimeoutError, Task } from "../../mod.ts";
 import { TOKEN } from "../helpers/client.ts";
-import { type Fault, FAULTS, type FaultServer, startFaultServer } from "./matrix.ts";
+import { type Fault, FAULTS } from "./matrix.ts";
+import { type FaultServer, startFaultServer } from "./server.ts";
 
 /** Key of the caller of the endpoint. */
 export const KEY = "canary-key-0123456789";

@@ -4,17 +4,14 @@ import {
   Credentials,
   type Fetch,
   type RequestOptions,
+  type ResolveOptions,
   Task,
   TaskInfo,
   type Token,
 } from "../../mod.ts";
-import {
-  createFakePlatform,
-  type FakePlatform,
-  type Responder,
-  type Step,
-  TASK_KEYS,
-} from "./fake_platform.ts";
+import { FakeClock } from "./fake_clock.ts";
+import { createFakePlatform, type FakePlatform, type Responder } from "./fake_platform.ts";
+import { type Step, TASK_KEYS } from "./fake_task.ts";
 
 /** A token that no error, output or log may contain. */
 export const TOKEN = "canary-token-0123456789";
@@ -37,6 +34,8 @@ export interface TaskWithOptions {
   token?: Token;
   /** Instance of the credentials. @default {app.deepint.net} */
   instance?: string | undefined;
+  /** Credentials in place of `token` and `instance`. */
+  credentials?: Credentials;
 }
 
 /**
@@ -46,6 +45,7 @@ export interface TaskWithOptions {
 export function taskWith(options: TaskWithOptions = {}) {
   const { steps = [{ status: "success" }], known = { status: "running" } } = options;
   const { token = TOKEN, instance } = options;
+  const { credentials = new Credentials({ token, instance }) } = options;
   const platform = createFakePlatform({ token: TOKEN });
   platform.add({ organization: "o-1", workspace: "w-1", id: "t-1", name: "import", steps });
   const signals: (AbortSignal | null | undefined)[] = [];
@@ -53,7 +53,7 @@ export function taskWith(options: TaskWithOptions = {}) {
   const task = new Task({
     organizationId: "o-1",
     workspaceId: "w-1",
-    credentials: new Credentials({ token, instance }),
+    credentials,
     info: TaskInfo.fromDict({ id: "t-1", ...known }),
     fetch: (url, init) => {
       signals.push(init.signal);
@@ -66,6 +66,23 @@ export function taskWith(options: TaskWithOptions = {}) {
 /** Returns the time of each request, in milliseconds after `start`. */
 export function times({ requests }: FakePlatform, start: number): number[] {
   return requests.map(({ at }) => at - start);
+}
+
+/**
+ * Waits for a task on a fake clock, with these responses before the one that ends the task. Returns the
+ * times of the polls, in milliseconds.
+ */
+export async function pollTimes(
+  responders: Responder[],
+  options: ResolveOptions = {},
+): Promise<number[]> {
+  using clock = new FakeClock();
+  const { platform, task } = taskWith();
+  const start = clock.now;
+  for (const responder of responders) platform.inject(responder);
+  await clock.runUntil(task.resolve(options));
+  if (clock.pending > 0) throw new Error(`${clock.pending} timers are left`);
+  return times(platform, start);
 }
 
 /** `Math.random` always gives `value` until this is disposed of. */

@@ -2,7 +2,7 @@
  * A fake of Deep Intelligence: its API, in memory, as one `fetch`.
  *
  * Pass it to a client as its custom `fetch`, or to a server as its handler. It uses only web standards and
- * imports nothing, so the same file runs on every runtime.
+ * runs on every runtime.
  *
  * @example
  * ```ts
@@ -15,56 +15,26 @@
  *
  * @module
  */
-
-const LIST_KEYS = [
-  "id",
-  "user_id",
-  "user_name",
-  "created",
-  "status",
-  "duration",
-  "name",
-  "description",
-] as const;
-
-/** A task's keys in the wire's order; the list has the first eight of them. */
-export const TASK_KEYS = [
-  ...LIST_KEYS,
-  "progress",
-  "subtask",
-  "result",
-  "result_type",
-  "error_code",
-  "error_description",
-] as const;
-
-type WireKey = typeof TASK_KEYS[number];
-
-/**
- * Values of a task's fields. Any value is allowed, because a client must survive a bad server too;
- * `undefined` removes a field.
- */
-export type WireFields = { [Key in WireKey]?: unknown };
-
-/**
- * One state of a task: the fields that differ from the task's own, and its duration as a number of GETs
- * (`polls`, default 1) or in milliseconds from the end of the previous step (`ms`). The last step never
- * ends.
- */
-export type Step =
-  & WireFields
-  & ({ polls?: number; ms?: never } | { ms: number; polls?: never });
+import {
+  createEntry,
+  type Entry,
+  type FakeFields,
+  list,
+  poll,
+  refuse,
+  stop,
+  TASK_KEYS,
+  write,
+} from "./fake_task.ts";
 
 /** A task to add: the fields of all its steps, and the steps. */
-export interface FakeTask extends Omit<WireFields, "id"> {
+export interface FakeTask extends FakeFields {
   /** @default {crypto.randomUUID()} */
   id?: string;
   /** @default {"organization-1"} */
   organization?: string;
   /** @default {"workspace-1"} */
   workspace?: string;
-  /** The states of the task in order. @default {[]} the task never changes */
-  steps?: readonly Step[];
 }
 
 /** Location of an added task. */
@@ -146,34 +116,13 @@ export interface FakePlatform {
   reset(): void;
 }
 
-/** A stored task and its current step. */
-interface Entry {
-  readonly fields: Readonly<WireFields>;
-  steps: readonly Step[];
-  /** Index of the current step, its start, and the number of GETs that have seen it. */
-  index: number;
-  since: number;
-  seen: number;
-  startedAt: number | undefined;
-  endedAt: number | undefined;
-}
-
-const DEFAULTS: WireFields = {
-  user_id: "user-1",
-  user_name: "analyst",
-  status: "pending",
-  name: "task",
-  description: "",
-  progress: 0,
-};
-const MAX_PAGE = 500;
 const ID = "([A-Za-z0-9_-]{1,128})";
 const ROUTE = new RegExp(`^/api/v1/workspace/${ID}/(?:tasks?/${ID}|tasks)$`);
 const ORGANIZATION = new RegExp(`^${ID}$`);
 
 /** Creates a platform without tasks. */
 export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatform {
-  const { token = "platform-token", organizations, pageLimit = MAX_PAGE, record = true } = options;
+  const { token = "platform-token", organizations, pageLimit = 500, record = true } = options;
   // look up the global at each call: a fake clock may have replaced it
   const now = options.now ?? (() => Date.now());
   const tokens = typeof token === "string" ? [token] : token;
@@ -206,10 +155,10 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
       return refuse(403, "FORBIDDEN", "the token may not see this organization");
     }
     const tasks = findTasks(workspace, organization, owners);
-    if (id === undefined) return list(tasks, url.searchParams);
+    const at = now();
+    if (id === undefined) return list(tasks, url.searchParams, { pageLimit, at });
     const entry = tasks.get(id);
     if (!entry) return refuse(404, "TASK_NOT_FOUND", "there is no such task");
-    const at = now();
     if (request.method === "DELETE") {
       stop(entry, at);
       return Response.json({ result: "success" });
@@ -237,28 +186,6 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
     return tasks;
   }
 
-  function list(tasks: Map<string, Entry>, query: URLSearchParams): Response {
-    const cap = Math.min(pageLimit, MAX_PAGE);
-    const page = wholeNumber(query.get("page") ?? "0", 0);
-    const wanted = wholeNumber(query.get("limit") ?? String(cap), 1);
-    if (page === undefined || wanted === undefined) {
-      return refuse(400, "INVALID_PAGE", "page counts from 0 and limit from 1");
-    }
-    const limit = Math.min(wanted, cap);
-    const at = now();
-    const items = [...tasks.values()].slice(page * limit, (page + 1) * limit);
-    return Response.json({
-      page,
-      limit,
-      pages_count: Math.ceil(tasks.size / limit),
-      items_count: tasks.size,
-      items: items.map((entry) => {
-        runClock(entry, at);
-        return write(entry, LIST_KEYS, at);
-      }),
-    });
-  }
-
   async function fetch(input: Request | string | URL, init?: RequestInit): Promise<Response> {
     const byUrl = typeof input === "string" || input instanceof URL;
     const request = byUrl ? new Request(input, init) : input;
@@ -282,20 +209,9 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
         id = crypto.randomUUID(),
         organization = "organization-1",
         workspace = "workspace-1",
-        steps = [],
         ...fields
       } = task;
-      const at = now();
-      const entry: Entry = {
-        fields: { id, created: new Date(at).toISOString(), ...fields },
-        steps: steps.length > 0 ? steps : [{}],
-        index: 0,
-        since: at,
-        seen: 0,
-        startedAt: undefined,
-        endedAt: undefined,
-      };
-      enter(entry, 0, at);
+      const entry = createEntry(id, fields, now());
       const key = `${organization}/${workspace}`;
       const tasks = workspaces.get(key) ?? new Map<string, Entry>();
       workspaces.set(key, tasks.set(id, entry));
@@ -329,20 +245,6 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
   return platform;
 }
 
-function refuse(
-  status: number,
-  code: string,
-  message: string,
-  headers: Record<string, string> = {},
-): Response {
-  return Response.json({ code, message }, { status, headers });
-}
-
-function wholeNumber(text: string, least: number): number | undefined {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
-  return value >= least ? value : undefined;
-}
-
 function describe(
   request: Request,
   init: RequestInit | undefined,
@@ -352,65 +254,6 @@ function describe(
   const { pathname, search } = new URL(url);
   const headers = Object.fromEntries(request.headers);
   return { method, path: pathname + search, url, headers, init, at };
-}
-
-/** Advances a task on a GET when its step has been read `polls` times. */
-function poll(entry: Entry, at: number): void {
-  runClock(entry, at);
-  const { ms, polls = 1 } = currentStep(entry);
-  if (ms === undefined && entry.seen >= polls && entry.index < entry.steps.length - 1) {
-    enter(entry, entry.index + 1, at);
-    runClock(entry, at);
-  }
-  entry.seen++;
-}
-
-/** Ends the steps whose time has passed. The next one starts at that time, not at the time of the request. */
-function runClock(entry: Entry, at: number): void {
-  while (entry.index < entry.steps.length - 1) {
-    const { ms } = currentStep(entry);
-    if (ms === undefined || at - entry.since < ms) return;
-    enter(entry, entry.index + 1, entry.since + ms);
-  }
-}
-
-function enter(entry: Entry, index: number, at: number): void {
-  entry.index = index;
-  entry.since = at;
-  entry.seen = 0;
-  const { status } = currentFields(entry);
-  if (status !== "pending") entry.startedAt ??= at;
-  if (status === "success" || status === "failed") entry.endedAt ??= at;
-}
-
-/** Stops a task that has not finished. It remains, and its status becomes `failed`. */
-function stop(entry: Entry, at: number): void {
-  runClock(entry, at);
-  const { status } = currentFields(entry);
-  if (status === "success" || status === "failed") return;
-  const stopped = {
-    status: "failed",
-    error_code: "STOPPED",
-    error_description: "stopped by DELETE",
-  };
-  entry.steps = [{ ...currentStep(entry), ...stopped }];
-  enter(entry, 0, at);
-}
-
-function currentStep(entry: Entry): Step {
-  return entry.steps[entry.index] ?? {};
-}
-
-function currentFields(entry: Entry): WireFields {
-  return { ...DEFAULTS, ...entry.fields, ...currentStep(entry) };
-}
-
-/** Returns the JSON of a task: every key, null for a missing value. */
-function write(entry: Entry, keys: readonly WireKey[], at: number): Record<string, unknown> {
-  const { startedAt, endedAt = at } = entry;
-  const duration = startedAt === undefined ? 0 : endedAt - startedAt;
-  const fields: WireFields = { duration, ...currentFields(entry) };
-  return Object.fromEntries(keys.map((key) => [key, key in fields ? fields[key] : null]));
 }
 
 /** Settles like `work`, or rejects with the signal's reason if that aborts first. */

@@ -1,6 +1,6 @@
 // Bun: the endpoint by `Bun.serve`.
 import { makeEndpoint, runAll } from "./endpoint.ts";
-import type { ServerContext } from "./suite.ts";
+import type { ServerContext } from "./harness.ts";
 
 declare const Bun: {
   argv: string[];

@@ -1,5 +1,6 @@
 // Chromium: a page that runs the client's tests and posts the results to its server.
-import { runSuite, type ServerContext } from "./suite.ts";
+import type { ServerContext } from "./harness.ts";
+import { runSuite } from "./suite.ts";
 
 const servers: ServerContext = JSON.parse(new URL(location.href).searchParams.get("servers") ?? "");
 const results = await runSuite(servers);

@@ -5,7 +5,7 @@ import { listen } from "../helpers/listen.ts";
 import { root } from "../helpers/run_deno.ts";
 import { type Outcome, outputOf, startChild, waitForListener } from "./launch.ts";
 import { freePort, make, output, path, workerdConfig } from "./packages.ts";
-import { KEY, SECRET, type ServerContext, type TestResult, TOKEN } from "./suite.ts";
+import { KEY, SECRET, type ServerContext, type TestResult, TOKEN } from "./harness.ts";
 
 /** Name of the test of {@linkcode runWatch}. */
 export const WATCH_TEST = "functions/cloudflare.ts delivers the event of a watch on Workflows";

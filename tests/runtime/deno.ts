@@ -1,6 +1,6 @@
 // Deno: the endpoint by `Deno.serve`. No permission to read the environment or a file.
 import { makeEndpoint, runAll } from "./endpoint.ts";
-import type { ServerContext } from "./suite.ts";
+import type { ServerContext } from "./harness.ts";
 
 const servers: ServerContext = JSON.parse(Deno.args[0] ?? "");
 const app = makeEndpoint(servers);

@@ -1,7 +1,8 @@
 // The endpoint of the suite, and the common part of the stubs for runtimes that only have a fetch handler.
 import { createApp, type ExecutionContext, type Handler, readConfig } from "../../functions/app.ts";
 import { signWebhook } from "../../src/internal/standard_webhooks.ts";
-import { KEY, runSuite, SECRET, type ServerContext, type TestResult, TOKEN } from "./suite.ts";
+import { KEY, SECRET, type ServerContext, type TestResult, TOKEN } from "./harness.ts";
+import { runSuite } from "./suite.ts";
 
 /** Creates an endpoint that polls the misbehaving server. */
 export function makeEndpoint({ server }: ServerContext): Handler {

@@ -3,7 +3,7 @@ import { listen } from "../helpers/listen.ts";
 import { type Process, start } from "../helpers/process.ts";
 import { deno, root } from "../helpers/run_deno.ts";
 import { make, path } from "./packages.ts";
-import type { ServerContext, TestResult } from "./suite.ts";
+import type { ServerContext, TestResult } from "./harness.ts";
 
 /** Time for one runtime. */
 export const RUNTIME_TIMEOUT_MS = 30_000;

@@ -2,7 +2,7 @@
 import { serve } from "@hono/node-server";
 import process from "node:process";
 import { makeEndpoint, runAll } from "./endpoint.ts";
-import type { ServerContext } from "./suite.ts";
+import type { ServerContext } from "./harness.ts";
 
 const servers: ServerContext = JSON.parse(process.argv[2] ?? "");
 const app = makeEndpoint(servers);

@@ -25,7 +25,8 @@ import {
   workerdConfig,
 } from "./packages.ts";
 import { startServers } from "./server.ts";
-import { type ServerContext, testsFor, TOKEN } from "./suite.ts";
+import { type ServerContext, TOKEN } from "./harness.ts";
+import { testsFor } from "./suite.ts";
 
 interface Runtime {
   /** Runs the tests of the endpoint too. */

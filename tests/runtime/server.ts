@@ -1,7 +1,7 @@
 // The loopback servers of the shared suite: one misbehaves as the task's id says, one must not receive
 // a request, and one closes its connections.
 import { createFakePlatform } from "../helpers/fake_platform.ts";
-import { type ServerContext, type ServerState, TOKEN } from "./suite.ts";
+import { type ServerContext, type ServerState, TOKEN } from "./harness.ts";
 
 /** The running servers and their origins. */
 export interface Servers extends AsyncDisposable {

@@ -186,7 +186,8 @@ Deno.test("servers whose clocks are an hour ahead and behind neither stall nor e
     const ids = { organization_id: organization, workspace_id: workspace, task_id: id };
     const body = { ...ids, callback_url: world.hook, deadline: 10 };
     const response = await fetch(`${origin}/watches`, post(body, { headers: AUTHORIZED }));
-    assertEquals((await outcomeOf(response))[0], 202);
+    await response.body?.cancel();
+    assertEquals(response.status, 202);
   }
   const startedAt = Date.now();
   await receiver.until(62);

@@ -19,8 +19,8 @@ const document = {
     license: { name: config.license, identifier: config.license },
   },
   tags,
-  paths,
   components: { schemas, responses: problemResponses, securitySchemes },
+  paths,
 };
 
 interface Described {

@@ -108,7 +108,7 @@ const servicePaths = {
       operationId: "ready",
       tags: ["Service"],
       summary: "Check readiness",
-      description: "Asks the store of the durable watches, if there is one.",
+      description: "Checks the store of the durable watches, if they are enabled.",
       security: [],
       responses: {
         200: { description: "The endpoint can serve every route.", ...json(ref("Health")) },
@@ -151,7 +151,7 @@ const servicePaths = {
       tags: ["Service"],
       summary: "Explain a problem type",
       description:
-        "Returns the cause and the remedy of a problem type. `type` of a problem is this URL.",
+        "Returns the cause and the remedy of a problem type. The `type` of a problem is this URL.",
       security: [],
       parameters: [parameter("name", "path", { description: "Name of the problem type." })],
       responses: {

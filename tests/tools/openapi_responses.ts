@@ -81,14 +81,17 @@ const PAGE_HEADERS = {
   "Vary": header("`Accept`."),
 };
 
-const orPage = ({ description, headers, content }: JsonResponse): JsonResponse => ({
-  description,
-  headers: { ...headers, ...PAGE_HEADERS },
-  content: { ...content, ...PAGE },
-});
+const inProgress = running({ "Location": header("URL of the link.") });
 
-/** The responses of the status page. */
-export const statusPage = { 200: orPage(finished()), 202: orPage(running()) };
+/** The responses of the status page. As a page, a task in progress is 200, too. */
+export const statusPage = {
+  200: {
+    description: "The status page of the task, or the JSON of a finished task.",
+    headers: PAGE_HEADERS,
+    content: { ...finished().content, ...PAGE },
+  },
+  202: { ...inProgress, headers: { ...inProgress.headers, ...PAGE_HEADERS } },
+};
 
 /** Returns a response about a watch. */
 export function watch(description: string): Json {

@@ -42,8 +42,8 @@ const ownPaths = {
       tags: ["Watches"],
       summary: "Create a watch",
       description:
-        "Creates a durable watch, which sends a signed event to `callback_url` when the task finishes. The same " +
-        "task and callback are the same watch. 404 if watches are not enabled (`RESOLVE_CALLBACK_HOSTS`).",
+        "Creates a durable watch, which sends a signed event to `callback_url` when the task finishes. A " +
+        "repeated request for the same task and callback returns the same watch. 404 if watches are not enabled (`RESOLVE_CALLBACK_HOSTS`).",
       security: CALLERS,
       requestBody: {
         required: true,
@@ -141,7 +141,7 @@ const operatorPaths = {
       tags: ["Operating watches"],
       summary: "Redeliver an event",
       description:
-        `Delivers the event of a watch that has ended again, with the same \`webhook-id\`. ${OPERATORS}`,
+        `Delivers the event of an ended watch again, with the same \`webhook-id\`. ${OPERATORS}`,
       parameters: [WATCH_ID],
       security: KEY,
       responses: {

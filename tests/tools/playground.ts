@@ -90,8 +90,8 @@ async function statusPath(url: string | undefined): Promise<string> {
 
 // deno-lint-ignore no-console -- the output of the playground
 console.log(
-  `Each command waits for a task of 20 to 25 s. Paste it again, and the task starts
-again. Ctrl-C ends the playground.
+  `Each command is about a task of 20 to 25 s. The task starts again when you
+repeat the command. Ctrl-C ends the playground.
 
 # the endpoint, in a shell
 curl -i ${origin}/resolve \\

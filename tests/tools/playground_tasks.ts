@@ -1,5 +1,6 @@
 /** Tasks that run whenever somebody asks for them. */
-import type { FakePlatform, FakeTask, Step, TaskHandle } from "../helpers/fake_platform.ts";
+import type { FakePlatform, FakeTask, TaskHandle } from "../helpers/fake_platform.ts";
+import type { Step } from "../helpers/fake_task.ts";
 
 /** A task of a known duration. */
 export interface RestartingTask extends FakeTask {

@@ -1,6 +1,7 @@
 // Servers that keep their watches in a KV file, and are killed, full or misconfigured.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { objectOf, outcomeOf, post } from "../helpers/endpoint.ts";
+import { freshClone } from "../helpers/fresh_clone.ts";
 import { listen } from "../helpers/listen.ts";
 import { serverArgs, start } from "../helpers/process.ts";
 import {
@@ -196,4 +197,14 @@ Deno.test("a KV service gets the access token, and its refusal ends the server",
   const { stdout, stderr } = refused.output;
   assertMatch(stderr, /^RESOLVE_KV_PATH: cannot open the store of the watches: .*401/);
   assert(!(stdout + stderr).includes("canary"), stderr);
+});
+
+Deno.test("deno task start keeps watches in a file of the project that git ignores", async () => {
+  await using clone = await freshClone();
+  await using world = serve(createReceiver(() => 204));
+  const command = ["-c", clone.inside("exec deno task start")];
+  await using running = start("bash", command, world.settings);
+  await beginMany(await originOf(running), world, [{ steps: [{ status: "running" }] }]);
+  assert((await Deno.stat(`${clone.folder}/dist/watches.kv`)).isFile);
+  await clone.assertClean();
 });

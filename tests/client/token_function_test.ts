@@ -1,13 +1,6 @@
 // Token functions: a token that is replaced during a request, and calls that requests share.
 import { assertEquals, assertRejects } from "@std/assert";
-import {
-  Credentials,
-  DeepintCredentialsError,
-  DeepintHTTPError,
-  resolveAll,
-  Task,
-  type Token,
-} from "../../mod.ts";
+import { Credentials, DeepintHTTPError, resolveAll, Task, type Token } from "../../mod.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 
 type Answer = (token: string, url: string) => Response | Promise<Response>;
@@ -179,15 +172,4 @@ Deno.test("a call of the token function that hangs is not joined after 10 s", as
   const task = taskWithToken(token, () => Response.json({ id: "t-1", status: "running" }));
   await clock.runUntil(task.load());
   assertEquals(calls, 2);
-});
-
-Deno.test("a token function that fails rejects with CREDENTIALS_INVALID and is not repeated", async () => {
-  let calls = 0;
-  const token = () => {
-    calls++;
-    throw new Error("vault is sealed");
-  };
-  const task = taskWithToken(token, () => new Response());
-  const error = await assertRejects(() => task.load(), DeepintCredentialsError);
-  assertEquals([error.code, calls], ["CREDENTIALS_INVALID", 1]);
 });
