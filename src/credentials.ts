@@ -1,7 +1,7 @@
 /** `Credentials`: token and instance. The token is in a private field, so that nothing prints it. */
 import { DeepintCredentialsError } from "./errors.ts";
 import { DEFAULT_INSTANCE, parseInstance } from "./task_url.ts";
-import { redact } from "./internal/cause.ts";
+import { redactCause } from "./internal/redact.ts";
 
 /**
  * A token, or a function that returns one. Each attempt of a request calls the function; concurrent
@@ -148,7 +148,7 @@ export class Credentials {
     } catch (error) {
       const message = "Cannot get the token: the token function failed";
       // a failed renewal may mention the previous token
-      const options = await redact(error, this.#lastToken);
+      const options = redactCause(error, this.#lastToken);
       throw new DeepintCredentialsError("CREDENTIALS_INVALID", message, options);
     }
     return this.#lastToken = checkToken(value);

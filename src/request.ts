@@ -153,7 +153,7 @@ async function fetchResponse(
     // the caller has already been rejected; do not create an unhandled rejection
     signal.throwIfAborted();
     const hint = isBrowser() ? " (CORS may not allow the origin of this page)" : "";
-    throw await networkError(attempt, `no response${hint}`, cause);
+    throw networkError(attempt, `no response${hint}`, cause);
   }
   checkResponse(response);
   attempt.response = response;

@@ -2,8 +2,8 @@
 import { type DeepintErrorCode, DeepintHTTPError } from "./errors.ts";
 import type { TraceContext } from "./request.ts";
 import { parseRetryAfter } from "./internal/retry_after.ts";
-import { redact } from "./internal/cause.ts";
 import { parseJsonRedacted } from "./internal/json.ts";
+import { redactCause } from "./internal/redact.ts";
 import { sanitizeText } from "./internal/text.ts";
 
 /** One attempt of a request. */
@@ -61,13 +61,9 @@ export function failure(
 }
 
 /** Creates the error of a connection that failed, with the reason that the runtime gives. */
-export async function networkError(
-  attempt: Attempt,
-  problem: string,
-  error: unknown,
-): Promise<DeepintHTTPError> {
-  const { reason, ...options } = await redact(error, attempt.token);
-  const message = `${problem}${reason && ": "}${sanitizeText(reason).trim()}`;
+export function networkError(attempt: Attempt, problem: string, error: unknown): DeepintHTTPError {
+  const { reason, ...options } = redactCause(error, attempt.token);
+  const message = `${problem}${reason && ": "}${reason}`;
   return failure(attempt, "NETWORK_ERROR", { message, retryable: true, ...options });
 }
 
@@ -140,7 +136,7 @@ async function readJson(response: Response, attempt: Attempt): Promise<unknown> 
     attempt.signal.throwIfAborted();
     // the status of an error says more than its truncated body
     if (!isSuccess) return undefined;
-    throw await networkError(attempt, "the body broke off", cause);
+    throw networkError(attempt, "the body broke off", cause);
   }
   if (text === undefined && isSuccess) {
     const message = `the body is over ${MAX_RESPONSE_BYTES} bytes`;

@@ -1,7 +1,5 @@
-/**
- * Keeps the token out of the errors of runtimes and token functions. Loaded on demand, after a failure. It
- * imports nothing, so that bundlers leave it in a chunk of its own.
- */
+/** Keeps the token out of the errors of runtimes and token functions. */
+import { sanitizeText } from "./text.ts";
 
 /** The cause of a failure, without the token. */
 export interface RedactedCause extends ErrorOptions {
@@ -46,8 +44,10 @@ function reasonOf(cause: unknown): string {
     const { errors } = error;
     error = (Array.isArray(errors) ? errors[0] : error.cause) as typeof error;
   }
-  return reason.slice(0, 2_000)
-    // Deno: "error sending request for url (…): client error (Connect): …"
-    .replace(/^error sending .*?\): (client .*?\): )?/, "")
-    .replace(/\b[a-z]+:\/\/\S+/gi, "[url]");
+  return sanitizeText(
+    reason.slice(0, 2_000)
+      // Deno: "error sending request for url (…): client error (Connect): …"
+      .replace(/^error sending .*?\): (client .*?\): )?/, "")
+      .replace(/\b[a-z]+:\/\/\S+/gi, "[url]"),
+  ).trim();
 }
