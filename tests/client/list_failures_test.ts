@@ -217,16 +217,11 @@ Deno.test("a list that moves by a page between two requests does not end", async
 });
 
 Deno.test("a server that repeats its first page ends the list after two requests", async () => {
-  for (const page of [0, undefined]) {
-    let requests = 0;
-    const items = Array.from(
-      { length: 10 },
-      (_, index) => ({ id: `t-${index}`, status: "success" }),
-    );
-    const names = await listed(() => {
-      requests++;
-      return Response.json({ page, items, pages_count: 50 });
-    }, 10);
-    assertEquals([names.length, requests], [10, 2]);
-  }
+  let requests = 0;
+  const items = Array.from({ length: 10 }, (_, index) => ({ id: `t-${index}`, status: "success" }));
+  const names = await listed(() => {
+    requests++;
+    return Response.json({ page: 0, items, pages_count: 50 });
+  }, 10);
+  assertEquals([names.length, requests], [10, 2]);
 });
