@@ -6,7 +6,7 @@ import type { WatchOptions } from "./task_options.ts";
 import { WorkspacePoller } from "./workspace_poller.ts";
 import { abortableIterable } from "./internal/abortable_iterable.ts";
 import { type Clock, startClock } from "./internal/clock.ts";
-import { createWakeUp, withTimeout } from "./internal/deadline.ts";
+import { withTimeout } from "./internal/deadline.ts";
 import { outOfRange } from "./internal/text.ts";
 
 /** Options of {@linkcode resolveAll}. A poll makes one attempt: `retries` does not apply. */
@@ -63,7 +63,8 @@ export interface SharedWait {
 class RequestQueue {
   readonly #concurrency: number;
   readonly #jobs: (() => Promise<void>)[] = [];
-  readonly #wakeUp = createWakeUp();
+  /** Ends the pending {@linkcode RequestQueue.wait}, if any. */
+  #wakeUp = () => {};
   #active = 0;
 
   constructor(concurrency: number) {
@@ -77,7 +78,7 @@ class RequestQueue {
 
   add(job: () => Promise<void>): void {
     this.#jobs.push(job);
-    this.#wakeUp.notify(); // a list may have more pages to read
+    this.#wakeUp(); // a list may have more pages to read
   }
 
   /** Starts as many requests as may be in flight. */
@@ -85,14 +86,15 @@ class RequestQueue {
     for (; this.#active < this.#concurrency && this.#jobs.length > 0; this.#active++) {
       this.#jobs.shift()?.().finally(() => {
         this.#active--;
-        this.#wakeUp.notify();
+        this.#wakeUp();
       });
     }
   }
 
   /** Resolves when a request was added or has ended, or after `ms` milliseconds. */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
-    await withTimeout(() => this.#wakeUp.wait(), { ms, signal, onTimeout: () => {} });
+    const woken = () => new Promise<void>((resolve) => this.#wakeUp = resolve);
+    await withTimeout(woken, { ms, signal, onTimeout: () => {} });
   }
 }
 

@@ -88,20 +88,3 @@ export async function withTimeout<T>(
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return withTimeout<void>(() => new Promise(() => {}), { ms, signal, onTimeout: () => {} });
 }
-
-/** A notification between asynchronous functions. */
-export interface WakeUp {
-  /** Resolves at the next {@linkcode WakeUp.notify}. */
-  wait(): Promise<void>;
-  /** Resolves the pending {@linkcode WakeUp.wait}, if any. */
-  notify(): void;
-}
-
-/** Creates a notification for one waiting function. */
-export function createWakeUp(): WakeUp {
-  let wake = () => {};
-  return {
-    wait: () => new Promise<void>((resolve) => wake = resolve),
-    notify: () => wake(),
-  };
-}
