@@ -180,7 +180,7 @@ async function fetchResponse(
   if (isRedirect || signal.aborted) cancelBody(response);
   signal.throwIfAborted();
   if (!isRedirect) return response;
-  const message = "the server redirects, which is never followed";
+  const message = "the server redirects; redirects are never followed";
   throw failure(attempt, { code: "REDIRECT", message });
 }
 
@@ -199,7 +199,7 @@ async function send<T>(
     const response = await fetchResponse(connection, attempt);
     const { status } = response;
     const body = await readJson(response, attempt);
-    // 404: an earlier attempt has deleted it
+    // 404: an earlier attempt has succeeded
     return method === "DELETE" && (status === 204 || (isRepeated && status === 404))
       ? call.parse({ result: "success" }, undefined)
       : interpret(call, body, { attempt, response });
