@@ -180,7 +180,7 @@ async function send<T>(
     const attempt: Attempt = { method, url, token, ...bounds };
     const response = await fetchResponse(connection, attempt);
     const { status } = response;
-    // 404: an earlier attempt has deleted it
+    // 404: an earlier attempt has succeeded
     if (method === "DELETE" && (status === 204 || isRepeated && status === 404)) {
       cancelBody(response);
       return call.parse({ result: "success" }, undefined);
