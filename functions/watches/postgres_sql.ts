@@ -116,7 +116,9 @@ export const STATS = `
     select count(*)::float8 as due, min(claimable_at) as oldest from deepint_watches
     where queue is not null and claimable_at <= (select ${NOW})) due`;
 
-export const PING = "update deepint_watch_counts set open = open where host = ''";
+// waits for locks of both tables
+export const PING = `update deepint_watch_counts set open = open
+  where host = '' and (select true from deepint_watches limit 1) is not false`;
 
 export const DELETE_FINISHED = `
   delete from deepint_watches where (key, generation) in (select key, generation from deepint_watches

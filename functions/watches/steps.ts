@@ -131,7 +131,7 @@ export class Steps {
         // the event is saved before it is delivered
         const claimableAt = next === undefined ? watch.dueAt : claimed.claimableAt;
         try {
-          stored = await this.#save(before, { watch, claimableAt, timedOut });
+          stored = await this.#save(before, { watch, claimableAt, timedOut }, starter.cutOff);
           this.#lists.forget(watch);
         } finally {
           this.#release(slot);
@@ -146,16 +146,20 @@ export class Steps {
     }
   }
 
-  /** Saves the result of a step; tries again while the lease lasts, so that no event is sent twice. */
-  async #save(stored: StoredWatch, update: WatchUpdate): Promise<StoredWatch | undefined> {
+  /** Saves the result of a step; tries again until the lease ends, so that no event is sent twice. */
+  async #save(
+    stored: StoredWatch,
+    update: WatchUpdate,
+    cutOff: AbortSignal | undefined,
+  ): Promise<StoredWatch | undefined> {
     for (;;) {
       try {
         return await callStore(() => this.#store.save(stored, update));
       } catch (error) {
         this.#pause.handleFailure(error);
         const wait = this.#pause.remaining;
-        if (this.#store.now() + wait >= stored.claimableAt) throw error;
-        await sleep(wait);
+        if (cutOff?.aborted || this.#store.now() + wait >= stored.claimableAt) throw error;
+        await sleep(wait, cutOff).catch(() => {}); // cut off: tries once more
       }
     }
   }

@@ -3,10 +3,11 @@ import { WatchLoop } from "../../functions/watches/loop.ts";
 import { KvStore } from "../../functions/watches/kv_store.ts";
 import { newWatch, pollInterval } from "../../functions/watches/state.ts";
 import type { WatchStore } from "../../functions/watches/store.ts";
-import { MemoryStore } from "../helpers/memory_store.ts";
+import { startPostgres } from "../helpers/postgres.ts";
 import { root } from "../helpers/run_deno.ts";
 import { configWith } from "../helpers/watches.ts";
 import type { Figure } from "./figure.ts";
+import { openSimulated } from "./simulated_postgres.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -23,7 +24,7 @@ export interface CountOptions {
   /** Duration of each task in ms. @default 2 hours */
   taskMs?: number;
   /** Opens an empty store on the simulated clock. */
-  open(now: () => number): WatchStore;
+  open(now: () => number): WatchStore | Promise<WatchStore>;
 }
 
 /** Requests and lateness of all watches. */
@@ -66,7 +67,7 @@ export async function countRequests(
     const pages = Math.ceil(created.length / PAGE);
     return Promise.resolve(Response.json({ items: numbers.map(task), pages_count: pages }));
   };
-  const store = open(() => now);
+  const store = await open(() => now);
   const callbackFetch = () => Promise.resolve(new Response());
   const loop = new WatchLoop(store, configWith("hooks.example.com"), {
     fetch,
@@ -109,33 +110,57 @@ function pollsOfOne(taskMs: number): number {
   return polls;
 }
 
+/** Opens empty stores of both kinds. */
+async function openStores() {
+  const path = await Deno.makeTempDir({ dir: new URL("dist/", root).pathname });
+  const server = await startPostgres();
+  const opened: AsyncDisposable[] = [server];
+  let files = 0;
+  return {
+    stores: {
+      async "Deno KV"(now: () => number): Promise<WatchStore> {
+        const kv = await Deno.openKv(`${path}/${files++}.kv`);
+        opened.unshift({ [Symbol.asyncDispose]: () => Promise.resolve(kv.close()) });
+        return new KvStore(kv, { now });
+      },
+      async "PostgreSQL"(now: () => number): Promise<WatchStore> {
+        const store = await openSimulated(server, now);
+        opened.unshift(store);
+        return store;
+      },
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of opened) await one[Symbol.asyncDispose]();
+      await Deno.remove(path, { recursive: true });
+    },
+  };
+}
+
+const STARTS = {
+  "at once": 0,
+  "within 10 minutes": 10 * MINUTE,
+  "evenly over 2 hours": 2 * HOUR,
+};
+
 /** Compares polls by the list with one GET for each, for 10,000 watches of 2-hour tasks. */
 export async function watchFigures(): Promise<Figure[]> {
-  const path = await Deno.makeTempDir({ dir: new URL("dist/", root).pathname });
-  const kv = await Deno.openKv(`${path}/watches.kv`);
-  const memory = (now: () => number) => new MemoryStore({ now });
-  const runs = [
-    { start: "at once", within: 0, open: memory },
-    { start: "within 10 minutes", within: 10 * MINUTE, open: memory },
-    { start: "evenly over 2 hours", within: 2 * HOUR, open: memory },
-    { start: "at once, in KV", within: 0, open: (now: () => number) => new KvStore(kv, { now }) },
-  ];
+  await using opened = await openStores();
   const figures: Figure[] = [];
-  for (const { start, within, open } of runs) {
-    const { lists, loads, single, latest } = await countRequests({ count: 10_000, within, open });
-    figures.push({
-      what: `10,000 watches started ${start}: one GET for each poll / by the list`,
-      value: single / (lists + loads),
-      unit: "×",
-      budget: { least: 50 },
-      detail: `${single} to ${lists} lists and ${loads} GETs, at most ${
-        Math.round(latest / 1_000)
-      } s late`,
-    });
-    // deno-lint-ignore no-console -- a run takes minutes
-    console.error(figures.at(-1)?.what, figures.at(-1)?.detail);
+  for (const [store, open] of Object.entries(opened.stores)) {
+    for (const [start, within] of Object.entries(STARTS)) {
+      const count = await countRequests({ count: 10_000, within, open });
+      const { lists, loads, single, latest } = count;
+      const late = Math.round(latest / 1_000);
+      figures.push({
+        what: `10,000 watches in ${store} started ${start}: one GET for each poll / by the list`,
+        value: single / (lists + loads),
+        unit: "×",
+        budget: { least: 50 },
+        detail: `${single} to ${lists} lists and ${loads} GETs, at most ${late} s late`,
+      });
+      // deno-lint-ignore no-console -- a run takes minutes
+      console.error(figures.at(-1)?.what, figures.at(-1)?.detail);
+    }
   }
-  kv.close();
-  await Deno.remove(path, { recursive: true });
   return figures;
 }

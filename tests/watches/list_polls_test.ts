@@ -252,6 +252,21 @@ Deno.test("a list that has worked and fails for a moment is a failed poll", asyn
   assertEquals(await pollsOf(setup, ids), [3]);
 });
 
+Deno.test("a list that has worked and fails five times in a row is replaced by GETs", async () => {
+  using setup = setUp();
+  await setup.begin(10);
+  await setup.sweepAfter(0);
+  setup.requests();
+  setup.platform.inject(
+    ({ url }) => url.includes("/tasks") ? new Response(null, { status: 502 }) : undefined,
+    Infinity,
+  );
+  for (let failures = 1; failures <= 5; failures++) {
+    await setup.sweepAfter(5_000);
+    assertEquals(setup.requests(), { lists: 1, loads: failures === 5 ? 10 : 0 });
+  }
+});
+
 Deno.test("Retry-After of a list delays every watch", async () => {
   using setup = setUp();
   const ids = await setup.begin(10);

@@ -261,3 +261,14 @@ Deno.test("a delivery that a sweep cuts off counts as an attempt without a respo
   assertEquals([watch?.state, watch?.attempts, watch?.lastStatus], ["watching", 1, 0]);
   assertEquals((await loop.store.stats()).hosts.get(HOST)?.timedOut, 0);
 });
+
+Deno.test("a sweep at its limit no longer waits for a store that fails", async () => {
+  using clock = new FakeClock();
+  const store = new MemoryStore();
+  const loop = createLoop(store, { fetch: tasks("running") });
+  await loop.start(order(1));
+  store.save = () => Promise.reject(new Error("gone"));
+  const start = clock.now;
+  assertEquals(await clock.runUntil(loop.sweep(5_000)), { polled: 1, delivered: 0 });
+  assertEquals([clock.now - start, clock.pending], [5_000, 0]);
+});
