@@ -89,6 +89,8 @@ async function closeServer(
   process.stdout.write("", () => process.exit(0));
 }
 
+process.stdout.on("error", () => {}); // the reader of the log has ended
+
 try {
   const database = process.env.RESOLVE_CALLBACK_HOSTS
     ? await import("./watches/database.ts")

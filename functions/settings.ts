@@ -78,15 +78,18 @@ type FindProblem = (entry: string) => string | undefined;
 const splitEntries = (text: string) => text.split(",").map((entry) => entry.trim());
 
 // Not v.array: +65 B. An empty entry is refused: `$A,$B` with both unset must not mean "any".
-const listOf = (split: (text: string) => string[], findProblem: FindProblem) =>
-  v.pipe(
+function listOf(split: (text: string) => string[], findProblem: FindProblem) {
+  const find: FindProblem = (entry) =>
+    entry === "" ? "must not have an empty entry" : findProblem(entry);
+  return v.pipe(
     emptyAsUnset,
     v.transform((text) => text === "" ? [] : split(text)),
     v.check(
-      (entries) => !entries.some(findProblem),
-      ({ input }) => input.map(findProblem).find(Boolean) ?? "",
+      (entries) => !entries.some(find),
+      ({ input }) => input.map(find).find(Boolean) ?? "",
     ),
   );
+}
 
 const listOfIds = listOf(
   splitEntries,

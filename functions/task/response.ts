@@ -4,7 +4,6 @@ import {
   DeepintTimeoutError,
   pollDelay,
   type TaskDict,
-  type TaskInfo,
   type TaskLocation,
 } from "../../mod.ts";
 import type { LinkSigner } from "../auth/link_token.ts";
@@ -46,8 +45,7 @@ export interface TaskResponseOptions extends TaskBodyOptions {
 
 /** Returns the stored form of a task, as `Task.toDict()` does. */
 export function toTaskDict(
-  { organizationId, workspaceId }: TaskIds,
-  info: TaskInfo,
+  { organizationId, workspaceId, info }: Omit<TaskIds, "taskId"> & Pick<LoadedTask, "info">,
 ): TaskDict {
   return { organization_id: organizationId, workspace_id: workspaceId, info: info.toDict() };
 }
@@ -80,7 +78,7 @@ export function taskBody(
     return {
       status,
       result: toResult(info) as Record<string, string>,
-      task: toTaskDict(task, info),
+      task: toTaskDict(task),
       ...(links && { links }),
     };
   }
@@ -88,7 +86,7 @@ export function taskBody(
   const delay = pollDelay({ elapsed, retryAfter });
   return {
     status,
-    task: toTaskDict(task, info),
+    task: toTaskDict(task),
     retry_after: retryAfterSeconds(delay),
     ...(page && { links: page }),
   };
@@ -164,14 +162,18 @@ function unknownStatus(task: PolledTask): HttpProblem {
   if (rawStatus === null) {
     return new HttpProblem("upstream-unavailable", "the response has no status of the task");
   }
-  return new HttpProblem("unknown-status", "this version does not know raw_status", {
-    extra: { raw_status: sanitizeText(rawStatus), task: truncateTask(task) },
-  });
+  return new HttpProblem(
+    "unknown-status",
+    "the task has a status that this version does not know",
+    {
+      extra: { raw_status: sanitizeText(rawStatus), task: truncateTask(task) },
+    },
+  );
 }
 
 // truncate a task's texts in problems: they are untrusted and may be long
 function truncateTask(task: PolledTask): TaskDict {
-  const dict = toTaskDict(task, task.info);
+  const dict = toTaskDict(task);
   const info = Object.fromEntries(
     Object.entries(dict.info).map((
       [key, value],

@@ -43,3 +43,26 @@ export function batched<In, Out>(
       run();
     });
 }
+
+/** Options of {@linkcode readPages}. */
+export interface ReadPagesOptions<Row, Item> {
+  /** Maximum number of items. */
+  limit: number;
+  /** Reads the rows after another one, at most `limit`. */
+  read(last: Row | undefined): Promise<readonly Row[]>;
+  /** Returns the items of rows, without those that are unreadable. */
+  parse(rows: readonly Row[]): Promise<readonly Item[]> | readonly Item[];
+}
+
+/** Reads up to `limit` items, and more rows in place of those that are unreadable. */
+export async function readPages<Row, Item>(
+  { limit, read, parse }: ReadPagesOptions<Row, Item>,
+): Promise<Item[]> {
+  const items: Item[] = [];
+  let rows: readonly Row[] = [];
+  do {
+    rows = await read(rows.at(-1));
+    items.push(...await parse(rows));
+  } while (items.length < limit && rows.length === limit);
+  return items.slice(0, limit);
+}

@@ -6,12 +6,12 @@ import {
   countChanges,
   hostOf,
   isActive,
-  isWatch,
   queueOf,
   waitsForPoll,
   type Watch,
   type WatchState,
 } from "./state.ts";
+import { isWatch } from "./stored_state.ts";
 import type { StoredWatch, WatchedWorkspace, WatchUpdate } from "./store.ts";
 
 /** An update of a stored watch. */

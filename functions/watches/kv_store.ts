@@ -2,7 +2,7 @@
  * Durable watches in Deno KV. A claim moves a watch in the index of due times to the end of a lease, so
  * a process that dies leaves only a lease that ends. Every write checks the versionstamp.
  */
-import { batched } from "./batch.ts";
+import { batched, readPages } from "./batch.ts";
 import {
   addChange,
   addWatch,
@@ -43,6 +43,7 @@ interface StartRequest {
 }
 
 type Entry = Deno.KvEntryMaybe<unknown>;
+type Found = readonly Deno.KvEntry<unknown>[];
 
 const isSameKey = (one: Deno.KvKey, other: Deno.KvKey) => one.join("\n") === other.join("\n");
 
@@ -140,22 +141,27 @@ export class KvStore implements WatchStore {
     }
   }
 
-  async openWatches(
+  openWatches(
     workspace: WatchedWorkspace,
     { after = "", limit }: WorkspaceOptions,
   ): Promise<StoredWatch[]> {
     const prefix = workspacePrefix(workspace);
-    const range = { start: [...prefix, `${after}\0`], end: [...prefix, true] };
-    const found = await this.#list(range, { limit });
-    return await this.#readIndexed(found, waitsForPoll);
+    const read = (last?: Deno.KvEntry<unknown>) => {
+      const start = [...prefix, `${String(last?.key.at(-1) ?? after)}\0`];
+      return this.#list({ start, end: [...prefix, true] }, { limit });
+    };
+    return readPages({ limit, read, parse: (found) => this.#readIndexed(found, waitsForPoll) });
   }
 
   async list({ state, after, limit }: ListOptions): Promise<Watch[]> {
-    const pages = (state ? [state] : WATCH_STATES).map(async (state) => {
-      const prefix = statePrefix(state);
-      const end = after ? [...prefix, after.startedAt, after.id] : [...prefix, true];
-      const found = await this.#list({ start: prefix, end }, { limit, reverse: true });
-      return await this.#readIndexed(found, (watch) => watch.state === state);
+    const pages = (state ? [state] : WATCH_STATES).map((state) => {
+      const start = statePrefix(state);
+      const read = (last?: Deno.KvEntry<unknown>) => {
+        const end = last?.key ?? [...start, ...after ? [after.startedAt, after.id] : [true]];
+        return this.#list({ start, end }, { limit, reverse: true });
+      };
+      const parse = (found: Found) => this.#readIndexed(found, (watch) => watch.state === state);
+      return readPages({ limit, read, parse });
     });
     const watches = (await Promise.all(pages)).flat().map(({ watch }) => watch);
     return watches.toSorted((one, other) =>
@@ -192,24 +198,20 @@ export class KvStore implements WatchStore {
     return retryWhileLocked(() => change.commit());
   }
 
-  async #list(
-    selector: Deno.KvListSelector,
-    options?: Deno.KvListOptions,
-  ): Promise<Deno.KvEntry<unknown>[]> {
-    return await retryWhileLocked(() => Array.fromAsync(this.#kv.list(selector, options)));
+  #list(selector: Deno.KvListSelector, options?: Deno.KvListOptions): Promise<Found> {
+    return retryWhileLocked(() => Array.fromAsync(this.#kv.list(selector, options)));
   }
 
   /** Reads the watches of index entries. Removes those whose watch is gone or in another state. */
   async #readIndexed(
-    found: readonly Deno.KvEntry<unknown>[],
+    found: Found,
     isIndexed: (watch: Watch) => boolean,
   ): Promise<StoredWatch[]> {
     const watches = await Promise.all(found.map(async ({ key }) => {
       const entry = await this.#read(String(key.at(-1)));
       const stored = toStored(entry);
       if (stored && isIndexed(stored.watch)) return stored;
-      const { key: of, versionstamp } = entry;
-      await this.#commit(this.#kv.atomic().check({ key: of, versionstamp }).delete(key));
+      await this.#commit(this.#kv.atomic().check(entry).delete(key));
       return undefined;
     }));
     return watches.filter((stored) => stored !== undefined);

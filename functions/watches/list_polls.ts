@@ -4,8 +4,9 @@
  */
 import { Credentials, DeepintHTTPError, DeepintTimeoutError, type Fetch } from "../../mod.ts";
 import type { Config } from "../config.ts";
+import { writeLogEntry } from "../http/log.ts";
 import { upstreamProblem } from "../task/response.ts";
-import { type Reading, readList, toAnswer } from "./list_reader.ts";
+import { isOpen, type Reading, readList, toAnswer } from "./list_reader.ts";
 import {
   afterPoll,
   isHalfway,
@@ -14,12 +15,11 @@ import {
   waitsForPoll,
   type Watch,
 } from "./state.ts";
+import { logStep, type WatchLogEntry } from "./step.ts";
 import type { StoredWatch, WatchStore } from "./store.ts";
 import { callStore, callStoreForEach } from "./store_calls.ts";
-import { workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
+import { MAX_FAILURES, workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
 
-/** Failures in a row after which GETs replace a list that has worked. */
-const MAX_FAILURES = 5;
 /** A list that fails is tried again after at most this many rounds of GETs. */
 const MAX_FALLBACK_ROUNDS = 16;
 /** A list is not read more often for the first polls of new watches. */
@@ -35,6 +35,8 @@ export interface ListPollsOptions {
   fetch?: Fetch | undefined;
   /** Jitter. @default Math.random */
   random?: (() => number) | undefined;
+  /** Receives log entries. @default a line of JSON on standard output */
+  log?: ((entry: WatchLogEntry) => void) | undefined;
   /** Returns `true` if the settings permit a watch. */
   isAllowed: (watch: Watch) => boolean;
   /** Receives the time at which a refreshed watch is due again. */
@@ -87,7 +89,9 @@ export class ListPolls {
   firstPollAt(fields: Pick<Watch, "instance" | "ids">): number {
     const now = this.#options.store.now();
     const workspace = this.#workspaces.get(workspaceKey(fields));
-    return workspace ? Math.max(now, workspace.readAt + MIN_READ_INTERVAL_MS) : now;
+    const wait = (workspace?.readAt ?? 0) + MIN_READ_INTERVAL_MS - now;
+    // the database's clock may have been set back since
+    return now + Math.min(Math.max(0, wait), MIN_READ_INTERVAL_MS);
   }
 
   /** Forgets a watch unless it still waits for a poll. */
@@ -130,9 +134,11 @@ export class ListPolls {
 
   async #pollOnce(workspace: WorkspaceTasks, signal: AbortSignal | undefined): Promise<number> {
     const { random = Math.random } = this.#options;
+    const [next] = workspace.held.values();
+    if (!next) return 0;
     const readsAll = workspace.mustReadAll || workspace.held.size > workspace.pages;
     const reading: Reading = {
-      page: readsAll ? undefined : workspace.busiestPage(),
+      page: readsAll ? undefined : workspace.pageOf(next.watch.ids.taskId),
       tasks: new Map(),
       random: random(),
       retryAfter: 0,
@@ -153,7 +159,6 @@ export class ListPolls {
         timeout: this.#timeout,
         signal,
       });
-      workspace.hasWorked = true;
       workspace.failures = workspace.fallbackRounds = 0;
     } catch (error) {
       failure = { error };
@@ -206,24 +211,22 @@ export class ListPolls {
     workspace.place(taskId, listed.page);
     workspace.held.delete(watch.id);
     const { info } = listed;
-    if (info.rawStatus === null || info.status !== "pending" && info.status !== "running") {
+    if (!isOpen(info)) {
       await this.#loadNow(workspace, stored);
       return false;
     }
     const now = this.#options.store.now();
     const answer = toAnswer(watch, info, { credentials: this.#credentials, now });
-    return await this.#saveOutcome(
-      stored,
-      { answer, retryAfter: reading.retryAfter },
-      reading.random,
-    );
+    const outcome = { answer, retryAfter: reading.retryAfter };
+    return await this.#saveOutcome(stored, outcome, reading.random);
   }
 
   async #saveOutcome(stored: StoredWatch, outcome: PollOutcome, random: number): Promise<boolean> {
-    const { store, onDue } = this.#options;
+    const { store, onDue, log = writeLogEntry } = this.#options;
     const watch = afterPoll(stored.watch, outcome, { now: store.now(), random });
     const update = { watch, claimableAt: watch.dueAt };
     if (!await store.save(stored, update)) return false;
+    logStep(watch, log);
     onDue(watch.dueAt);
     return true;
   }
@@ -264,7 +267,7 @@ export class ListPolls {
     workspace.held.clear();
     const isKnown = error instanceof DeepintHTTPError || error instanceof DeepintTimeoutError;
     const retryAfter = error instanceof DeepintHTTPError ? error.retryAfter ?? 0 : 0;
-    const isPassing = isKnown && error.retryable && workspace.hasWorked;
+    const isPassing = isKnown && error.retryable;
     if (signal?.aborted || isPassing && ++workspace.failures < MAX_FAILURES) {
       const problem = upstreamProblem(error)?.type ?? "upstream-timeout";
       const outcome = { problem, retryAfter };

@@ -24,6 +24,11 @@ export interface Reading {
   isComplete: boolean;
 }
 
+/** Returns `false` once the task has ended, and for an unknown status. */
+export function isOpen({ status, rawStatus }: TaskInfo): boolean {
+  return rawStatus !== null && (status === "pending" || status === "running");
+}
+
 /** Options of {@linkcode readList}. */
 export interface ReadListOptions {
   credentials: Credentials;
@@ -55,13 +60,15 @@ export async function readList(
   reading.isComplete = reading.page === undefined;
   for await (const page of listPages(connection, workspaceId, { ...bounds, ...place })) {
     isEmpty = false;
-    if (workspace.pageSize !== page.pageSize) workspace.forgetPages();
     workspace.pageSize = page.pageSize;
     workspace.pages = page.pages;
     reading.retryAfter = Math.max(reading.retryAfter, page.retryAfter ?? 0);
     const number = page.pages - page.pagesLeft - 1;
     for (const info of page.items) {
-      reading.tasks.set(info.taskId, { info, page: number });
+      // most tasks of a long list have ended, and nobody watches them
+      if (isOpen(info) || workspace.isWatched(info.taskId)) {
+        reading.tasks.set(info.taskId, { info, page: number });
+      }
       if (info.created) created.push(info.created.getTime());
     }
     if (reading.page !== undefined) break;

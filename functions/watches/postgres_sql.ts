@@ -99,7 +99,7 @@ export const NEXT_DUE = `
       order by queue, claimable_at limit 1) it)
   select ${NOW} as now, next.* from (select) one left join next on true`;
 
-export const GET = `select it.* from deepint_watches it
+export const GET = `select ${NOW} as now, it.* from deepint_watches it
   join json_to_recordset($1::text::json) as _ (key text, generation integer) using (key, generation)`;
 
 export const OPEN = `select * from deepint_watches where queue = '' and workspace = $1
@@ -111,7 +111,7 @@ export const LIST = `select * from deepint_watches where state = coalesce($1, st
   order by started_at desc, key desc, generation desc limit $5::integer`;
 
 export const STATS = `
-  select host, open::float8, delivered::float8, failed::float8, timed_out::float8, due.*
+  select ${NOW} as now, host, open::float8, delivered::float8, failed::float8, timed_out::float8, due.*
   from deepint_watch_counts, (
     select count(*)::float8 as due, min(claimable_at) as oldest from deepint_watches
     where queue is not null and claimable_at <= (select ${NOW})) due`;

@@ -3,17 +3,17 @@
  * by the time from which they may be claimed. Every time comes from the database's clock, every write
  * compares the revision, and every statement is a transaction, so that no process holds a lock.
  */
-import { batched } from "./batch.ts";
+import { batched, readPages } from "./batch.ts";
 import {
   type CountChanges,
   countChanges,
   hostOf,
   isActive,
   isReusable,
-  isWatch,
   queueOf,
   type Watch,
 } from "./state.ts";
+import { isWatch } from "./stored_state.ts";
 import { PostgresClient } from "./postgres_client.ts";
 import * as sql from "./postgres_sql.ts";
 import type * as store from "./store.ts";
@@ -158,19 +158,26 @@ export class PostgresStore implements store.WatchStore, AsyncDisposable {
     return new Map(rows.flatMap((it) => it.queue === null ? [] : [[it.queue, it.claimable_at]]));
   }
 
-  async openWatches(
+  openWatches(
     workspace: store.WatchedWorkspace,
     { after = "-0", limit }: store.WorkspaceOptions,
   ): Promise<store.StoredWatch[]> {
-    const { key, generation } = parseId(after);
-    const values = [workspaceOf(workspace), key, generation, limit];
-    return toAllStored(await this.#client.query<Row>(sql.OPEN, values));
+    const read = (last: Pick<Row, "key" | "generation"> = parseId(after)) => {
+      const values = [workspaceOf(workspace), last.key, last.generation, limit];
+      return this.#client.query<Row>(sql.OPEN, values);
+    };
+    return readPages({ limit, read, parse: toAllStored });
   }
 
-  async list({ state, after, limit }: store.ListOptions): Promise<Watch[]> {
-    const { key, generation } = parseId(after?.id ?? "-0");
-    const values = [state ?? null, after?.startedAt ?? null, key, generation, limit];
-    return toAllStored(await this.#client.query<Row>(sql.LIST, values)).map(({ watch }) => watch);
+  list({ state, after, limit }: store.ListOptions): Promise<Watch[]> {
+    const read = (last?: Row) => {
+      const { key, generation } = last ?? parseId(after?.id ?? "-0");
+      const startedAt = last?.started_at ?? after?.startedAt ?? null;
+      const values = [state ?? null, startedAt, key, generation, limit];
+      return this.#client.query<Row>(sql.LIST, values);
+    };
+    const parse = (rows: readonly Row[]) => toAllStored(rows).map(({ watch }) => watch);
+    return readPages({ limit, read, parse });
   }
 
   async stats(): Promise<store.StoreStats> {

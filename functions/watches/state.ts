@@ -83,7 +83,8 @@ export interface StepInputs {
   random: number;
 }
 
-const STATE_VERSION = 1;
+/** Version of the stored format. */
+export const STATE_VERSION = 1;
 const MAX_MISSES = 5;
 const MAX_DELIVERY_MS = 86_400_000;
 const FIRST_RETRY_MS = 1_000;
@@ -113,31 +114,6 @@ export function newWatch(
     dueAt: now,
     updatedAt: now,
   };
-}
-
-const STATES: readonly unknown[] = WATCH_STATES;
-const TEXTS = ["id", "eventId", "instance", "callbackUrl"];
-const NUMBERS = ["startedAt", "deadline", "dueAt", "updatedAt", "polls", "attempts"];
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
-}
-
-/** Returns `true` if a stored value is a watch in the current format. */
-export function isWatch(value: unknown): value is Watch {
-  if (!isRecord(value) || value.version !== STATE_VERSION || !STATES.includes(value.state)) {
-    return false;
-  }
-  const { ids, event, last, redelivery, callbackUrl, consecutiveMisses } = value;
-  return TEXTS.every((name) => typeof value[name] === "string") &&
-    [...NUMBERS.map((name) => value[name]), consecutiveMisses].every(Number.isFinite) &&
-    URL.canParse(String(callbackUrl)) &&
-    isRecord(ids) &&
-    [ids.organizationId, ids.workspaceId, ids.taskId].every((id) => typeof id === "string") &&
-    (event === undefined || isRecord(event) && Number.isFinite(event.endedAt)) &&
-    (redelivery === undefined ||
-      isRecord(redelivery) && [redelivery.at, redelivery.attempts].every(Number.isFinite)) &&
-    (last === undefined || isRecord(last) && isRecord(last.task) && isRecord(last.task.info));
 }
 
 /** Returns `true` until the watch has ended. */

@@ -84,6 +84,17 @@ export function createSettingsCheck(config: Config): (watch: Watch) => EndReason
   };
 }
 
+/** Logs a watch after a step, unless it was a poll after which the task still runs. */
+export function logStep(
+  { id, state, reason, event, polls, attempts, lastStatus, updatedAt }: Watch,
+  log: (entry: WatchLogEntry) => void,
+): void {
+  if (!event && !reason) return;
+  const time = new Date(updatedAt).toISOString();
+  const end = { ...(reason && { reason }), ...(event && { event: event.type }) };
+  log({ time, watch: id, state, ...end, polls, attempts, last_status: lastStatus });
+}
+
 /** Creates the function that takes a watch one step. */
 export function createStep(config: Config, options: StepOptions = {}): Step {
   const { fetch, callbackFetch, now = Date.now, random = Math.random, log = writeLogEntry } =
@@ -111,8 +122,8 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
     { ids, last }: Watch,
     { type, code, endedAt }: WatchEnd,
   ): Promise<unknown> {
-    const unloaded = TaskInfo.fromDict({ id: ids.taskId });
-    const data = last ?? { status: "unknown", task: toTaskDict(ids, unloaded) };
+    const info = TaskInfo.fromDict({ id: ids.taskId });
+    const data = last ?? { status: "unknown", task: toTaskDict({ ...ids, info }) };
     // sign the link now: links expire sooner than deliveries
     const link = links && { status: await statusPageUrl(ids, links, publicUrl) };
     return {
@@ -140,12 +151,7 @@ export function createStep(config: Config, options: StepOptions = {}): Step {
 
   return async (watch, signal) => {
     const result = await takeStep(watch, signal);
-    const { id, state, reason, event, polls, attempts, lastStatus, updatedAt } = result.watch;
-    if (event || reason) {
-      const time = new Date(updatedAt).toISOString();
-      const end = { ...(reason && { reason }), ...(event && { event: event.type }) };
-      log({ time, watch: id, state, ...end, polls, attempts, last_status: lastStatus });
-    }
+    logStep(result.watch, log);
     return result;
   };
 }

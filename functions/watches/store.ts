@@ -147,7 +147,9 @@ export interface StoreStats {
  * store, in `loop.ts`. Every method except `now` rejects when the store fails.
  */
 export interface WatchStore {
-  /** Returns the time on the store's clock, in ms since 1970. Every time of a watch is on this clock. */
+  /**
+   * Returns the time on the store's clock, in whole ms since 1970. Every time of a watch is on this clock.
+   */
   now(): number;
   /**
    * Returns the current watch of the key. If there is none, or `isReusable` is `false` for it, inserts

@@ -4,7 +4,8 @@
  * where it was.
  */
 import type { Config } from "../config.ts";
-import { isActive, isWatch, newWatch, type Watch } from "./state.ts";
+import { isActive, newWatch, type Watch } from "./state.ts";
+import { isWatch } from "./stored_state.ts";
 import { createStep, maxStepMs, type StepOptions } from "./step.ts";
 import type { NewWatch, WatchEngine, WatchSnapshot } from "./store.ts";
 

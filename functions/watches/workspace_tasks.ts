@@ -8,6 +8,9 @@ const UNLISTED = -1;
 /** A page with so many watched tasks is read for the first polls of several new watches at once. */
 const MANY_TASKS = 50;
 
+/** Failures of a list in a row after which GETs replace it. */
+export const MAX_FAILURES = 5;
+
 interface WatchedTask {
   /** Ids of the open watches. */
   readonly watchIds: Set<string>;
@@ -48,10 +51,8 @@ export class WorkspaceTasks {
   mustReadAll = false;
   /** Time at which the page of the newest tasks was read, in ms since 1970. */
   readAt = 0;
-  /** Failures of the list in a row. */
-  failures = 0;
-  /** `true` once the list was read. */
-  hasWorked = false;
+  /** Failures of the list in a row; many before it has worked once. */
+  failures = MAX_FAILURES;
   /** Rounds of GETs after the last failure. */
   fallbackRounds = 0;
   /** Time before which the list is not read again, in ms since 1970. */
@@ -115,6 +116,11 @@ export class WorkspaceTasks {
     this.toLoad.delete(taskId);
   }
 
+  /** Returns `true` if there is an open watch of the task. */
+  isWatched(taskId: string): boolean {
+    return this.#tasks.has(taskId);
+  }
+
   /** Returns the ids of the open watches of a task. */
   watchIdsOf(taskId: string): Iterable<string> {
     return this.#tasks.get(taskId)?.watchIds ?? [];
@@ -132,12 +138,6 @@ export class WorkspaceTasks {
   /** Records that the complete list lacks a task. */
   setUnlisted(taskId: string): void {
     this.place(taskId, UNLISTED);
-  }
-
-  /** Forgets all pages, after their size has changed. */
-  forgetPages(): void {
-    for (const task of this.#tasks.values()) task.page = undefined;
-    this.#onPage.clear();
   }
 
   /** Returns `true` if the complete list lacked the task. */
@@ -172,18 +172,5 @@ export class WorkspaceTasks {
       if (!infos.has(taskId) && !this.isUnlisted(taskId)) missing++;
     }
     return missing;
-  }
-
-  /** Returns the page that most held watches wait for. */
-  busiestPage(): number {
-    const counts = new Map<number, number>();
-    let busiest = 0;
-    for (const { watch } of this.held.values()) {
-      const page = this.pageOf(watch.ids.taskId);
-      const count = (counts.get(page) ?? 0) + 1;
-      counts.set(page, count);
-      if (count > (counts.get(busiest) ?? 0)) busiest = page;
-    }
-    return busiest;
   }
 }

@@ -1,7 +1,7 @@
-// SIGTERM loses no line of the log, also if nobody has read the last 64 KiB of it.
+// The log of the servers: SIGTERM loses no line of it, and its reader may end.
 import { assertEquals } from "@std/assert";
 import { root } from "../helpers/run_deno.ts";
-import { bundleEntries } from "../helpers/servers.ts";
+import { bundleEntries, endpointsIn, SERVER_NAMES } from "../helpers/servers.ts";
 
 const BUNDLES = new URL("dist/log_loss/", root);
 const REQUESTS = 600;
@@ -37,3 +37,19 @@ Deno.test("node.ts writes every line of its log before it exits on SIGTERM", asy
   assertEquals((await child.status).code, 0);
   assertEquals(text.trim().split("\n").length, REQUESTS + 1); // and the address
 });
+
+const startEndpoint = endpointsIn(new URL("dist/log_reader/", root), { logLines: 1 });
+
+for (const name of SERVER_NAMES) {
+  Deno.test(`${name} serves after the reader of its log has ended`, async () => {
+    await using endpoint = await startEndpoint(name);
+    const get = async (path: string) => {
+      const response = await fetch(`http://127.0.0.1:${endpoint.server.port}${path}`);
+      await response.body?.cancel();
+      return response.status;
+    };
+    for (let lines = 0; lines < 5; lines++) assertEquals(await get("/unknown"), 404);
+    assertEquals(await get("/health"), 200);
+    assertEquals(await endpoint.server.end("SIGTERM"), 0);
+  });
+}

@@ -97,6 +97,8 @@ Deno.test("readConfig() names the mistake and quotes values that are not secret"
   const messages: [string, string, string][] = [
     ["DEEPINT_TOKEN", "", "DEEPINT_TOKEN: must be set"],
     ["RESOLVE_API_KEYS", "short", "RESOLVE_API_KEYS: each key must have at least 16 characters"],
+    ["RESOLVE_API_KEYS", `${KEY},`, "RESOLVE_API_KEYS: must not have an empty entry"],
+    ["RESOLVE_LINK_SECRETS", ",", "RESOLVE_LINK_SECRETS: must not have an empty entry"],
     ["PORT", "abc", 'PORT: must be a whole number from 0 to 65535, not "abc"'],
     [
       "RESOLVE_ALLOWED_WORKSPACES",

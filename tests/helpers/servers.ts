@@ -20,6 +20,8 @@ export interface StartServerOptions {
   bundles: URL;
   /** Limit of open file descriptors. @default the limit of this process */
   openFiles?: number;
+  /** Lines after which the reader of standard output ends. @default reads all */
+  logLines?: number;
   /** Ends the process after so many ms. @default 60_000 */
   patience?: number;
 }
@@ -59,12 +61,13 @@ async function commandLine(name: ServerName, bundles: URL): Promise<string[]> {
 /** Starts a server and waits until it listens. */
 export async function startServer(
   name: ServerName,
-  { settings = {}, bundles, openFiles, patience }: StartServerOptions,
+  { settings = {}, bundles, openFiles, logLines, patience }: StartServerOptions,
 ): Promise<ServerProcess> {
   const command = await commandLine(name, bundles);
   const limit = openFiles === undefined ? "" : `ulimit -n ${openFiles}; `;
-  const args = ["-c", `${limit}exec "$@"`, "sh", ...command];
-  const server = start("sh", args, { PORT: "0", ...settings }, "", patience);
+  const reader = logLines === undefined ? "" : ` > >(head -n ${logLines})`;
+  const args = ["-c", `${limit}exec "$@"${reader}`, "bash", ...command];
+  const server = start("bash", args, { PORT: "0", ...settings }, "", patience);
   const port = await server.waitForOutput(/http:\/\/[^/\s]+:(\d+)\b/);
   return { ...server, port: Number(port) };
 }

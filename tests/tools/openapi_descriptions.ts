@@ -35,7 +35,7 @@ const event = (what: string): Descriptions => ({
 const LINKS: Descriptions = {
   links: "Links for people. Absent if there is none.",
   "links.status": "URL of the status page. Only with `RESOLVE_LINK_SECRETS`.",
-  "links.result": "URL of the result in Deep Intelligence.",
+  "links.result": "Web address of the source or model, or URL of the file.",
 };
 
 const RESULT = {

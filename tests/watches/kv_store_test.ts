@@ -269,6 +269,22 @@ Deno.test("index entries without a watch are removed", async () => {
   assertEquals(await openIn(setup.kv), 1n);
 });
 
+Deno.test("entries without a readable watch end no list", async () => {
+  await using setup = await setUp();
+  const { id, ids, instance } = await setup.begin({});
+  const { store } = setup.watches;
+  const workspace = { ...ids, instance };
+  const { organizationId, workspaceId } = ids;
+  for (const orphan of ["!1", "!2", "!3"]) {
+    await setup.kv.set(["deepint-watches", "state", "watching", setup.now + 1, orphan], null);
+    const key = ["deepint-watches", "workspace", instance, organizationId, workspaceId, orphan];
+    await setup.kv.set(key, null);
+  }
+  assertEquals((await store.list({ limit: 2 })).map((watch) => watch.id), [id]);
+  const open = await store.openWatches(workspace, { limit: 2 });
+  assertEquals(open.map(({ watch }) => watch.id), [id]);
+});
+
 Deno.test("a closed store fails each request and is logged", async () => {
   await using setup = await setUp();
   const { id } = await setup.begin({});

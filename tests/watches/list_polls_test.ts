@@ -4,6 +4,7 @@ import type { Config } from "../../functions/app.ts";
 import { KvStore } from "../../functions/watches/kv_store.ts";
 import { WatchLoop } from "../../functions/watches/loop.ts";
 import { pollInterval } from "../../functions/watches/state.ts";
+import type { WatchLogEntry } from "../../functions/watches/step.ts";
 import type { WatchStore } from "../../functions/watches/store.ts";
 import { TOKEN } from "../helpers/endpoint.ts";
 import { createFakePlatform, type FakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
@@ -22,6 +23,8 @@ interface Setup extends Disposable {
   requests(): { lists: number; loads: number };
   /** Starts the watches of new tasks; returns their ids. */
   begin(count: number, task?: FakeTask): Promise<string[]>;
+  /** Log entries of the watches. */
+  readonly log: WatchLogEntry[];
   /** Lets time pass and sweeps. */
   sweepAfter(ms: number): Promise<void>;
 }
@@ -38,11 +41,12 @@ function setUp({ kv, pageLimit = 500, config = configWith(HOST) }: Options = {})
   const now = () => time;
   const platform = createFakePlatform({ token: TOKEN, now, pageLimit });
   const store = kv ? new KvStore(kv, { now }) : new MemoryStore({ now });
+  const log: WatchLogEntry[] = [];
   const loop = new WatchLoop(store, config, {
     fetch: platform.fetch,
     callbackFetch: () => Promise.resolve(new Response(null, { status: 204 })),
     random: () => 0.5,
-    log() {},
+    log: (entry) => void log.push(entry),
   });
   let seen = 0;
   let started = 0;
@@ -50,6 +54,7 @@ function setUp({ kv, pageLimit = 500, config = configWith(HOST) }: Options = {})
     store,
     loop,
     platform,
+    log,
     requests() {
       const paths = platform.requests.slice(seen).map(({ path }) => path);
       seen = platform.requests.length;
@@ -291,6 +296,11 @@ Deno.test("at the deadline the list decides that a watch has expired", async () 
   await setup.sweepAfter(86_400_000);
   assertEquals(setup.requests(), { lists: 2, loads: 0 });
   for (const id of ids) assertEquals((await setup.loop.status(id))?.state, "expired");
+  const logged = setup.log.filter(({ watch }) => watch === ids[0]);
+  assertEquals(logged.map(({ event, state }) => [event, state]), [
+    ["task.expired", "watching"],
+    ["task.expired", "expired"],
+  ]);
 });
 
 Deno.test("a new watch on a page that was just read is polled within 2 s", async () => {
@@ -304,4 +314,8 @@ Deno.test("a new watch on a page that was just read is polled within 2 s", async
   await setup.sweepAfter(100);
   assertEquals(setup.requests(), { lists: 1, loads: 0 });
   assertEquals(await pollsOf(setup, [id]), [1]);
+  await setup.sweepAfter(-3_600_000); // the database's clock is set back
+  const [late = ""] = await setup.begin(1);
+  const watch = await setup.loop.status(late);
+  assertEquals(watch && watch.dueAt - watch.startedAt, 2_000);
 });

@@ -1,6 +1,7 @@
 // The loop of the durable watches, with stores that fail, receivers that hang and settings that change.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { KvStore } from "../../functions/watches/kv_store.ts";
+import type { Watch } from "../../functions/watches/state.ts";
 import type { WatchLogEntry } from "../../functions/watches/step.ts";
 import type { Settings } from "../helpers/endpoint.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
@@ -148,26 +149,36 @@ for (const [change, host, settings, reason] of CHANGES) {
   }
 }
 
-Deno.test("a damaged entry is set aside once, with one log line that has its id", async () => {
-  const kv = await Deno.openKv(":memory:");
-  let now = Date.now();
-  const log: WatchLogEntry[] = [];
-  const store = new KvStore(kv, { now: () => now });
-  const options = { log: (entry: WatchLogEntry) => log.push(entry) };
-  const loop = createLoop(store, options);
-  const watch = await loop.start(order(1));
-  const { id } = await loop.start(order(2));
-  const key = ["deepint-watches", "watch", id];
-  await kv.set(key, { watch: { id, state: "watching", due: now, changed: now }, at: now });
-  for (let sweep = 0; sweep < 5; sweep++, now += 60_000) await loop.sweep();
-  assertEquals(log.map(({ watch }) => watch), [id]);
-  assertMatch(log[0]?.error ?? "", /unreadable/);
-  assertEquals((await kv.get(key)).versionstamp, null);
-  assertEquals(await loop.status(id), undefined);
-  assert(((await loop.status(watch.id))?.polls ?? 0) >= 5, "the other watch is polled");
-  assertEquals((await loop.start(order(2))).state, "watching", "the task can be watched again");
-  kv.close();
-});
+/** Ways in which a stored watch is damaged. */
+const DAMAGES: Readonly<Record<string, (watch: Watch) => object>> = {
+  "an unknown format": ({ id, dueAt: due }) => ({ id, state: "watching", due, changed: due }),
+  "a changed id": ({ ids, ...watch }) => ({ ...watch, ids: { ...ids, workspaceId: "../w" } }),
+  "a changed task": (watch) => ({ ...watch, last: { task: { info: { id: "t-2", name: 5 } } } }),
+};
+
+for (const [name, damage] of Object.entries(DAMAGES)) {
+  Deno.test(`an entry with ${name} is set aside once, with one log line that has its id`, async () => {
+    const kv = await Deno.openKv(":memory:");
+    let now = Date.now();
+    const log: WatchLogEntry[] = [];
+    const store = new KvStore(kv, { now: () => now });
+    const options = { log: (entry: WatchLogEntry) => log.push(entry) };
+    const loop = createLoop(store, options);
+    const watch = await loop.start(order(1));
+    const damaged = await loop.start(order(2));
+    const { id } = damaged;
+    const key = ["deepint-watches", "watch", id];
+    await kv.set(key, { watch: damage(damaged), claimableAt: now });
+    for (let sweep = 0; sweep < 5; sweep++, now += 60_000) await loop.sweep();
+    assertEquals(log.map(({ watch }) => watch), [id]);
+    assertMatch(log[0]?.error ?? "", /unreadable/);
+    assertEquals((await kv.get(key)).versionstamp, null);
+    assertEquals(await loop.status(id), undefined);
+    assert(((await loop.status(watch.id))?.polls ?? 0) >= 5, "the other watch is polled");
+    assertEquals((await loop.start(order(2))).state, "watching", "the task can be watched again");
+    kv.close();
+  });
+}
 
 Deno.test("a watch of the same task has another event id once the store forgot the first", async () => {
   const first = await createLoop(new MemoryStore()).start(order(1));

@@ -7,12 +7,12 @@ import {
   afterPoll,
   cancelled,
   isActive,
-  isWatch,
   newWatch,
   pollInterval,
   type PollOutcome,
   type Watch,
 } from "../../functions/watches/state.ts";
+import { isWatch } from "../../functions/watches/stored_state.ts";
 import type { Finished, Running } from "../../functions/task/response_schema.ts";
 import { Credentials, Task, TaskInfo } from "../../mod.ts";
 import { checkProperty } from "../helpers/property.ts";
@@ -203,9 +203,11 @@ Deno.test("isWatch rejects damaged watches and other versions", () => {
   }
   const damaged = {
     version: 2,
-    ids: { taskId: "t-1" },
+    ids: { ...watch.ids, taskId: "../t-1" },
     event: "task.success",
-    last: {},
+    last: { status: "running", task: { info: { id: "t-1", name: 5 } } },
+    redelivery: { at: 1e300, attempts: 1 },
+    startedAt: 1e300,
     dueAt: NaN,
   };
   for (const [name, value] of Object.entries(damaged)) {

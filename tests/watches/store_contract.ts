@@ -1,5 +1,9 @@
 // The rules that every store of watches keeps; `<name>_store_test.ts` runs them against one.
 import { assert, assertEquals } from "@std/assert";
+import * as v from "valibot";
+import { WatchLoop } from "../../functions/watches/loop.ts";
+import { createStoreWatches } from "../../functions/watches/operator_routes.ts";
+import { WatchList } from "../../functions/watches/response_schema.ts";
 import {
   afterDelivery,
   afterPoll,
@@ -9,6 +13,7 @@ import {
   type Watch,
 } from "../../functions/watches/state.ts";
 import type { StoredWatch, WatchStore } from "../../functions/watches/store.ts";
+import { configWith } from "../helpers/watches.ts";
 
 const HOST = "hooks.example";
 const LATER_MS = 60_000;
@@ -252,6 +257,26 @@ function testOverviews(name: string, { open }: TestStoreOptions): void {
     const rest = await store.list({ state: "watching", after: open2.at(-1), limit: 2 });
     assertEquals(rest.map(({ id }) => id), firstIds(2));
     assertEquals(await store.list({ state: "expired", limit: 2 }), []);
+  });
+
+  Deno.test(`GET /watches pages through the ${name} store`, async () => {
+    await using opened = await open();
+    const { store } = opened;
+    for (const n of [1, 2, 3, 4, 5]) {
+      await store.start(keyOf(n), (id) => createAt(store.now())(id));
+      await opened.advance(2);
+    }
+    const config = configWith(HOST);
+    const { operator } = createStoreWatches(config, new WatchLoop(store, config));
+    const ids: string[] = [];
+    for (let cursor = ""; ids.length < 9;) {
+      const response = await operator?.list(new URLSearchParams({ limit: "2", cursor }));
+      const { watches, next_cursor: next } = v.parse(WatchList, response?.body);
+      ids.push(...watches.map(({ id }) => id));
+      if (next === null) break;
+      cursor = next;
+    }
+    assertEquals(ids, firstIds(5, 4, 3, 2, 1));
   });
 
   Deno.test(`${name} store pages through the watches of a workspace that wait for a poll`, async () => {
