@@ -1,6 +1,5 @@
 // The server as a process: `deno task start` and `deno serve`, over real HTTP on loopback.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { SETTING_NAMES } from "../../functions/app.ts";
 import {
   captureConsole,
   IDS,
@@ -152,42 +151,19 @@ Deno.test("a truncated body is 400 and not logged as an internal error", async (
   assert(!/internal-error|hint/.test(server.output.stdout), server.output.stdout);
 });
 
+/** Wrong settings, some with a secret. `settings_test.ts` has those of every variable. */
 const BAD: [variable: string, wrong: Settings][] = [
-  ["DEEPINT_TOKEN", { DEEPINT_TOKEN: "" }],
   ["DEEPINT_TOKEN", { DEEPINT_TOKEN: "canary\ntoken" }],
   ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: "" }],
-  ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: "canary-short" }],
   ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: `${KEY},canary` }],
-  ["RESOLVE_WEBHOOK_SECRETS", { RESOLVE_WEBHOOK_SECRETS: "whsec_canary" }],
   ["RESOLVE_WEBHOOK_SECRETS", { RESOLVE_WEBHOOK_SECRETS: `${SECRET.slice(6)}` }],
-  ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "http://deepint.example" }],
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "https://canary@deepint.example" }],
-  ["HOST", { HOST: "http://0.0.0.0" }],
-  ["HOST", { HOST: "192.0.2.1" }],
-  ["PORT", { PORT: "abc" }],
-  ["RESOLVE_ALLOW_UNAUTHENTICATED", { RESOLVE_ALLOW_UNAUTHENTICATED: "yes" }],
-  ["DEEPINT_ORGANIZATION", { DEEPINT_ORGANIZATION: "a b" }],
-  ["RESOLVE_ALLOWED_ORGANIZATIONS", { RESOLVE_ALLOWED_ORGANIZATIONS: "a,,b" }],
-  ["RESOLVE_ALLOWED_WORKSPACES", { RESOLVE_ALLOWED_WORKSPACES: "," }],
-  ["RESOLVE_TIMEOUT_MS", { RESOLVE_TIMEOUT_MS: "0" }],
-  ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
-  ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
-  ["RESOLVE_PUBLIC_URL", { RESOLVE_PUBLIC_URL: "http://canary@a.example" }],
-  ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
-  ["RESOLVE_LINK_SECRETS", { RESOLVE_LINK_SECRETS: "whsec_canary" }],
-  ["RESOLVE_LINK_TTL_S", { RESOLVE_LINK_TTL_S: "59" }],
   ["RESOLVE_CALLBACK_HOSTS", { RESOLVE_CALLBACK_HOSTS: "hooks.example=whsec_canary" }],
   ["RESOLVE_CALLBACK_HOSTS", { RESOLVE_CALLBACK_HOSTS: `10.0.0.1=${SECRET}` }],
   ["RESOLVE_DATABASE_URL", { RESOLVE_DATABASE_URL: "canary.example" }],
-  ["RESOLVE_KV_PATH", { RESOLVE_KV_PATH: ":memory:" }],
-  ["RESOLVE_SWEEP_MS", { RESOLVE_SWEEP_MS: "1" }],
-  ["RESOLVE_MAX_WATCHES", { RESOLVE_MAX_WATCHES: "0" }],
+  ["HOST", { HOST: "192.0.2.1" }],
+  ["PORT", { PORT: "abc" }],
 ];
-assertEquals(
-  new Set(BAD.map(([variable]) => variable)),
-  new Set(SETTING_NAMES),
-  "a setting is left out",
-);
 
 for (const [variable, wrong] of BAD) {
   const [value = ""] = Object.values(wrong);
