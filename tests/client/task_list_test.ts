@@ -136,6 +136,36 @@ Deno.test("an unknown status in the filter is a RangeError, without a request", 
   assertEquals(platform.count(), 0);
 });
 
+Deno.test("a server that repeats its first page ends the list", async () => {
+  for (const [page, expected] of [[0, 2], [undefined, 3]]) {
+    let requests = 0;
+    const fetch = () => {
+      requests++;
+      return Promise.resolve(Response.json({ page, items: [{ id: "t-0" }], pages_count: 1_000 }));
+    };
+    assertEquals((await collect({ ...PLACE, fetch })).length, 1);
+    assertEquals(requests, expected);
+  }
+});
+
+Deno.test("a list that moves by one page is read to its end, with and without page numbers", async () => {
+  for (const isNumbered of [true, false]) {
+    let all = ids(100).map((id) => ({ id, status: "success" }));
+    const fetch: Fetch = (url) => {
+      const page = Number(new URL(url).searchParams.get("page"));
+      const items = all.slice(page * 10, page * 10 + 10);
+      if (page === 1) {
+        // ten new tasks in front, as in a list with the newest first
+        all = [...ids(10).map((id) => ({ id: `new-${id}`, status: "running" })), ...all];
+      }
+      const body = { items, pages_count: all.length / 10, ...(isNumbered && { page }) };
+      return Promise.resolve(Response.json(body));
+    };
+    const tasks = await collect({ ...PLACE, fetch, pageSize: 10 });
+    assertEquals(tasks.map(({ taskId }) => taskId), ids(100));
+  }
+});
+
 Deno.test("a server with smaller pages than requested is read to its end", async () => {
   const { platform, options } = setUp(1_234, { pageLimit: 100 });
   const tasks = await collect(options);
