@@ -78,7 +78,7 @@ export class Credentials {
   /** The call of the token function in progress. */
   #call: { token: Promise<string>; startedAt: number } | undefined;
   /** `host[:port]`, or an origin for loopback HTTP. */
-  readonly instance: string;
+  declare readonly instance: string;
 
   static {
     readToken = (credentials) => {
@@ -126,13 +126,12 @@ export class Credentials {
     return new Credentials({ token, instance });
   }
 
-  #shareCall(token: () => string | Promise<string>): Promise<string> {
-    const share = () => this.#callInProgress() ?? this.#startCall(token);
-    // a call that began before this request may fail: then make a new one
-    return this.#callInProgress()?.catch(share) ?? share();
-  }
-
-  #startCall(token: () => string | Promise<string>): Promise<string> {
+  /** Joins the call in progress. If that fails, which began before this request, joins or makes another. */
+  #shareCall(token: () => string | Promise<string>, isSecond = false): Promise<string> {
+    const running = this.#call;
+    if (running && performance.now() - running.startedAt < MAX_SHARED_CALL_MS) {
+      return isSecond ? running.token : running.token.catch(() => this.#shareCall(token, true));
+    }
     const call = { token: this.#callFunction(token), startedAt: performance.now() };
     const end = () => {
       if (this.#call === call) this.#call = undefined;
@@ -142,21 +141,15 @@ export class Credentials {
     return call.token;
   }
 
-  #callInProgress(): Promise<string> | undefined {
-    const call = this.#call;
-    return call && performance.now() - call.startedAt < MAX_SHARED_CALL_MS ? call.token : undefined;
-  }
-
   async #callFunction(token: () => string | Promise<string>): Promise<string> {
     let value: string;
     try {
       value = await token();
-    } catch (cause) {
-      throw new DeepintCredentialsError(
-        "CREDENTIALS_INVALID",
-        "Cannot get the token: the token function failed",
-        redactCause(cause, this.#lastToken), // a failed renewal may mention the previous token
-      );
+    } catch (error) {
+      const message = "Cannot get the token: the token function failed";
+      // a failed renewal may mention the previous token
+      const options = redactCause(error, this.#lastToken);
+      throw new DeepintCredentialsError("CREDENTIALS_INVALID", message, options);
     }
     return this.#lastToken = checkToken(value);
   }

@@ -167,7 +167,7 @@ export class DeepintTaskError extends DeepintBaseError {
     return "DeepintTaskError";
   }
   /** The task. */
-  readonly task: Task;
+  declare readonly task: Task;
   readonly #info: TaskInfo; // private, as `task` prints it already
 
   /** Creates the error of a task. */

@@ -44,12 +44,11 @@ export async function loadTask(
   ids: Pick<TaskLocation, "workspaceId" | "taskId">,
   options: LoadTaskOptions,
 ): Promise<LoadedTask> {
-  const { clock, info } = options;
   const parse = (body: unknown, retryAfter: number | undefined) => {
     const info = parseTaskBody(body, ids.taskId);
-    if (!clock || info.rawStatus !== null) return { info, retryAfter };
+    if (!options.clock || info.rawStatus !== null) return { info, retryAfter };
     throw Object.assign(new TypeError("the task has no status"), { retryable: true });
   };
-  const call = { method: "GET", path: taskPath(ids), parse, clock, info } as const;
+  const call = { ...options, method: "GET", path: taskPath(ids), parse } as const;
   return await request(connection, call, options);
 }

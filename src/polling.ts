@@ -6,7 +6,7 @@ import {
   type RequestOptions,
   type TransientError,
 } from "./request.ts";
-import { checkPollInterval, MAX_WAIT_MS, nextDelay, type PollInterval } from "./schedule.ts";
+import { checkPollInterval, MAX_WAIT_MS, pollDelay, type PollInterval } from "./schedule.ts";
 import type { Task } from "./task.ts";
 import { type TaskInfo, TaskStatus } from "./task_info.ts";
 import type { WatchOptions } from "./task_options.ts";
@@ -90,15 +90,12 @@ export function taskError(
 
 /** Creates the error of a wait whose deadline has passed, or is earlier than `retryAfter` allows. */
 export function timeoutError(task: Task, clock: Clock, retryAfter?: number): DeepintTimeoutError {
-  const elapsed = Math.round(clock.elapsedWithSleep());
-  const asked = retryAfter === undefined ? "" : `, the server asks to wait ${retryAfter} ms`;
-  return new DeepintTimeoutError(
-    `${
-      taskLabel(task)
-    } is still running after ${elapsed} ms (status ${task.info.status}${asked}); ` +
-      "call resolve() again to keep waiting",
-    { elapsed, info: task.info, retryAfter },
-  );
+  const elapsed = clock.elapsedWithSleep();
+  const { info } = task;
+  const asked = retryAfter ? `, the server asks to wait ${retryAfter} ms` : "";
+  const state = `is still running after ${elapsed} ms (status ${info.status}${asked})`;
+  const message = `${taskLabel(task)} ${state}; call resolve() again to keep waiting`;
+  return new DeepintTimeoutError(message, { elapsed, info, retryAfter });
 }
 
 /** Input of {@linkcode PollSchedule.next}. */
@@ -148,7 +145,10 @@ export class PollSchedule {
 
   /** Returns the milliseconds between two polls, doubled after each failure but the first. */
   interval(created: Date | null, random: number = Math.random()): number {
-    const interval = nextDelay(this.#interval, { elapsed: this.#age(created), random });
+    const elapsed = this.#age(created);
+    const interval = this.#interval === "adaptive"
+      ? pollDelay({ elapsed, random })
+      : this.#interval;
     return Math.max(interval, Math.min(interval * 2 ** (this.#failures - 1), MAX_POLL_BACKOFF_MS));
   }
 
@@ -168,7 +168,7 @@ export class PollSchedule {
 class TaskWait {
   readonly #task: Task;
   readonly #options: PollTaskOptions;
-  readonly #clock = startClock();
+  readonly #clock: Clock;
   readonly #schedule: PollSchedule;
   #failure: TransientError | undefined;
   /** `true` if the next poll is the one after a suspension past the deadline. */
@@ -177,6 +177,7 @@ class TaskWait {
   constructor(task: Task, options: PollTaskOptions) {
     this.#task = task;
     this.#options = options;
+    this.#clock = startClock(options.timeout);
     this.#schedule = new PollSchedule(options.pollInterval ?? 3_000, this.#clock);
   }
 
@@ -193,7 +194,7 @@ class TaskWait {
     while (!shown || isInProgress(shown.status)) {
       if (!isDue && !this.#isFinal) await this.#sleep();
       isDue = false;
-      if (this.#remaining() <= 0 && !this.#isFinal) this.#expire();
+      if (this.#remaining() <= 0) this.#expire();
       const isFinal = this.#isFinal;
       // another call may have seen the end in the meantime
       if (state().partial || !TaskStatus.isTerminal(task.info.status)) await this.#poll();
@@ -202,16 +203,14 @@ class TaskWait {
         shown = info;
         yield this.#assertKnown(shown);
       }
-      if (isFinal && (!shown || isInProgress(shown.status))) throw this.#timeoutError();
+      if (isFinal && (!shown || isInProgress(shown.status))) {
+        throw timeoutError(this.#task, this.#clock);
+      }
     }
   }
 
   #remaining(): number {
-    return (this.#options.timeout ?? Infinity) - this.#clock.elapsedWithSleep();
-  }
-
-  #timeoutError(retryAfter?: number): DeepintTimeoutError {
-    return timeoutError(this.#task, this.#clock, retryAfter);
+    return this.#isFinal ? Infinity : this.#clock.remaining();
   }
 
   /** Sleeps until the next poll, or the last one that fits, or the deadline. */
@@ -219,26 +218,27 @@ class TaskWait {
     const { signal } = this.#options;
     const { retryAfter: pause = 0 } = this.#failure ?? this.#task;
     const remaining = this.#remaining();
-    if (pause > Math.min(remaining, MAX_WAIT_MS)) throw this.#failure ?? this.#timeoutError(pause);
+    if (pause > Math.min(remaining, MAX_WAIT_MS)) {
+      throw this.#failure ?? timeoutError(this.#task, this.#clock, pause);
+    }
     const delay = this.#schedule.next({ created: this.#task.info.created, remaining, pause });
-    await sleep(Math.max(0, Math.min(delay, remaining)), signal);
+    await sleep(Math.min(delay, remaining), signal);
     if (delay >= remaining) return this.#expire();
-    this.#isFinal = this.#remaining() <= 0; // suspended: the sleep would have ended before
+    this.#isFinal = this.#clock.remaining() <= 0; // suspended: the sleep would have ended before
   }
 
   /** Ends the wait at its deadline; after a suspension, one more poll is made first. */
   #expire(): void {
-    this.#isFinal = this.#remaining() < -SUSPENDED_MS;
-    if (!this.#isFinal) throw this.#timeoutError();
+    this.#isFinal = this.#clock.remaining() < -SUSPENDED_MS;
+    if (!this.#isFinal) throw timeoutError(this.#task, this.#clock);
   }
 
   async #poll(): Promise<void> {
     const { state, ...options } = this.#options;
     const startedAt = performance.now();
-    const timeout = this.#isFinal ? Infinity : this.#remaining();
     this.#failure = undefined;
     try {
-      await state().poll({ ...options, timeout, retries: 0 }, this.#clock);
+      await state().poll({ ...options, timeout: this.#remaining(), retries: 0 }, this.#clock);
       this.#schedule.reset();
     } catch (error) {
       if (error instanceof DeepintTimeoutError && !error.retryable) return this.#expire();
@@ -249,10 +249,8 @@ class TaskWait {
 
   #assertKnown(info: TaskInfo): TaskInfo {
     if (info.status !== "unknown" || !this.#options.raiseOnUnknown) return info;
-    throw taskError(this.#task, "TASK_STATUS_UNKNOWN", {
-      problem: `has the unknown status ${quote(info.rawStatus)}; it may still be running`,
-      info,
-    });
+    const problem = `has the unknown status ${quote(info.rawStatus)}; it may still be running`;
+    throw taskError(this.#task, "TASK_STATUS_UNKNOWN", { problem, info });
   }
 }
 

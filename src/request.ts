@@ -7,7 +7,6 @@ import {
   failure,
   interpret,
   networkError,
-  readJson,
   type ResponseParser,
 } from "./response.ts";
 import { MAX_WAIT_MS } from "./schedule.ts";
@@ -88,21 +87,17 @@ export function isTransient(error: unknown): error is TransientError {
     error.retryable;
 }
 
-/** Returns `true` if `retries` repeats the request. Some transient failures are not repeated. */
-function isRepeatable(error: unknown, method: string): error is TransientError {
-  if (!isTransient(error)) return false;
-  if (/^(TIMEOUT|NETWORK_ERROR|LIMIT)$/.test(error.code)) return true;
-  const { status } = error as DeepintHTTPError;
-  return [429, 502, 503, 504].includes(status) || status === 500 && method === "GET";
-}
+/** Codes, and statuses with methods, of the transient failures that `retries` repeats. */
+const REPEATABLE = /^(TIMEOUT|NETWORK_ERROR|LIMIT) | (429|50[234]|500 GET)\b/;
 
 let cacheOption: RequestInit | undefined;
 
 // frameworks cache `fetch`, and polling would see one response forever; some Workers refuse the option
 function noStore(): RequestInit {
+  if (cacheOption) return cacheOption;
+  cacheOption = { cache: "no-store" };
   try {
-    cacheOption ??= new Request("https://localhost", { cache: "no-store" }) &&
-      { cache: "no-store" };
+    new Request("https://localhost", cacheOption);
   } catch {
     cacheOption = {};
   }
@@ -113,21 +108,9 @@ function isBrowser(): boolean {
   return globalThis.navigator?.userAgent?.startsWith("Mozilla/") ?? false;
 }
 
-// in browsers the header would cause a CORS preflight, or is dropped
-function userAgent(): Record<string, string> {
-  return isBrowser() ? {} : { "user-agent": `deepint-task/${VERSION}` };
-}
-
-/** Checks that there is a `fetch`. */
-function checkFetch(fetch: unknown): void {
-  if (typeof fetch === "function") return;
-  throw new TypeError(
-    `Cannot send a request: ${
-      fetch === undefined
-        ? "this runtime has no fetch; pass the option fetch"
-        : "the option fetch is not a function"
-    }`,
-  );
+/** Creates the error for a `fetch` that does not work. */
+function fetchError(problem: string): TypeError {
+  return new TypeError(`Cannot send a request: ${problem}; check the option fetch`);
 }
 
 /** Checks that a custom `fetch` returned a response. */
@@ -136,11 +119,8 @@ function checkResponse(response: Partial<Response> | undefined | null): void {
   if (
     typeof status === "number" && typeof headers?.get === "function" && typeof text === "function"
   ) return;
-  throw new TypeError(
-    `Cannot use the option fetch: it returned ${
-      kindOf(response)
-    }, not a Response with status, headers and text()`,
-  );
+  const wanted = "a Response with status, headers and text()";
+  throw fetchError(`fetch returned ${kindOf(response)}, not ${wanted}`);
 }
 
 /** Sends the request. A redirect is an error. */
@@ -149,7 +129,9 @@ async function fetchResponse(
   attempt: Attempt,
 ): Promise<Response> {
   const { method, url, token, signal, trace } = attempt;
-  checkFetch(fetch);
+  if (typeof fetch !== "function") {
+    throw fetchError(fetch ? "fetch is not a function" : "this runtime has no fetch");
+  }
   let response: Response;
   try {
     response = await fetch(url, {
@@ -158,7 +140,8 @@ async function fetchResponse(
         "accept": "application/json",
         "x-auth-token": token,
         "x-deepint-organization": organizationId,
-        ...userAgent(),
+        // in browsers the header would cause a CORS preflight, or is dropped
+        ...!isBrowser() && { "user-agent": `deepint-task/${VERSION}` },
         ...traceHeaders(trace),
       },
       // every runtime forwards the token when it follows a redirect to another origin
@@ -176,12 +159,11 @@ async function fetchResponse(
   attempt.response = response;
   const { status } = response;
   // status 0: an opaque redirect, which is how browsers show one that is not followed
-  const isRedirect = response.redirected || status === 0 || (status >= 300 && status < 400);
+  const isRedirect = response.redirected || status === 0 || status >= 300 && status < 400;
   if (isRedirect || signal.aborted) cancelBody(response);
   signal.throwIfAborted();
   if (!isRedirect) return response;
-  const message = "the server redirects, which is never followed";
-  throw failure(attempt, { code: "REDIRECT", message });
+  throw failure(attempt, "REDIRECT", { message: "redirects are never followed" });
 }
 
 /** Makes one attempt, and another one after a 401 if there is a new token. */
@@ -198,11 +180,12 @@ async function send<T>(
     const attempt: Attempt = { method, url, token, ...bounds };
     const response = await fetchResponse(connection, attempt);
     const { status } = response;
-    const body = await readJson(response, attempt);
-    // 404: an earlier attempt has deleted it
-    return method === "DELETE" && (status === 204 || (isRepeated && status === 404))
-      ? call.parse({ result: "success" }, undefined)
-      : interpret(call, body, { attempt, response });
+    // 404: an earlier attempt has succeeded
+    if (method === "DELETE" && (status === 204 || isRepeated && status === 404)) {
+      cancelBody(response);
+      return call.parse({ result: "success" }, undefined);
+    }
+    return await interpret(call, response, attempt);
   };
   const token = await readToken(credentials);
   try {
@@ -243,33 +226,34 @@ export function checkRequestOptions(
 export async function request<T>(
   connection: Connection,
   call: ApiRequest<T>,
-  options: RequestOptions = {},
+  options: RequestOptions,
 ): Promise<T> {
   const { signal, timeout = 30_000, requestTimeout = 10_000, retries = 2 } = options;
   checkRequestOptions(options);
   signal?.throwIfAborted();
-  const clock = startClock();
-  const remaining = () => timeout - clock.elapsedWithSleep();
+  const clock = startClock(timeout);
   for (let attempt = 0;; attempt++) {
-    const remainingBefore = remaining();
+    const remaining = clock.remaining();
     const onTimeout = () => {
-      const elapsed = Math.round((call.clock ?? clock).elapsedWithSleep());
+      const elapsed = (call.clock ?? clock).elapsedWithSleep();
       const path = call.path.replace(/\?.*/, "");
       throw new DeepintTimeoutError(`${call.method} ${path} took over ${elapsed} ms`, {
         elapsed,
         info: call.info?.(),
-        retryable: remainingBefore > requestTimeout,
+        retryable: remaining > requestTimeout,
       });
     };
     try {
-      const ms = Math.max(0, Math.min(remainingBefore, requestTimeout));
+      const ms = Math.min(remaining, requestTimeout);
       const work = (signal: AbortSignal) =>
         send(connection, call, { isRepeated: attempt > 0, signal, trace: options.trace });
       return await withTimeout(work, { ms, signal, onTimeout });
     } catch (error) {
-      if (attempt >= retries || !isRepeatable(error, call.method) || signal?.aborted) throw error;
+      if (attempt >= retries || !isTransient(error) || signal?.aborted) throw error;
+      const { code, status } = error as DeepintHTTPError;
+      if (!REPEATABLE.test(`${code} ${status} ${call.method}`)) throw error;
       const delay = Math.max(error.retryAfter ?? 0, Math.random() * 500 * 2 ** attempt);
-      if (delay > Math.min(remaining(), MAX_WAIT_MS)) throw error;
+      if (delay > Math.min(clock.remaining(), MAX_WAIT_MS)) throw error;
       await sleep(delay, signal);
     }
   }

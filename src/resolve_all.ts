@@ -6,7 +6,7 @@ import type { WatchOptions } from "./task_options.ts";
 import { WorkspacePoller } from "./workspace_poller.ts";
 import { abortableIterable } from "./internal/abortable_iterable.ts";
 import { type Clock, startClock } from "./internal/clock.ts";
-import { createWakeUp, withTimeout } from "./internal/deadline.ts";
+import { withTimeout } from "./internal/deadline.ts";
 import { outOfRange } from "./internal/text.ts";
 
 /** Options of {@linkcode resolveAll}. A poll makes one attempt: `retries` does not apply. */
@@ -63,7 +63,8 @@ export interface SharedWait {
 class RequestQueue {
   readonly #concurrency: number;
   readonly #jobs: (() => Promise<void>)[] = [];
-  readonly #wakeUp = createWakeUp();
+  /** Ends the pending {@linkcode RequestQueue.wait}, if any. */
+  #wakeUp = () => {};
   #active = 0;
 
   constructor(concurrency: number) {
@@ -77,7 +78,7 @@ class RequestQueue {
 
   add(job: () => Promise<void>): void {
     this.#jobs.push(job);
-    this.#wakeUp.notify(); // a list may have more pages to read
+    this.#wakeUp(); // a list may have more pages to read
   }
 
   /** Starts as many requests as may be in flight. */
@@ -85,14 +86,15 @@ class RequestQueue {
     for (; this.#active < this.#concurrency && this.#jobs.length > 0; this.#active++) {
       this.#jobs.shift()?.().finally(() => {
         this.#active--;
-        this.#wakeUp.notify();
+        this.#wakeUp();
       });
     }
   }
 
   /** Resolves when a request was added or has ended, or after `ms` milliseconds. */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
-    await withTimeout(() => this.#wakeUp.wait(), { ms, signal, onTimeout: () => {} });
+    const woken = () => new Promise<void>((resolve) => this.#wakeUp = resolve);
+    await withTimeout(woken, { ms, signal, onTimeout: () => {} });
   }
 }
 
@@ -112,7 +114,7 @@ class ManyTasksWait {
   readonly #tasks: Task[];
   readonly #options: ResolveAllOptions;
   readonly #signal: AbortSignal;
-  readonly #clock = startClock();
+  readonly #clock: Clock;
   readonly #queue: RequestQueue;
   readonly #pollers: WorkspacePoller[];
   readonly #settled: SettledTask[] = [];
@@ -124,12 +126,13 @@ class ManyTasksWait {
     this.#tasks = tasks;
     this.#options = options;
     this.#signal = signal;
+    this.#clock = startClock(options.timeout);
     this.#queue = new RequestQueue(options.concurrency ?? 8);
     this.#pollers = groupByWorkspace(tasks, {
       clock: this.#clock,
       signal,
       options,
-      remaining: () => this.#isFinal ? Infinity : this.#remaining(),
+      remaining: () => this.#isFinal ? Infinity : this.#clock.remaining(),
       enqueue: (job) => this.#queue.add(job),
       settle: (settled) => this.#settled.push(settled),
       fail: (error) => this.#failure ??= { error },
@@ -147,15 +150,11 @@ class ManyTasksWait {
       }
       if (this.#failure) throw this.#failure.error;
       if (pending === 0 || this.#settled.length > 0) continue;
-      if (this.#remaining() <= 0) this.#expire(pending);
+      if (this.#clock.remaining() <= 0) this.#expire(pending);
       const delay = this.#isFinal ? Infinity : this.#poll();
       this.#queue.start();
       if (this.#settled.length === 0) await this.#queue.wait(delay, this.#signal);
     }
-  }
-
-  #remaining(): number {
-    return (this.#options.timeout ?? Infinity) - this.#clock.elapsedWithSleep();
   }
 
   /** Queues the requests that are due; returns the milliseconds until the next ones. */
@@ -166,18 +165,18 @@ class ManyTasksWait {
       if (poller.dueAt <= now) poller.poll();
       dueAt = Math.min(dueAt, poller.dueAt);
     }
-    return Math.max(0, Math.min(dueAt - now, this.#remaining()));
+    return Math.min(dueAt - now, this.#clock.remaining());
   }
 
   /** Ends the wait at its deadline; after a suspension, each task is polled once more first. */
   #expire(pending: number): void {
-    const isSuspended = this.#remaining() < -SUSPENDED_MS ||
+    const isSuspended = this.#clock.remaining() < -SUSPENDED_MS ||
       this.#pollers.some(({ dueAt }) => dueAt < Infinity);
     if (!this.#isFinal && isSuspended) {
       this.#isFinal = true;
       for (const poller of this.#pollers) poller.pollAll();
     } else if (!this.#isFinal || this.#queue.isIdle) {
-      const elapsed = Math.round(this.#clock.elapsedWithSleep());
+      const elapsed = this.#clock.elapsedWithSleep();
       const message = `${pending} of ${this.#tasks.length} tasks are still running after ` +
         `${elapsed} ms; call resolveAll() again to keep waiting`;
       throw new DeepintTimeoutError(message, { elapsed });

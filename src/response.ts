@@ -2,7 +2,8 @@
 import { type DeepintErrorCode, DeepintHTTPError } from "./errors.ts";
 import type { TraceContext } from "./request.ts";
 import { parseRetryAfter } from "./internal/retry_after.ts";
-import { describeCause, parseJsonRedacted, redactCause } from "./internal/redact.ts";
+import { parseJsonRedacted } from "./internal/json.ts";
+import { redactCause } from "./internal/redact.ts";
 import { sanitizeText } from "./internal/text.ts";
 
 /** One attempt of a request. */
@@ -17,7 +18,6 @@ export interface Attempt {
 
 /** Options of {@linkcode failure}. */
 interface FailureOptions extends ErrorOptions {
-  code: DeepintErrorCode;
   message: string;
   retryable?: boolean | undefined;
   retryAfter?: number | undefined;
@@ -41,10 +41,13 @@ const CODES: Record<number, DeepintErrorCode> = {
   502: "BAD_GATEWAY",
   504: "TIMEOUT_ERROR",
 };
+
 /** Creates the error of an attempt. */
-export function failure(attempt: Attempt, options: FailureOptions): DeepintHTTPError {
-  const { method, url, token, response } = attempt;
-  const { code, message, cause, retryable = false, retryAfter } = options;
+export function failure(
+  { method, url, token, response }: Attempt,
+  code: DeepintErrorCode,
+  { message, retryable = false, retryAfter, ...errorOptions }: FailureOptions,
+): DeepintHTTPError {
   const requestId = response?.headers.get("x-request-id") ?? "";
   return new DeepintHTTPError(code, message, {
     method,
@@ -52,16 +55,16 @@ export function failure(attempt: Attempt, options: FailureOptions): DeepintHTTPE
     status: response?.status ?? 0,
     retryable,
     retryAfter,
-    requestId: requestId.includes(token) ? undefined : sanitizeText(requestId),
-    ...redactCause(cause, token),
+    requestId: requestId.includes(token) ? "" : sanitizeText(requestId),
+    ...errorOptions,
   });
 }
 
 /** Creates the error of a connection that failed, with the reason that the runtime gives. */
-export function networkError(attempt: Attempt, problem: string, cause: unknown): DeepintHTTPError {
-  const reason = describeCause(cause, attempt.token);
-  const message = reason ? `${problem}: ${reason}` : problem;
-  return failure(attempt, { code: "NETWORK_ERROR", message, retryable: true, cause });
+export function networkError(attempt: Attempt, problem: string, error: unknown): DeepintHTTPError {
+  const { reason, ...options } = redactCause(error, attempt.token);
+  const message = `${problem}${reason && ": "}${reason}`;
+  return failure(attempt, "NETWORK_ERROR", { message, retryable: true, ...options });
 }
 
 /** Cancels an unread body. The body of a polyfill may be missing, or a stream of another kind. */
@@ -75,7 +78,7 @@ async function readResponseText(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { headers } = response;
-  const length = headers.get("content-length");
+  const length = headers.get("content-length") ?? "";
   if (Number(length) > MAX_RESPONSE_BYTES) {
     cancelBody(response);
     return undefined;
@@ -84,7 +87,7 @@ async function readResponseText(
   // "default" with a URL. A custom fetch may state any length, and another origin hides the encoding.
   const { type, url } = response;
   const isFromWire = type === "basic" || type === "default" && url !== "";
-  const isLengthKnown = isFromWire && length !== null && /^\d+$/.test(length) &&
+  const isLengthKnown = isFromWire && /^\d+$/.test(length) &&
     !headers.has("content-encoding") && !headers.has("transfer-encoding");
   // read late: some implementations create the stream on access
   const body = isLengthKnown ? undefined : response.body;
@@ -124,7 +127,7 @@ function isSuccessful({ status }: Response): boolean {
 }
 
 /** Reads the body as JSON; `undefined` for an error response whose body is not JSON. */
-export async function readJson(response: Response, attempt: Attempt): Promise<unknown> {
+async function readJson(response: Response, attempt: Attempt): Promise<unknown> {
   const isSuccess = isSuccessful(response);
   let text: string | undefined;
   try {
@@ -137,61 +140,55 @@ export async function readJson(response: Response, attempt: Attempt): Promise<un
   }
   if (text === undefined && isSuccess) {
     const message = `the body is over ${MAX_RESPONSE_BYTES} bytes`;
-    throw failure(attempt, { code: "BODY_TOO_LARGE", message });
+    throw failure(attempt, "BODY_TOO_LARGE", { message });
   }
   const body = parseJsonRedacted(text, attempt.token);
-  const isDeleted = attempt.method === "DELETE" && response.status === 204;
-  if (body !== undefined || !isSuccess || isDeleted) return body;
+  if (body !== undefined || !isSuccess) return body;
   // something in front of the platform has responded
   const message = describeBody(text, attempt);
-  throw failure(attempt, { code: "INVALID_RESPONSE", message, retryable: true });
+  throw failure(attempt, "INVALID_RESPONSE", { message, retryable: true });
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function isErrorBody(body: unknown, method: string): boolean {
-  const { result, code, id, status } = (body ?? {}) as Record<string, unknown>;
+  const { result, code, id, status } = Object(body) as Record<string, unknown>;
   // a task's `result` is an id, which may be any word
   return (result === "error" || code === "LIMIT") &&
     (method === "DELETE" || (id ?? status ?? null) === null);
 }
 
-function parseErrorBody(
-  body: unknown,
-  status: number,
-): { code: DeepintErrorCode; message: string } {
-  const { code, message } = (body ?? {}) as Record<string, unknown>;
-  const defaultCode = status < 300 ? "UNKNOWN_ERROR" : CODES[status] ?? `HTTP_${status}`;
-  return {
-    code: typeof code === "string" && /^[A-Z0-9_]{1,64}$/.test(code) ? code : defaultCode,
-    message: typeof message === "string" && message
-      ? sanitizeText(message)
-      : `the server responded with status ${status}`,
-  };
-}
-
 /** Returns `true` for the status or the error code of a transient failure. */
 function isPassing(status: number, code: DeepintErrorCode): boolean {
   return code === "LIMIT" || [408, 425, 429].includes(status) ||
-    status >= 500 && status !== 501 && status !== 505;
+    status >= 500 && ![501, 505].includes(status);
 }
 
-/** Parses the body of a success; throws the error of any other response. */
-export function interpret<T>(
+/** Reads and parses the body of a success; throws the error of any other response. */
+export async function interpret<T>(
   { method, parse }: ResponseParser<T>,
-  body: unknown,
-  { attempt, response }: { attempt: Attempt; response: Response },
-): T {
+  response: Response,
+  attempt: Attempt,
+): Promise<T> {
   const { status, headers } = response;
+  const body = await readJson(response, attempt);
   const date = headers.get("date");
   const retryAfter = parseRetryAfter(headers.get("retry-after"), { date });
   if (!isSuccessful(response) || isErrorBody(body, method)) {
-    const error = parseErrorBody(body, status);
-    throw failure(attempt, { ...error, retryable: isPassing(status, error.code), retryAfter });
+    const given = Object(body) as Record<string, unknown>;
+    const defaultCode = status < 300 ? "UNKNOWN_ERROR" : CODES[status] ?? `HTTP_${status}`;
+    const code = /^[A-Z0-9_]{1,64}$/.test(textOf(given.code)) ? textOf(given.code) : defaultCode;
+    const message = sanitizeText(textOf(given.message)) ||
+      `the server responded with status ${status}`;
+    throw failure(attempt, code, { message, retryable: isPassing(status, code), retryAfter });
   }
   try {
     return parse(body, retryAfter);
   } catch (cause) {
     const { message, retryable } = cause as ParseError;
-    const code = "INVALID_RESPONSE";
-    throw failure(attempt, { code, message: sanitizeText(message), retryable, retryAfter, cause });
+    const options = { message: sanitizeText(message), retryable, retryAfter, cause };
+    throw failure(attempt, "INVALID_RESPONSE", options);
   }
 }

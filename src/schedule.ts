@@ -56,8 +56,3 @@ export function checkPollInterval(interval: PollInterval): void {
     `"adaptive" or a number of milliseconds from 250 to ${MAX_WAIT_MS}`,
   );
 }
-
-/** Returns the milliseconds until the next poll on either schedule. */
-export function nextDelay(interval: PollInterval, state: PollState): number {
-  return interval === "adaptive" ? pollDelay(state) : Math.max(interval, state.retryAfter || 0);
-}

@@ -11,7 +11,7 @@ import {
   type TaskState,
 } from "./polling.ts";
 import { type Connection, type Fetch, request, type RequestOptions } from "./request.ts";
-import { TaskInfo, TaskStatus, toResult } from "./task_info.ts";
+import { TaskInfo, TaskStatus, toResult, wrongKind } from "./task_info.ts";
 import { createTaskFilter, listPages } from "./task_list.ts";
 import type {
   ReadOptions,
@@ -33,8 +33,6 @@ import { sanitizeText } from "./internal/text.ts";
 /** A task's private state, for polling. */
 interface TaskInternals extends TaskState {
   readonly connection: Connection;
-  /** Sets the status that a list reports. */
-  setStatus(status: TaskStatus): void;
 }
 
 /** Returns the private state of a task, for `resolveAll`. @internal */
@@ -54,16 +52,17 @@ export let internals: (task: Task) => TaskInternals;
  * ```
  */
 export class Task {
+  // `declare`: the constructor assigns these
   /** The organization's id. */
-  readonly organizationId: string;
+  declare readonly organizationId: string;
   /** The workspace's id. */
-  readonly workspaceId: string;
+  declare readonly workspaceId: string;
   /** The task's id. */
-  readonly taskId: string;
+  declare readonly taskId: string;
   /** The credentials that requests are sent with. */
-  readonly credentials: Credentials;
+  declare readonly credentials: Credentials;
   /** The known information of the task; replaced by {@linkcode Task.load}. */
-  info: TaskInfo;
+  declare info: TaskInfo;
   readonly #fetch: Fetch | undefined;
   /** `true` if the information lacks the fields that only a load returns. */
   #partial = false;
@@ -85,7 +84,7 @@ export class Task {
     this.workspaceId = checkId("workspaceId", options.workspaceId);
     this.taskId = checkId("taskId", options.info.taskId);
     if (!(options.credentials instanceof Credentials)) {
-      throw new TypeError("Cannot create a task: credentials is not an instance of Credentials");
+      throw wrongKind("credentials", "an instance of Credentials", options.credentials);
     }
     this.credentials = options.credentials;
     this.info = options.info;
@@ -96,9 +95,6 @@ export class Task {
       loadedAt: task.#loadedAt,
       partial: task.#partial,
       poll: (options, clock) => task.#load(options, clock),
-      setStatus(status) {
-        task.info = TaskInfo.fromDict({ ...task.info.toDict(), status });
-      },
     });
   }
 
@@ -111,10 +107,9 @@ export class Task {
    * @throws {RangeError} when an id or an option is invalid
    */
   static async build(options: TaskBuildOptions): Promise<Task> {
-    const { organizationId, workspaceId, taskId, fetch } = options;
-    const info = TaskInfo.fromDict({ id: checkId("taskId", taskId) });
+    const info = TaskInfo.fromDict({ id: checkId("taskId", options.taskId) });
     const credentials = options.credentials ?? await Credentials.build();
-    return await new Task({ organizationId, workspaceId, credentials, info, fetch }).load(options);
+    return await new Task({ ...options, credentials, info }).load(options);
   }
 
   /**
@@ -148,14 +143,11 @@ export class Task {
    * @throws {RangeError} when an id is invalid
    */
   static fromDict(dict: unknown, options: TaskFromDictOptions): Task {
-    if (typeof dict !== "object" || dict === null) {
-      throw new TypeError("Cannot read a task: expected an object");
-    }
-    const { organization_id, workspace_id, info = dict } = dict as Record<string, unknown>;
+    const { organization_id, workspace_id, info = dict } = Object(dict) as Record<string, unknown>;
     const task = new Task({
+      info: TaskInfo.fromDict(info),
       organizationId: checkId("organization_id", organization_id),
       workspaceId: checkId("workspace_id", workspace_id),
-      info: TaskInfo.fromDict(info),
       ...options,
     });
     // a finished task that was stored from a list lacks its outcome
@@ -186,11 +178,10 @@ export class Task {
   static list(options: TaskListOptions): AsyncIterable<Task> {
     const organizationId = checkId("organizationId", options.organizationId);
     const workspaceId = checkId("workspaceId", options.workspaceId);
-    const { fetch } = options;
     const matches = createTaskFilter(options);
     async function* generate(signal: AbortSignal) {
       const credentials = options.credentials ?? await Credentials.build();
-      const connection = { organizationId, credentials, fetch };
+      const connection = { organizationId, credentials, fetch: options.fetch };
       for await (const { items } of listPages(connection, workspaceId, { ...options, signal })) {
         for (const info of items.filter(matches)) {
           const task = new Task({ ...connection, workspaceId, info });
@@ -269,10 +260,8 @@ export class Task {
     }
     if (raiseOnError && info.status === "failed") {
       const description = info.errorDescription || "no description";
-      throw taskError(this, `TASK_${info.errorCode || "UNKNOWN"}`, {
-        problem: `failed with description: ${sanitizeText(description, 2_000)}`,
-        info,
-      });
+      const problem = `failed with description: ${sanitizeText(description, 2_000)}`;
+      throw taskError(this, `TASK_${info.errorCode || "UNKNOWN"}`, { problem, info });
     }
     return info;
   }
@@ -286,7 +275,7 @@ export class Task {
    * @throws {DeepintHTTPError | DeepintTimeoutError} when a load fails
    */
   async fetchResult(options: ReadOptions = {}): Promise<TaskResult> {
-    await this.#loadIfNeeded(options, this.#partial || this.info.rawStatus === null);
+    await this.#loadIfNeeded(options, this.#partial);
     const { status } = this.info;
     if (TaskStatus.isTerminal(status)) return toResult(this.info);
     throw taskError(this, "TASK_NOT_FINISHED", {
@@ -296,13 +285,13 @@ export class Task {
 
   /** Returns `true` if the task failed. Rejects when a load fails. */
   async isErrored(options: ReadOptions = {}): Promise<boolean> {
-    await this.#loadIfNeeded(options, this.info.rawStatus === null);
+    await this.#loadIfNeeded(options);
     return this.info.status === "failed";
   }
 
   /** Returns `true` if the task succeeded or failed. Rejects when a load fails. */
   async isFinished(options: ReadOptions = {}): Promise<boolean> {
-    await this.#loadIfNeeded(options, this.info.rawStatus === null);
+    await this.#loadIfNeeded(options);
     return TaskStatus.isTerminal(this.info.status);
   }
 
@@ -319,8 +308,7 @@ export class Task {
       if ((body as { result?: unknown } | undefined)?.result === "success") return;
       throw new TypeError('Cannot read the response: it is not {"result":"success"}');
     };
-    const info = () => this.info;
-    const call = { method: "DELETE", path: taskPath(this), parse, info } as const;
+    const call = { method: "DELETE", path: taskPath(this), parse, info: () => this.info } as const;
     await request(this.#connection, call, options);
   }
 
@@ -359,8 +347,8 @@ export class Task {
   /** Loads the task, in a wait that `clock` measures. */
   async #load(options: RequestOptions, clock?: Clock): Promise<void> {
     const sequence = ++this.#loadsStarted;
-    const info = () => this.info;
-    const loaded = await loadTask(this.#connection, this, { ...options, clock, info });
+    const call = { ...options, clock, info: () => this.info };
+    const loaded = await loadTask(this.#connection, this, call);
     if (sequence < this.#lastApplied) return;
     this.#lastApplied = sequence;
     this.#loadedAt = performance.now();
@@ -369,8 +357,8 @@ export class Task {
     this.info = loaded.info;
   }
 
-  async #loadIfNeeded(options: ReadOptions, needed: boolean): Promise<void> {
-    if (needed || options.forceReload) await this.load(options);
+  async #loadIfNeeded(options: ReadOptions, isPartial = false): Promise<void> {
+    if (isPartial || this.info.rawStatus === null || options.forceReload) await this.load(options);
   }
 
   #poll(options: WatchOptions, raiseOnUnknown: boolean): AsyncIterable<TaskInfo> {

@@ -140,7 +140,7 @@ export class TaskInfo {
    */
   static fromDict(obj: unknown): TaskInfo {
     if (typeof obj !== "object" || obj === null || Array.isArray(obj)) {
-      throw new TypeError(`Cannot read a task: expected an object, got ${kindOf(obj)}`);
+      throw wrongKind("it", "an object", obj);
     }
     const dict = obj as Record<string, unknown>;
     const id = dict.id ?? dict.task_id;
@@ -168,8 +168,8 @@ export function kindOf(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
 }
 
-// names the type, not the value: a body that is not a task may hold anything
-function wrongKind(key: string, expected: string, value: unknown): TypeError {
+/** Creates the error for a value. It names the type only: a body that is not a task may hold anything. */
+export function wrongKind(key: string, expected: string, value: unknown): TypeError {
   return new TypeError(`Cannot read a task: ${key} must be ${expected}, got ${kindOf(value)}`);
 }
 
@@ -251,9 +251,9 @@ export function toResult({ status, result, resultType }: TaskInfo): TaskResult {
  * @throws {TypeError} when the body is not a task, or another task
  */
 export function parseTaskBody(body: unknown, taskId: string): TaskInfo {
-  const { id, status } = Object(body) as Record<string, unknown>;
-  const isNameless = (id ?? null) === null && (status ?? null) !== null;
-  const info = TaskInfo.fromDict(isNameless ? { ...Object(body), id: taskId } : body);
+  const dict = Object(body) as Record<string, unknown>;
+  const isNameless = (dict.id ?? null) === null && (dict.status ?? null) !== null;
+  const info = TaskInfo.fromDict(isNameless ? { ...dict, id: taskId } : body);
   if (info.taskId === taskId) return info;
-  throw new TypeError("Cannot read the task: the response is about another task");
+  throw new TypeError("Cannot read a task: the response is another task");
 }

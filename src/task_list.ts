@@ -36,7 +36,7 @@ function parseItem(item: unknown): TaskInfo {
 }
 
 function parsePage(body: unknown, retryAfter: number | undefined) {
-  const { items, page, limit, pages_count } = (body ?? {}) as Record<string, unknown>;
+  const { items, page, limit, pages_count } = Object(body) as Record<string, unknown>;
   const pages = Number(pages_count ?? NaN);
   if (!Array.isArray(items) || !Number.isInteger(pages)) {
     throw new TypeError("Cannot read a page of tasks: items or pages_count is missing");
@@ -107,8 +107,11 @@ export function createTaskFilter(
   { name = "", status }: Pick<TaskListOptions, "name" | "status">,
 ): (info: TaskInfo) => boolean {
   const statuses = [status ?? TaskStatus.all()].flat();
-  const invalid = statuses.find((status) => !TaskStatus.all().includes(status));
-  if (invalid !== undefined) throw outOfRange("status", invalid, `one of ${TaskStatus.all()}`);
+  for (const status of statuses) {
+    if (!TaskStatus.all().includes(status)) {
+      throw outOfRange("status", status, `one of ${TaskStatus.all()}`);
+    }
+  }
   return (info) =>
     (info.name ?? "").toLowerCase().includes(name.toLowerCase()) && statuses.includes(info.status);
 }

@@ -1,7 +1,7 @@
 /** Web and API URLs of a task <-> its ids. Pure. */
 import type { TaskInfo } from "./task_info.ts";
 import { isLoopback } from "./internal/loopback.ts";
-import { outOfRange, quote, quoteRedacted } from "./internal/text.ts";
+import { outOfRange, quote } from "./internal/text.ts";
 
 /** The default instance. */
 export const DEFAULT_INSTANCE = "app.deepint.net";
@@ -49,20 +49,23 @@ export function parseInstance(instance: string): string {
   if (/^https?:\/\/[^\s/\\?#@]+$/i.test(origin) && URL.canParse(origin)) {
     return instanceOf(new URL(origin));
   }
-  throw new RangeError(
-    `Cannot use instance ${
-      quoteRedacted(instance)
-    }: it must be host[:port] or an origin, without ` +
-      "path, query or user info",
-  );
+  const wanted = "host[:port] or an origin, without path, query or user info";
+  throw outOfRange("instance", redactUrl(instance), wanted);
+}
+
+/** Returns `true` for `https:`, and for `http:` on a loopback host. */
+function isAllowed({ protocol, hostname }: URL): boolean {
+  return protocol === "https:" || protocol === "http:" && isLoopback(hostname);
 }
 
 function instanceOf(url: URL): string {
-  if (url.protocol === "https:") return url.host;
-  if (isLoopback(url.hostname)) return url.origin;
-  throw new RangeError(
-    `Cannot use http for ${quote(url.host)}: it is for loopback only; use https`,
-  );
+  if (isAllowed(url)) return url.protocol === "https:" ? url.host : url.origin;
+  throw outOfRange("http for", url.host, "a loopback host; use https");
+}
+
+/** Drops the parts of a URL that may hold credentials: the query, or all of it with user info. */
+function redactUrl(url: string): string {
+  return url.includes("@") ? "…" : url.replace(/[?#].*/s, "");
 }
 
 /**
@@ -87,7 +90,7 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
   const text = String(url);
   const [, path] = /^https?:\/\/[^/?#@]+([^?#]*)/i.exec(text) ?? [];
   if (path === undefined || !URL.canParse(text)) {
-    invalidTaskUrl(`${quoteRedacted(text)} is not an http(s) URL without user info`);
+    throw outOfRange("URL", redactUrl(text), "an http(s) URL without user info");
   }
   const parsed = new URL(text);
   const [match, urlOrganization, workspace, task] =
@@ -95,28 +98,27 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
       [];
   // `URL` normalizes its input; a path that it changes is not a task's
   if (match === undefined || parsed.pathname !== path) {
-    invalidTaskUrl(
-      `its path ${quote(path)} is neither /o/{organization}/workspace nor ` +
-        "/api/v1/workspace/{workspace}/task/{task}",
-    );
+    const wanted = "/o/{organization}/workspace or /api/v1/workspace/{workspace}/task/{task}";
+    throw outOfRange("path", path, wanted);
   }
   const { organizationId = urlOrganization } = options;
   if (organizationId === undefined) {
-    invalidTaskUrl("an API URL names no organization; pass the option organizationId");
+    throw new RangeError("An API URL names no organization; pass the option organizationId");
   }
+  // the values of a repeated parameter are joined, which makes them invalid
+  const param = (name: string) => parsed.searchParams.getAll(name).join();
   const location = {
     instance: instanceOf(parsed),
     organizationId: checkId("organizationId", organizationId),
-    workspaceId: checkId("workspace", workspace ?? singleParam(parsed, "ws")),
-    taskId: checkId("task", task ?? singleParam(parsed, "i")),
+    workspaceId: checkId("parameter ws", workspace ?? param("ws")),
+    taskId: checkId("parameter i", task ?? param("i")),
   };
   if ((urlOrganization ?? organizationId) !== organizationId) {
-    invalidTaskUrl(
-      `it names organization ${quote(urlOrganization)}, not ${quote(organizationId)}`,
-    );
+    throw outOfRange("organization", urlOrganization, quote(organizationId));
   }
-  const subject = task === undefined ? singleParam(parsed, "s") : "task";
-  if (subject !== "task") invalidTaskUrl(`its parameter s is ${quote(subject)}, not "task"`);
+  if (task === undefined && param("s") !== "task") {
+    throw outOfRange("parameter s", param("s"), '"task"');
+  }
   return location;
 }
 
@@ -150,11 +152,9 @@ export function webUrl(
 ): URL {
   const organization = checkId("organizationId", organizationId);
   const workspace = checkId("workspaceId", workspaceId);
-  const encoded = encodeURIComponent(id.replace(/\p{Cs}/gu, "\ufffd")); // it throws on a lone surrogate
-  return new URL(
-    `/o/${organization}/workspace?ws=${workspace}&s=${subject}&i=${encoded}`,
-    instanceOrigin(parseInstance(instance)),
-  );
+  const url = new URL(`/o/${organization}/workspace`, instanceOrigin(parseInstance(instance)));
+  url.search = String(new URLSearchParams({ ws: workspace, s: subject, i: id }));
+  return url;
 }
 
 /** Returns the web URL of a source or model that a task created, or the URL of its file; else null. */
@@ -170,18 +170,6 @@ export function resultUrl(
 
 /** Returns the URL of a file: `https:`, or `http:` on a loopback host. Otherwise null. */
 export function fileUrl(text: string): URL | null {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isAllowed = url?.protocol === "https:" ||
-    url?.protocol === "http:" && isLoopback(url.hostname);
-  return url && isAllowed ? url : null;
-}
-
-function invalidTaskUrl(why: string): never {
-  throw new RangeError(`Cannot read the task URL: ${why}`);
-}
-
-function singleParam(url: URL, name: string): string {
-  const [value, ...others] = url.searchParams.getAll(name);
-  if (value && others.length === 0) return value;
-  invalidTaskUrl(`its parameter ${name} must be there once, with a value`);
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url && isAllowed(url) ? url : null;
 }

@@ -1,11 +1,11 @@
 /** Polls the tasks of one workspace for `resolveAll`: by its list, or one by one. */
 import { DeepintBaseError, DeepintTimeoutError } from "./errors.ts";
 import { hasChanged, isInProgress, notifyProgress, PollSchedule, timeoutError } from "./polling.ts";
-import { isTransient, type RequestOptions, type TransientError } from "./request.ts";
+import { isTransient, type RequestOptions } from "./request.ts";
 import type { SharedWait } from "./resolve_all.ts";
 import { MAX_WAIT_MS } from "./schedule.ts";
 import { internals, type Task } from "./task.ts";
-import { type TaskInfo, TaskStatus } from "./task_info.ts";
+import { TaskInfo, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
 
 /** A list that fails is tried again after at most this many rounds. */
@@ -135,7 +135,7 @@ export class WorkspacePoller {
     const remaining = this.#wait.remaining();
     const past = now - (since ?? now);
     const pause = Math.max(0, retryAfter - past);
-    if (pause > Math.min(remaining, MAX_WAIT_MS)) {
+    if (this.#isTooLong(pause)) {
       return this.#settle(entry, timeoutError(entry.task, clock, pause));
     }
     const { schedule, created } = entry;
@@ -166,8 +166,8 @@ export class WorkspacePoller {
   }
 
   /** Returns `true` if the server asks for a longer pause than the wait has time for. */
-  #isPauseTooLong({ retryAfter = 0 }: TransientError): boolean {
-    return retryAfter > Math.min(this.#wait.remaining(), MAX_WAIT_MS);
+  #isTooLong(pause = 0): boolean {
+    return pause > Math.min(this.#wait.remaining(), MAX_WAIT_MS);
   }
 
   #notify(task: Task, before: TaskInfo): void {
@@ -224,7 +224,7 @@ export class WorkspacePoller {
   #setStatus(task: Task, { status, rawStatus }: TaskInfo): void {
     const before = task.info;
     if (before.rawStatus === rawStatus) return;
-    internals(task).setStatus(status);
+    task.info = TaskInfo.fromDict({ ...before.toDict(), status });
     this.#notify(task, before);
   }
 
@@ -234,13 +234,14 @@ export class WorkspacePoller {
    */
   #handleListFailure(error: unknown, reading: ListReading, startedAt: number): void {
     const { missing, inProgress } = reading;
-    const retryAfter = isTransient(error) ? error.retryAfter ?? 0 : 0;
-    if (isTransient(error) && this.#isPauseTooLong(error)) {
-      for (const entry of missing) this.#settle(entry, error);
+    const failure = isTransient(error) ? error : undefined;
+    const { retryAfter = 0 } = failure ?? {};
+    if (this.#isTooLong(retryAfter)) {
+      for (const entry of missing) this.#settle(entry, failure);
       return;
     }
     reading.retryAfter = Math.max(reading.retryAfter, retryAfter);
-    if (isTransient(error) && this.#hasListWorked) {
+    if (failure && this.#hasListWorked) {
       for (const entry of missing) entry.schedule.addFailure(startedAt);
       if (!this.#listSchedule.addFailure(startedAt)) {
         inProgress.push(...missing);
@@ -279,7 +280,7 @@ export class WorkspacePoller {
       } catch (error) {
         if (this.#isFatal(error)) return;
         if (
-          isTransient(error) && !this.#isPauseTooLong(error) &&
+          isTransient(error) && !this.#isTooLong(error.retryAfter) &&
           !entry.schedule.addFailure(startedAt)
         ) {
           return this.#schedule(entry, { retryAfter: error.retryAfter });

@@ -31,25 +31,20 @@ export function abortableIterable<T>(
   const iterate = (): AsyncIterableIterator<T> => {
     const stop = new AbortController();
     const items = run(generate, signal, stop);
-    const leave = () => {
+    // deno-lint-ignore require-await -- it returns a promise, as the methods of an iterator do
+    const leave = async (value?: unknown) => {
       stop.abort();
       items.return().catch(() => {}); // its error belongs to a pending next()
+      return { done: true as const, value };
     };
     const iterator: AsyncIterableIterator<T> = {
       next: () => items.next(),
-      return: (value?: unknown) => {
-        leave();
-        return Promise.resolve({ done: true, value });
-      },
-      throw: (error?: unknown) => {
-        leave();
-        return Promise.reject(error);
-      },
+      return: leave,
+      throw: (error?: unknown) => leave().then(() => Promise.reject(error)),
       [Symbol.asyncIterator]: () => iterator,
+      // not every runtime has it
+      ...(Symbol.asyncDispose && { [Symbol.asyncDispose]: () => leave() }),
     };
-    if (Symbol.asyncDispose) {
-      Object.assign(iterator, { [Symbol.asyncDispose]: () => Promise.resolve(leave()) });
-    }
     return iterator;
   };
   return { [Symbol.asyncIterator]: iterate };

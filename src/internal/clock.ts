@@ -7,21 +7,21 @@ export interface Clock {
   /** Returns the elapsed time in milliseconds on the monotonic clock, for poll intervals. */
   elapsed(): number;
   /**
-   * Returns the larger of the monotonic and the wall-clock time in milliseconds, for deadlines: many
-   * systems stop the monotonic clock while they sleep.
+   * Returns the larger of the monotonic and the wall-clock time in whole milliseconds, for deadlines:
+   * many systems stop the monotonic clock while they sleep.
    */
   elapsedWithSleep(): number;
+  /** Returns the milliseconds until the deadline. */
+  remaining(): number;
 }
 
-/** Starts a clock. */
-export function startClock(): Clock {
+/** Starts a clock, with a deadline in milliseconds. */
+export function startClock(timeout = Infinity): Clock {
   const startedAt = performance.now();
   const wallStartedAt = Date.now();
   const elapsed = () => performance.now() - startedAt;
-  return {
-    elapsed,
-    elapsedWithSleep: () => Math.max(elapsed(), Date.now() - wallStartedAt),
-  };
+  const elapsedWithSleep = () => Math.ceil(Math.max(elapsed(), Date.now() - wallStartedAt));
+  return { elapsed, elapsedWithSleep, remaining: () => timeout - elapsedWithSleep() };
 }
 
 /**

@@ -55,7 +55,7 @@ export function raceTimeout<T>(
         stop(error);
       }
     };
-    if (ms < Infinity) timer = setTimeout(expire, Math.min(ms, MAX_TIMER_MS));
+    if (ms < Infinity) timer = setTimeout(expire, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
     signal?.addEventListener("abort", abort);
     promise.then((value) => {
       end();
@@ -87,21 +87,4 @@ export async function withTimeout<T>(
 /** Resolves after `ms` milliseconds. Rejects with the signal's reason when it aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return withTimeout<void>(() => new Promise(() => {}), { ms, signal, onTimeout: () => {} });
-}
-
-/** A notification between asynchronous functions. */
-export interface WakeUp {
-  /** Resolves at the next {@linkcode WakeUp.notify}. */
-  wait(): Promise<void>;
-  /** Resolves the pending {@linkcode WakeUp.wait}, if any. */
-  notify(): void;
-}
-
-/** Creates a notification for one waiting function. */
-export function createWakeUp(): WakeUp {
-  let wake = () => {};
-  return {
-    wait: () => new Promise<void>((resolve) => wake = resolve),
-    notify: () => wake(),
-  };
 }

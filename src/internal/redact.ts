@@ -1,11 +1,17 @@
-/** Keeps the token out of errors, tasks and logs. */
+/** Keeps the token out of the errors of runtimes and token functions. */
 import { sanitizeText } from "./text.ts";
 
-/** Creates error options with a cause, or a placeholder when printing the cause might show the token. */
-export function redactCause(cause: unknown, token: string | undefined): ErrorOptions {
-  if (cause === undefined) return {};
-  if (token === undefined || !containsText(cause, token)) return { cause };
-  return { cause: new Error("left out, because it may contain the token") };
+/** The cause of a failure, without the token. */
+export interface RedactedCause extends ErrorOptions {
+  /** The reason that the runtime gives, without URLs; `""` if there is none. */
+  readonly reason: string;
+}
+
+/** Returns the cause of a failure, or a placeholder when printing the cause might show the token. */
+export function redactCause(cause: unknown, token: string | undefined): RedactedCause {
+  if (cause === undefined) return { reason: "" };
+  if (token === undefined || !containsText(cause, token)) return { reason: reasonOf(cause), cause };
+  return { reason: "", cause: new Error("left out, because it may contain the token") };
 }
 
 // Looks through errors, plain objects and arrays, as a print would. Anything else with parts inside
@@ -29,11 +35,8 @@ function containsText(value: unknown, text: string, seen = new Set<unknown>()): 
   }
 }
 
-/**
- * Returns the reason that the runtime gives for a failure, without URLs and the token; `""` if there is
- * none. The innermost error of the chain has it: `fetch` itself only says "fetch failed".
- */
-export function describeCause(cause: unknown, token: string): string {
+/** Returns the message of the innermost error of the chain: `fetch` itself only says "fetch failed". */
+function reasonOf(cause: unknown): string {
   let reason = "";
   let error = cause as { message?: unknown; cause?: unknown; errors?: unknown } | undefined;
   for (let depth = 0; depth < 5 && typeof error === "object" && error; depth++) {
@@ -41,24 +44,10 @@ export function describeCause(cause: unknown, token: string): string {
     const { errors } = error;
     error = (Array.isArray(errors) ? errors[0] : error.cause) as typeof error;
   }
-  if (containsText(cause, token)) return "";
   return sanitizeText(
     reason.slice(0, 2_000)
       // Deno: "error sending request for url (…): client error (Connect): …"
       .replace(/^error sending .*?\): (client .*?\): )?/, "")
       .replace(/\b[a-z]+:\/\/\S+/gi, "[url]"),
   ).trim();
-}
-
-/** Parses JSON after replacing an echoed token with `[token]`; returns `undefined` for invalid JSON. */
-export function parseJsonRedacted(text: string | undefined, token: string): unknown {
-  try {
-    const plain = text?.includes("\\") ? JSON.stringify(JSON.parse(text)) : text ?? "";
-    // a server that echoes the token must not bring it into an error, a task or a log; a token too
-    // short to be a secret could be part of any word
-    const echo = JSON.stringify(token).slice(1, -1);
-    return JSON.parse(token.length < 8 ? plain : plain.replaceAll(echo, "[token]"));
-  } catch {
-    return undefined;
-  }
 }

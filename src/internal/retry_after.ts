@@ -27,8 +27,8 @@ export function parseRetryAfter(
     const text = item.trim();
     const ms = /^\d+(\.\d+)?$/.test(text)
       ? Math.ceil(Number(text)) * 1_000
-      : Math.max(0, parseHttpDate(text) - (Number.isNaN(base) ? now : base));
-    if (!Number.isNaN(ms)) longest = Math.max(longest ?? 0, ms);
+      : Math.max(0, parseHttpDate(text) - (base || now));
+    if (ms >= 0) longest = Math.max(longest ?? 0, ms);
   }
   return longest;
 }

@@ -17,9 +17,3 @@ export function quote(value: unknown): string {
 export function outOfRange(name: string, value: unknown, wanted: string): RangeError {
   return new RangeError(`Cannot use ${name} ${quote(value)}: it must be ${wanted}`);
 }
-
-/** Quotes a value that may hold credentials: drops user info and the query. */
-export function quoteRedacted(value: unknown): string {
-  const text = String(value);
-  return text.includes("@") ? "…" : quote(text.replace(/[?#].*/s, ""));
-}

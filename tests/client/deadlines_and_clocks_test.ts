@@ -1,11 +1,10 @@
 // Deadlines of a wait, while clocks are changed and the process is suspended.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Credentials, DeepintTimeoutError, resolveAll, Task } from "../../mod.ts";
-import { random, taskWith, TOKEN } from "../helpers/client.ts";
+import { DeepintTimeoutError, resolveAll, type Task } from "../../mod.ts";
+import { random, tasksBy, taskWith } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 
 const HOUR = 3_600_000;
-const credentials = new Credentials({ token: TOKEN });
 
 /** A task, the times of its polls in ms of the timers, and the time of its end. */
 function setUp(
@@ -178,12 +177,7 @@ Deno.test("resolveAll() makes its last polls by the list", async () => {
     const items = ids.map((id) => ({ id, status }));
     return Promise.resolve(Response.json({ items, pages_count: 1, page: 0, limit: 500 }));
   };
-  const tasks = ids.map((id) =>
-    Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", task_id: id }, {
-      credentials,
-      fetch,
-    })
-  );
+  const tasks = tasksBy(fetch, ids);
   let settled = 0;
   await clock.runUntil((async () => {
     const options = { pollInterval: 60_000, timeout: 100_000 };

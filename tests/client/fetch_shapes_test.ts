@@ -6,7 +6,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { Credentials, DeepintHTTPError, resolveAll, Task } from "../../mod.ts";
+import { DeepintHTTPError, resolveAll, Task } from "../../mod.ts";
 import { assertNoSecrets, taskWith, TOKEN } from "../helpers/client.ts";
 
 const MiB = 1_048_576;
@@ -187,35 +187,6 @@ Deno.test("an error as JSON has its message and the request id, and neither caus
     retryAfter: 5_000,
     requestId: "up-1",
   });
-});
-
-Deno.test("every error class has its message in JSON", async () => {
-  const failed = Task.fromDict(
-    {
-      organization_id: "o-1",
-      workspace_id: "w-1",
-      info: { id: "t-1", status: "failed", error_code: "X" },
-    },
-    { credentials: new Credentials({ token: TOKEN }) },
-  );
-  const hang = taskBy(() => new Promise(() => {}));
-  const { task: broken } = taskWith({
-    token: () => {
-      throw new Error("sealed");
-    },
-  });
-  for (
-    const work of [
-      () => failed.resolve(),
-      () => hang.load({ timeout: 1 }),
-      () => broken.load(),
-    ]
-  ) {
-    const error = await assertRejects(work, Error);
-    const json = JSON.stringify(error);
-    assertEquals(JSON.parse(json).message, error.message);
-    assert(!json.includes(TOKEN) && !json.includes("sealed"), json);
-  }
 });
 
 Deno.test("a user agent is sent, but not in browsers", async () => {

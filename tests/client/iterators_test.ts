@@ -1,10 +1,7 @@
 // The iterators of watch(), resolveAll() and Task.list() are complete, and end immediately.
 import { assertEquals, assertRejects } from "@std/assert";
-import { Credentials, resolveAll, Task } from "../../mod.ts";
-import { TOKEN } from "../helpers/client.ts";
-
-const credentials = new Credentials({ token: TOKEN });
-const ids = { organizationId: "o-1", workspaceId: "w-1" };
+import { resolveAll, Task } from "../../mod.ts";
+import { taskWith } from "../helpers/client.ts";
 
 /** The three iterators, over a platform that never responds. */
 function iterators() {
@@ -13,12 +10,11 @@ function iterators() {
     signals.push(init.signal);
     return new Promise<Response>(() => {});
   };
-  const dict = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
-  const task = Task.fromDict(dict, { credentials, fetch });
+  const { task } = taskWith({ fetch, known: {} });
   const iterables: Record<string, AsyncIterable<unknown>> = {
     "watch()": task.watch(),
     "resolveAll()": resolveAll([task]),
-    "Task.list()": Task.list({ ...ids, credentials, fetch }),
+    "Task.list()": Task.list({ ...task, fetch }),
   };
   return { iterables, signals };
 }

@@ -1,7 +1,7 @@
 // Lists that fail, move or are too large, for Task.list() and resolveAll().
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Credentials, DeepintHTTPError, resolveAll, Task } from "../../mod.ts";
-import { random, TOKEN } from "../helpers/client.ts";
+import { random, tasksBy, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 
 const HOUR = 3_600_000;
@@ -45,14 +45,7 @@ async function hourOf(
     const items = Array.from({ length: count }, (_, index) => ({ id: `t-${index}`, status }));
     return Response.json({ items, pages_count: 1, page: 0 });
   };
-  const tasks = Array.from(
-    { length: count },
-    (_, index) =>
-      Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", task_id: `t-${index}` }, {
-        credentials,
-        fetch: fetchBy(answer),
-      }),
-  );
+  const tasks = tasksBy(fetchBy(answer), Array.from({ length: count }, (_, index) => `t-${index}`));
   const errors = new Set<string>();
   await clock.runUntil(
     (async () => {
@@ -119,12 +112,7 @@ Deno.test("an outage of everything for more than 2 minutes settles the tasks wit
     const items = [0, 1, 2].map((index) => ({ id: `t-${index}`, status: "running" }));
     return Response.json(isList(url) ? { items, pages_count: 1 } : items[0]);
   };
-  const tasks = [0, 1, 2].map((index) =>
-    Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", task_id: `t-${index}` }, {
-      credentials,
-      fetch: fetchBy(answer),
-    })
-  );
+  const tasks = tasksBy(fetchBy(answer), ["t-0", "t-1", "t-2"]);
   const codes: (string | undefined)[] = [];
   await clock.runUntil((async () => {
     for await (const { error } of resolveAll(tasks)) codes.push(error?.code);
@@ -185,48 +173,10 @@ Deno.test("resolveAll() reads a list that is too large in smaller pages, and rem
     if (items.length > 200) tooLarge++;
     return Response.json({ page, limit, items, pages_count: Math.ceil(all.length / limit) });
   };
-  const tasks = all.map((task_id) =>
-    Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", task_id }, {
-      credentials,
-      fetch: fetchBy(answer),
-    })
-  );
+  const tasks = tasksBy(fetchBy(answer), all);
   let settled = 0;
   await clock.runUntil((async () => {
     for await (const { error } of resolveAll(tasks)) settled += error ? 0 : 1;
   })());
   assertEquals({ settled, loads, tooLarge }, { settled: 400, loads: 400, tooLarge: 2 });
-});
-
-Deno.test("a list that moves by a page between two requests does not end", async () => {
-  let all = Array.from({ length: 100 }, (_, index) => ({ id: `old-${index}`, status: "success" }));
-  const answer: Answer = (url) => {
-    const [page] = pageOf(url);
-    const items = all.slice(page * 10, page * 10 + 10);
-    if (page === 1) {
-      const added = Array.from(
-        { length: 10 },
-        (_, index) => ({ id: `new-${index}`, status: "running" }),
-      );
-      all = [...added, ...all];
-    }
-    return Response.json({ page, items, pages_count: Math.ceil(all.length / 10) });
-  };
-  const names = await listed(answer, 10);
-  assertEquals([names.length, new Set(names).size], [100, 100]);
-});
-
-Deno.test("a server that repeats its first page ends the list after two requests", async () => {
-  for (const page of [0, undefined]) {
-    let requests = 0;
-    const items = Array.from(
-      { length: 10 },
-      (_, index) => ({ id: `t-${index}`, status: "success" }),
-    );
-    const names = await listed(() => {
-      requests++;
-      return Response.json({ page, items, pages_count: 50 });
-    }, 10);
-    assertEquals([names.length, requests], [10, 2]);
-  }
 });

@@ -1,8 +1,8 @@
 // Waiting for many tasks at once. Requests are counted in resolve_all_requests_test.ts; what fails is in
 // resolve_all_failures_test.ts.
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { Credentials, DeepintTaskError, DeepintTimeoutError, resolveAll, Task } from "../../mod.ts";
-import { TOKEN } from "../helpers/client.ts";
+import { DeepintTaskError, DeepintTimeoutError, resolveAll, type Task } from "../../mod.ts";
+import { tasksBy } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { DONE, handlesOf, order, running } from "../helpers/resolve_all.ts";
 
@@ -132,10 +132,7 @@ Deno.test("onProgress of resolveAll() is called once for each change of a status
       ),
     );
   };
-  const credentials = new Credentials({ token: TOKEN });
-  const tasks = ["t-0", "t-1", "t-2"].map((task_id) =>
-    Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", task_id }, { credentials, fetch })
-  );
+  const tasks = tasksBy(fetch, ["t-0", "t-1", "t-2"]);
   const seen: Record<string, string[]> = {};
   const onProgress = ({ taskId, info }: Task) => {
     (seen[taskId] ??= []).push(info.status);
@@ -164,13 +161,10 @@ Deno.test("onProgress of resolveAll() is called for the progress of a task that 
     const status = progress > 75 ? "success" : "running";
     return Promise.resolve(Response.json({ id: "t-1", status, progress }));
   };
-  const credentials = new Credentials({ token: TOKEN });
-  const dict = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
-  const task = Task.fromDict(dict, { credentials, fetch });
   const seen: (number | null)[] = [];
   await clock.runUntil((async () => {
     const options = { onProgress: ({ info }: Task) => seen.push(info.progress) > 0 };
-    for await (const _settled of resolveAll([task], options as object));
+    for await (const _settled of resolveAll(tasksBy(fetch, ["t-1"]), options as object));
   })());
   assertEquals(seen, [25, 50, 75, 100]);
 });

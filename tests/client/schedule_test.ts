@@ -6,13 +6,14 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import { pollDelay } from "../../mod.ts";
+import { pollDelay, type PollInterval } from "../../mod.ts";
 import { wait } from "../bench/study.ts";
 import { seededRandom } from "../helpers/seeded_random.ts";
 // internal: users see only their effects
-import { checkPollInterval, nextDelay } from "../../src/schedule.ts";
+import { PollSchedule } from "../../src/polling.ts";
+import { checkPollInterval } from "../../src/schedule.ts";
 import { checkProperty } from "../helpers/property.ts";
-import { elapsedTime } from "../../src/internal/clock.ts";
+import { elapsedTime, startClock } from "../../src/internal/clock.ts";
 import { random } from "../helpers/client.ts";
 
 const SECOND = 1_000;
@@ -146,11 +147,14 @@ Deno.test("a poll interval is adaptive, or 250 milliseconds and more", () => {
 });
 
 Deno.test("a fixed interval is kept unless retryAfter is longer", () => {
-  assertEquals(nextDelay(3_000, { elapsed: HOUR }), 3_000);
-  assertEquals(nextDelay(3_000, { elapsed: 0, retryAfter: 2_000 }), 3_000);
-  assertEquals(nextDelay(3_000, { elapsed: 0, retryAfter: 7_000 }), 7_000);
-  assertEquals(nextDelay("adaptive", { elapsed: 100_000, random: 0 }), 10_000);
-  assertEquals(nextDelay("adaptive", { elapsed: 0, retryAfter: 7_000 }), 7_000);
+  const next = (interval: PollInterval, pause?: number) =>
+    new PollSchedule(interval, startClock())
+      .next({ created: null, remaining: Infinity, pause, random: 0 });
+  assertEquals(next(3_000), 3_000);
+  assertEquals(next(3_000, 2_000), 3_000);
+  assertEquals(next(3_000, 7_000), 7_000);
+  assertEquals(next("adaptive"), 2_000);
+  assertEquals(next("adaptive", 7_000), 7_000);
 });
 
 // --- The schedule as a whole, on simulated time

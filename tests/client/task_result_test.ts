@@ -1,30 +1,15 @@
-// What a loaded task tells without waiting (result, errored, finished), and deleting it.
+// Results and states of a loaded task, and its deletion.
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import {
-  Credentials,
-  DeepintHTTPError,
-  DeepintTaskError,
-  Task,
-  TaskInfo,
-  type TaskResult,
-} from "../../mod.ts";
+import { DeepintHTTPError, DeepintTaskError, TaskInfo, type TaskResult } from "../../mod.ts";
+import { taskWith, TOKEN } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
-import { createFakePlatform, type FakeTask } from "../helpers/fake_platform.ts";
-
-const TOKEN = "canary-token-0123456789";
-const credentials = new Credentials({ token: TOKEN });
+import type { FakeTask } from "../helpers/fake_platform.ts";
+import type { Step } from "../helpers/fake_task.ts";
 
 /** A task of the platform, loaded with one request. */
-async function setUp(fields: FakeTask = {}) {
-  const platform = createFakePlatform({ token: TOKEN });
-  const { organization, workspace } = platform.add({ id: "t-1", ...fields });
-  const task = await Task.build({
-    organizationId: organization,
-    workspaceId: workspace,
-    taskId: "t-1",
-    credentials,
-    fetch: platform.fetch,
-  });
+async function setUp({ steps, ...fields }: FakeTask = {}) {
+  const { platform, task } = taskWith({ steps: steps?.slice() ?? [fields as Step], known: {} });
+  await task.load();
   return { platform, task };
 }
 
@@ -109,34 +94,31 @@ Deno.test("resultUrl() is null without a result and for a type without a page", 
   }
 });
 
-Deno.test("isErrored() is true for failed only, without a request", async () => {
-  const statuses = { pending: false, running: false, success: false, failed: true, paused: false };
-  for (const [status, errored] of Object.entries(statuses)) {
-    const { platform, task } = await setUp({ status });
-    assertEquals([await task.isErrored(), platform.count()], [errored, 1], status);
-  }
-});
+for (
+  const [method, ended] of [
+    ["isErrored", ["failed"]],
+    ["isFinished", ["success", "failed"]],
+  ] as const
+) {
+  Deno.test(`${method}() is true for ${ended.join(" and ")} only, without a request`, async () => {
+    for (const status of ["pending", "running", "success", "failed", "paused"] as const) {
+      const { platform, task } = await setUp({ status });
+      assertEquals([await task[method](), platform.count()], [
+        ended.some((it) => it === status),
+        1,
+      ]);
+    }
+  });
 
-Deno.test("isErrored({ forceReload: true }) loads first", async () => {
-  const { platform, task } = await setUp({ steps: [{ status: "running" }, { status: "failed" }] });
-  assertEquals([await task.isErrored(), platform.count()], [false, 1]);
-  assertEquals([await task.isErrored({ forceReload: true }), platform.count()], [true, 2]);
-  assertEquals([await task.isErrored({ forceReload: false }), platform.count()], [true, 2]);
-});
-
-Deno.test("isFinished() is true for success and failed only, without a request", async () => {
-  const statuses = { pending: false, running: false, success: true, failed: true, paused: false };
-  for (const [status, finished] of Object.entries(statuses)) {
-    const { platform, task } = await setUp({ status });
-    assertEquals([await task.isFinished(), platform.count()], [finished, 1], status);
-  }
-});
-
-Deno.test("isFinished({ forceReload: true }) loads first", async () => {
-  const { platform, task } = await setUp({ steps: [{ status: "running" }, { status: "success" }] });
-  assertEquals([await task.isFinished(), platform.count()], [false, 1]);
-  assertEquals([await task.isFinished({ forceReload: true }), platform.count()], [true, 2]);
-});
+  Deno.test(`${method}({ forceReload: true }) loads first`, async () => {
+    const { platform, task } = await setUp({
+      steps: [{ status: "running" }, { status: "failed" }],
+    });
+    assertEquals([await task[method](), platform.count()], [false, 1]);
+    assertEquals([await task[method]({ forceReload: true }), platform.count()], [true, 2]);
+    assertEquals([await task[method]({ forceReload: false }), platform.count()], [true, 2]);
+  });
+}
 
 Deno.test("forceReload passes on the request options and rejects when the load fails", async () => {
   const { platform, task } = await setUp({ status: "running" });
@@ -157,9 +139,9 @@ Deno.test("delete() stops a running task with one DELETE to its path", async () 
   assertEquals(platform.count(), 2);
   const request = platform.requests.at(-1);
   assertEquals(request?.method, "DELETE");
-  assertEquals(request?.path, "/api/v1/workspace/workspace-1/task/t-1");
+  assertEquals(request?.path, "/api/v1/workspace/w-1/task/t-1");
   assertEquals(request?.headers["x-auth-token"], TOKEN);
-  assertEquals(request?.headers["x-deepint-organization"], "organization-1");
+  assertEquals(request?.headers["x-deepint-organization"], "o-1");
   const { status, errorCode } = (await task.load()).info;
   assertEquals({ status, errorCode }, { status: "failed", errorCode: "STOPPED" });
 });
@@ -241,25 +223,17 @@ Deno.test("the result of an export is the URL of its file", async () => {
     "ftp://files.example.com/w-1.zip": undefined,
     "not a URL": undefined,
   };
-  const credentials = new Credentials({ token: "a-token-for-tests" });
   for (const [result, href] of Object.entries(urls)) {
-    const info = { id: "t-1", status: "success", result, result_type: "file" };
-    const task = Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", info }, {
-      credentials,
-    });
+    const { task } = taskWith({ known: { status: "success", result, result_type: "file" } });
     assertEquals(await task.fetchResult(), { file: result });
     assertEquals(task.resultUrl()?.href, href, result);
   }
 });
 
 Deno.test("empty text in result or result_type is the same as null", async () => {
-  const credentials = new Credentials({ token: "a-token-for-tests" });
   const results = [["", "", {}], ["", "source", {}], ["x-1", "", { unknown: "x-1" }]] as const;
   for (const [result, result_type, expected] of results) {
-    const info = { id: "t-1", status: "success", result, result_type };
-    const dict = { organization_id: "o-1", workspace_id: "w-1", info };
-    const fetch = () => Promise.resolve(Response.json(info));
-    const task = Task.fromDict(dict, { credentials, fetch });
+    const { task } = await setUp({ status: "success", result, result_type });
     assertEquals(await task.fetchResult(), expected);
     assertEquals(task.resultUrl(), null);
     assertEquals(task.toDict().info.result, result || null);

@@ -1,16 +1,15 @@
 // Token functions: a token that is replaced during a request, and calls that requests share.
 import { assertEquals, assertRejects } from "@std/assert";
-import { Credentials, DeepintHTTPError, resolveAll, Task, type Token } from "../../mod.ts";
+import { DeepintHTTPError, type Fetch, resolveAll, Task, type Token } from "../../mod.ts";
+import { taskWith } from "../helpers/client.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 
 type Answer = (token: string, url: string) => Response | Promise<Response>;
 
 function taskWithToken(token: Token, answer: Answer, id = "t-1"): Task {
-  return Task.fromDict({ organization_id: "o-1", workspace_id: "w-1", task_id: id }, {
-    credentials: new Credentials({ token }),
-    fetch: async (url, init) =>
-      await answer(new Headers(init.headers).get("x-auth-token") ?? "", url),
-  });
+  const fetch: Fetch = async (url, init) =>
+    await answer(new Headers(init.headers).get("x-auth-token") ?? "", url);
+  return taskWith({ token, fetch, known: { id } }).task;
 }
 
 const unauthorized = () => Response.json({ code: "UNAUTHORIZED" }, { status: 401 });
@@ -123,10 +122,7 @@ Deno.test("concurrent requests share one call of the token function", async () =
     await new Promise((resolve) => setTimeout(resolve, 20));
     return "a-token-for-tests";
   };
-  const credentials = new Credentials({ token });
-  const fetch = () => Promise.resolve(Response.json({ id: "t-1", status: "running" }));
-  const dict = { organization_id: "o-1", workspace_id: "w-1", task_id: "t-1" };
-  const task = Task.fromDict(dict, { credentials, fetch });
+  const task = taskWithToken(token, () => Response.json({ id: "t-1", status: "running" }));
   await Promise.all(Array.from({ length: 200 }, () => task.load()));
   assertEquals(calls, 1);
   await task.load();

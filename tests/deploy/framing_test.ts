@@ -145,6 +145,15 @@ for (const name of SERVER_NAMES) {
     assertEquals((await sendRaw(port, HIDDEN)).statuses, [202]);
   });
 
+  Deno.test(`${name}: a body that is too large is refused before it has arrived`, async () => {
+    await using endpoint = await startEndpoint(name);
+    const chunks = `400\r\n${" ".repeat(1_024)}\r\n`.repeat(21);
+    for (const part of ["content-length: 1000000\r\n\r\n{", `${CHUNKED}\r\n${chunks}`]) {
+      const { statuses, text } = await sendRaw(endpoint.server.port, HEAD + part, { until: /\}$/ });
+      assertEquals(statuses, [413], text);
+    }
+  });
+
   Deno.test(`${name}: a body ends at its length, or is 408 when it stays behind`, async () => {
     await using endpoint = await startEndpoint(name, { RESOLVE_TIMEOUT_MS: "300" });
     const { port } = endpoint.server;

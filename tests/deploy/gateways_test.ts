@@ -62,14 +62,45 @@ async function checkUrls(publicUrl: string, send: Send): Promise<void> {
   assertEquals(servers, [{ url: publicUrl }]);
 }
 
-/** The parts of a request that both event formats contain. */
-function partsOf({ hostname, pathname }: URL, init: RequestInit) {
-  const { method = "GET", body } = init;
-  const domain = { domainName: hostname, apiId: hostname.split(".", 1)[0] };
-  const identity = { sourceIp: "192.0.2.1", userAgent: "curl/8.5.0" };
-  const text = typeof body === "string" ? body : null;
-  return { pathname, method, domain, identity, text, headers: new Headers(init.headers) };
+/** URL of an API Gateway with a stage. */
+const GATEWAY = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod";
+
+/** Starts the platform behind a gateway, with the settings of its function, until disposed of. */
+function behind(publicUrl: string, settings: Record<string, string> = {}) {
+  const stack = new AsyncDisposableStack();
+  const platform = stack.use(listen(PLATFORM.fetch));
+  stack.use(captureConsole());
+  const variables = { ...SETTINGS, ...settings, RESOLVE_PUBLIC_URL: publicUrl };
+  stack.use(environment({ ...variables, DEEPINT_INSTANCE: platform.origin }));
+  return stack;
 }
+
+/** Converts a request to the fields that both event formats of API Gateway contain. */
+function eventOf({ hostname, pathname }: URL, { method = "GET", body, headers }: RequestInit) {
+  const [apiId] = hostname.split(".", 1);
+  return {
+    pathname,
+    method,
+    identity: { sourceIp: "192.0.2.1", userAgent: "curl/8.5.0" },
+    headers: new Headers(headers),
+    context: {
+      accountId: "123456789012",
+      apiId,
+      authorizer: {},
+      domainName: hostname,
+      domainPrefix: apiId,
+      stage: "prod",
+    },
+    content: { body: typeof body === "string" ? body : null, isBase64Encoded: false },
+  };
+}
+
+const Result = v.object({
+  statusCode: v.number(),
+  body: v.string(),
+  headers: v.optional(v.record(v.string(), v.string())),
+  multiValueHeaders: v.optional(v.record(v.string(), v.array(v.string()))),
+});
 
 /** Passes an event on as JSON, as Lambda does, and converts the result. */
 async function invoke(handler: typeof restApi, event: object): Promise<Response> {
@@ -84,25 +115,10 @@ async function invoke(handler: typeof restApi, event: object): Promise<Response>
   return new Response(body, { status, headers: [...Object.entries(headers), ...pairs] });
 }
 
-const Result = v.object({
-  statusCode: v.number(),
-  body: v.string(),
-  headers: v.optional(v.record(v.string(), v.string())),
-  multiValueHeaders: v.optional(v.record(v.string(), v.array(v.string()))),
-});
-
 Deno.test("behind a stage of an API Gateway HTTP API, URLs have the stage", async () => {
-  const publicUrl = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod";
-  await using platform = listen(PLATFORM.fetch);
-  using _log = captureConsole();
-  using _set = environment({
-    ...SETTINGS,
-    DEEPINT_INSTANCE: platform.origin,
-    RESOLVE_BASE_PATH: "/prod",
-    RESOLVE_PUBLIC_URL: publicUrl,
-  });
-  await checkUrls(publicUrl, async (url, init) => {
-    const { pathname, method, domain, identity, text, headers } = partsOf(url, init);
+  await using _ = behind(GATEWAY, { RESOLVE_BASE_PATH: "/prod" });
+  await checkUrls(GATEWAY, async (url, init) => {
+    const { pathname, method, identity, headers, context, content } = eventOf(url, init);
     return await invoke(httpApi, {
       version: "2.0",
       routeKey: "$default",
@@ -110,35 +126,23 @@ Deno.test("behind a stage of an API Gateway HTTP API, URLs have the stage", asyn
       rawQueryString: "",
       headers: Object.fromEntries(headers),
       requestContext: {
-        accountId: "123456789012",
+        ...context,
         authentication: null,
-        authorizer: {},
-        ...domain,
-        domainPrefix: domain.apiId,
         http: { method, path: pathname, protocol: "HTTP/1.1", ...identity },
         requestId: "JKJaXmPLvHcESHA=",
         routeKey: "$default",
-        stage: "prod",
         time: "01/Jan/2026:00:00:00 +0000",
         timeEpoch: 1_767_225_600_000,
       },
-      body: text,
-      isBase64Encoded: false,
+      ...content,
     });
   });
 });
 
 Deno.test("behind a stage of an API Gateway REST API, URLs have the stage", async () => {
-  const publicUrl = "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod";
-  await using platform = listen(PLATFORM.fetch);
-  using _log = captureConsole();
-  using _set = environment({
-    ...SETTINGS,
-    DEEPINT_INSTANCE: platform.origin,
-    RESOLVE_PUBLIC_URL: publicUrl,
-  });
-  await checkUrls(publicUrl, async (url, init) => {
-    const { pathname, method, domain, identity, text, headers } = partsOf(url, init);
+  await using _ = behind(GATEWAY);
+  await checkUrls(GATEWAY, async (url, init) => {
+    const { pathname, method, identity, headers, context, content } = eventOf(url, init);
     const path = pathname.replace("/prod", ""); // without the stage
     return await invoke(restApi, {
       resource: "/{proxy+}",
@@ -151,38 +155,26 @@ Deno.test("behind a stage of an API Gateway REST API, URLs have the stage", asyn
       pathParameters: { proxy: path.slice(1) },
       stageVariables: null,
       requestContext: {
+        ...context,
         resourceId: "d4e5f6",
-        authorizer: {},
         resourcePath: "/{proxy+}",
         httpMethod: method,
         extendedRequestId: "JJbxmplHYosFVYQ=",
         requestTime: "01/Jan/2026:00:00:00 +0000",
         path: pathname,
-        accountId: "123456789012",
         protocol: "HTTP/1.1",
-        stage: "prod",
-        ...domain,
-        domainPrefix: domain.apiId,
         requestTimeEpoch: 1_767_225_600_000,
         requestId: "00000000-0000-0000-0000-000000000000",
         identity,
       },
-      body: text,
-      isBase64Encoded: false,
+      ...content,
     });
   });
 });
 
 Deno.test("behind Supabase's gateway, URLs have /functions/v1 and the function's name", async () => {
   const publicUrl = "https://abcdefghijklmnopqrst.supabase.co/functions/v1/resolve-task";
-  await using platform = listen(PLATFORM.fetch);
-  using _log = captureConsole();
-  using _set = environment({
-    ...SETTINGS,
-    DEEPINT_INSTANCE: platform.origin,
-    RESOLVE_BASE_PATH: "/resolve-task",
-    RESOLVE_PUBLIC_URL: publicUrl,
-  });
+  await using _ = behind(publicUrl, { RESOLVE_BASE_PATH: "/resolve-task" });
   await checkUrls(publicUrl, async ({ host, pathname }, init) => {
     const path = pathname.replace("/functions/v1", ""); // the function sees its name, over http
     return await supabase.fetch(new Request(`http://${host}${path}`, init));

@@ -1,6 +1,5 @@
 // The server as a process: `deno task start` and `deno serve`, over real HTTP on loopback.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { SETTING_NAMES } from "../../functions/app.ts";
 import {
   captureConsole,
   IDS,
@@ -20,12 +19,12 @@ const READY = { DEEPINT_TOKEN: TOKEN, RESOLVE_API_KEYS: KEY, PORT: "0" };
 const AUTHORIZED = { authorization: `Bearer ${KEY}` };
 const SERVE = ["serve", "--host=127.0.0.1", "--port=0", "--allow-net=127.0.0.1", "--allow-env"];
 
-/** Runs this Deno, with no settings in its environment but these. */
+/** Runs Deno with only these settings in its environment. */
 function run(args: string[], settings: Settings): Process {
   return start(Deno.execPath(), args, settings);
 }
 
-/** The one origin that a process prints. */
+/** Returns the origin that a process prints. */
 async function originOf(process: Process): Promise<string> {
   const origin = await process.waitForOutput(/(http:\/\/[^/\s]+:\d+)\/.*\n/);
   return origin.replace("0.0.0.0", "127.0.0.1");
@@ -39,7 +38,7 @@ function serve(): AsyncDisposable & { platform: FakePlatform; settings: Settings
   return { ...server, platform, settings };
 }
 
-/** Sends text as it is, and no more if it `breaks`; reads the answer, up to the end of its body of JSON. */
+/** Sends text as it is, and ends it if it `breaks`; reads the response up to the end of its JSON. */
 async function raw(origin: string, text: string, breaks = false): Promise<string> {
   using connection = await Deno.connect({
     hostname: "127.0.0.1",
@@ -113,28 +112,6 @@ Deno.test("SIGINT and SIGTERM end the server with code 0 despite an idle connect
   }
 });
 
-Deno.test("a request in flight gets its response when the server ends", async () => {
-  await using upstream = serve();
-  await using server = run(["task", "start"], upstream.settings);
-  const origin = await originOf(server);
-  const asked = Promise.withResolvers<void>();
-  const answer = Promise.withResolvers<Response>();
-  upstream.platform.inject(() => {
-    asked.resolve();
-    return answer.promise;
-  });
-  const response = fetch(origin + TASK_PATH, { headers: AUTHORIZED });
-  await Promise.race([asked.promise, response]);
-  const code = server.end("SIGTERM");
-  // until new connections are refused, which is when the signal has arrived
-  while (
-    await fetch(`${origin}/health`).then((it) => it.body?.cancel(), () => "refused") !== "refused"
-  );
-  answer.resolve(Response.json(RUNNING));
-  assertEquals((await objectOf(await response)).status, "running");
-  assertEquals(await code, 0);
-});
-
 Deno.test("a client disconnect aborts the upstream request and is logged", async () => {
   await using upstream = serve();
   await using server = run(["task", "start"], upstream.settings);
@@ -158,35 +135,6 @@ Deno.test("a client disconnect aborts the upstream request and is logged", async
   assert(!/error|at file|canary/i.test(server.output.stderr), server.output.stderr);
 });
 
-Deno.test("a body over 20 kB is refused with 413 before it has arrived", async () => {
-  await using server = run(["task", "start"], READY);
-  const origin = await originOf(server);
-  const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
-    "content-type: application/json\r\nconnection: close\r\n";
-  const chunk = `3e8\r\n${" ".repeat(1_000)}\r\n`;
-  const bodies = [
-    "content-length: 1000000\r\n\r\n{",
-    `transfer-encoding: chunked\r\n\r\n${chunk.repeat(21)}`,
-  ];
-  for (const body of bodies) {
-    const answer = await raw(origin, head + body);
-    assertMatch(answer, /^HTTP\/1\.1 413 /);
-    assertStringIncludes(answer, "/problems/content-too-large");
-  }
-});
-
-Deno.test("a body ends at its declared length, and a shorter one times out with 408", async () => {
-  await using server = run(["task", "start"], { ...READY, RESOLVE_TIMEOUT_MS: "100" });
-  const origin = await originOf(server);
-  const head = `POST /resolve HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${KEY}\r\n` +
-    "content-type: application/json\r\nconnection: close\r\n";
-  const cut = await raw(origin, `${head}content-length: 2\r\n\r\n{}${" ".repeat(50_000)}`);
-  assertMatch(cut, /^HTTP\/1\.1 400 /);
-  assertStringIncludes(cut, "organization_id");
-  const late = await raw(origin, `${head}content-length: 3\r\n\r\n{}`);
-  assertMatch(late, /^HTTP\/1\.1 408 /);
-});
-
 Deno.test("a truncated body is 400 and not logged as an internal error", async () => {
   await using server = run(["task", "start"], READY);
   const origin = await originOf(server);
@@ -203,42 +151,19 @@ Deno.test("a truncated body is 400 and not logged as an internal error", async (
   assert(!/internal-error|hint/.test(server.output.stdout), server.output.stdout);
 });
 
+/** Wrong settings, some with a secret. `settings_test.ts` has those of every variable. */
 const BAD: [variable: string, wrong: Settings][] = [
-  ["DEEPINT_TOKEN", { DEEPINT_TOKEN: "" }],
   ["DEEPINT_TOKEN", { DEEPINT_TOKEN: "canary\ntoken" }],
   ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: "" }],
-  ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: "canary-short" }],
   ["RESOLVE_API_KEYS", { RESOLVE_API_KEYS: `${KEY},canary` }],
-  ["RESOLVE_WEBHOOK_SECRETS", { RESOLVE_WEBHOOK_SECRETS: "whsec_canary" }],
   ["RESOLVE_WEBHOOK_SECRETS", { RESOLVE_WEBHOOK_SECRETS: `${SECRET.slice(6)}` }],
-  ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "http://deepint.example" }],
   ["DEEPINT_INSTANCE", { DEEPINT_INSTANCE: "https://canary@deepint.example" }],
-  ["HOST", { HOST: "http://0.0.0.0" }],
-  ["HOST", { HOST: "192.0.2.1" }],
-  ["PORT", { PORT: "abc" }],
-  ["RESOLVE_ALLOW_UNAUTHENTICATED", { RESOLVE_ALLOW_UNAUTHENTICATED: "yes" }],
-  ["DEEPINT_ORGANIZATION", { DEEPINT_ORGANIZATION: "a b" }],
-  ["RESOLVE_ALLOWED_ORGANIZATIONS", { RESOLVE_ALLOWED_ORGANIZATIONS: "a,,b" }],
-  ["RESOLVE_ALLOWED_WORKSPACES", { RESOLVE_ALLOWED_WORKSPACES: "," }],
-  ["RESOLVE_TIMEOUT_MS", { RESOLVE_TIMEOUT_MS: "0" }],
-  ["RESOLVE_PENDING", { RESOLVE_PENDING: "202" }],
-  ["RESOLVE_BASE_PATH", { RESOLVE_BASE_PATH: "a/.." }],
-  ["RESOLVE_PUBLIC_URL", { RESOLVE_PUBLIC_URL: "http://canary@a.example" }],
-  ["RESOLVE_CORS_ORIGINS", { RESOLVE_CORS_ORIGINS: "*" }],
-  ["RESOLVE_LINK_SECRETS", { RESOLVE_LINK_SECRETS: "whsec_canary" }],
-  ["RESOLVE_LINK_TTL_S", { RESOLVE_LINK_TTL_S: "59" }],
   ["RESOLVE_CALLBACK_HOSTS", { RESOLVE_CALLBACK_HOSTS: "hooks.example=whsec_canary" }],
   ["RESOLVE_CALLBACK_HOSTS", { RESOLVE_CALLBACK_HOSTS: `10.0.0.1=${SECRET}` }],
   ["RESOLVE_DATABASE_URL", { RESOLVE_DATABASE_URL: "canary.example" }],
-  ["RESOLVE_KV_PATH", { RESOLVE_KV_PATH: ":memory:" }],
-  ["RESOLVE_SWEEP_MS", { RESOLVE_SWEEP_MS: "1" }],
-  ["RESOLVE_MAX_WATCHES", { RESOLVE_MAX_WATCHES: "0" }],
+  ["HOST", { HOST: "192.0.2.1" }],
+  ["PORT", { PORT: "abc" }],
 ];
-assertEquals(
-  new Set(BAD.map(([variable]) => variable)),
-  new Set(SETTING_NAMES),
-  "a setting is left out",
-);
 
 for (const [variable, wrong] of BAD) {
   const [value = ""] = Object.values(wrong);

@@ -12,8 +12,8 @@ import { parseTaskRequest } from "../../functions/task/request.ts";
 import { checkCallbackUrl } from "../../functions/watches/callback.ts";
 import { parseSignatureHeaders } from "../../src/internal/standard_webhooks.ts";
 import { findSecretProblem, splitSecrets } from "../../src/internal/webhook_secret.ts";
-import { parseJsonRedacted } from "../../src/internal/redact.ts";
-import { quote, quoteRedacted, sanitizeText } from "../../src/internal/text.ts";
+import { parseJsonRedacted } from "../../src/internal/json.ts";
+import { quote, sanitizeText } from "../../src/internal/text.ts";
 import { configWith } from "../helpers/watches.ts";
 import { IDS, KEY, post, RUNNING, SECRET, setUp, TASK_PATH } from "../helpers/endpoint.ts";
 import { TaskInfo } from "../../mod.ts";
@@ -157,7 +157,7 @@ const PARSERS: Record<string, [limit: number, parse: (text: string) => unknown]>
     MIB,
     (text) => parseJsonRedacted(credentialsOf(text), "a-token-of-some-length"),
   ],
-  "text for a message": [MIB, (text) => [sanitizeText(text), quote(text), quoteRedacted(text)]],
+  "text for a message": [MIB, (text) => [sanitizeText(text), quote(text)]],
   "a task on the status page": [MIB, renderPage],
 };
 

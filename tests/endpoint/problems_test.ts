@@ -246,14 +246,6 @@ Deno.test("upstream-credentials has a hint for the operator in the log", async (
   assertEquals(log.at(-1)?.upstream_status, 401);
 });
 
-Deno.test("Retry-After of rate-limited is at least what upstream asks", async () => {
-  for (const [asked, seconds] of [["7", 7], ["120", 120], ["0", 1]]) {
-    const { platform, bearer } = setUp();
-    platform.inject(upstream(429, TEXT, { "retry-after": asked }));
-    assertEquals((await bearer(BODY)).headers.get("retry-after"), `${seconds}`);
-  }
-});
-
 Deno.test("a task's texts in a problem are truncated to 200 printable characters", async () => {
   const long = "a\n\u202e\u0000".padEnd(600, "é\u{1f600}x");
   const fields = {

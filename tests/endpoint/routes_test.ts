@@ -1,7 +1,5 @@
 // Every route but the two that poll, what holds for all of them, and the base path.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import * as v from "valibot";
-import { listen } from "../helpers/listen.ts";
 import { PROBLEMS } from "../../functions/http/problem.ts";
 import { IDS, KEY, objectOf, outcomeOf, problemOf, setUp } from "../helpers/endpoint.ts";
 import { post, TASK_PATH } from "../helpers/endpoint.ts";
@@ -172,34 +170,6 @@ Deno.test("HEAD has the status and headers of GET and no body", async () => {
     for (const name of ["content-type", "cache-control", "x-content-type-options"]) {
       assertEquals(head.headers.get(name), get.headers.get(name), `${path} ${name}`);
     }
-  }
-});
-
-Deno.test("HEAD announces GET's content-length over a real connection, or none", async () => {
-  const secret = `whsec_${btoa("a link secret of more than 24 bytes")}`;
-  const { app, platform, bearer } = setUp({ RESOLVE_LINK_SECRETS: secret });
-  platform.add({ id: "t-1", status: "success" });
-  const { links } = v.parse(
-    v.object({ links: v.object({ status: v.string() }) }),
-    await (await bearer(IDS)).json(),
-  );
-  await using server = listen((request, info) => app.fetch(request, info));
-  const paths = [
-    "/health",
-    "/openapi.json",
-    "/problems/forbidden",
-    "/none",
-    TASK_PATH,
-    links.status,
-  ];
-  const headers = { authorization: `Bearer ${KEY}` };
-  for (const path of paths) {
-    const get = await fetch(server.origin + path, { headers });
-    const { length } = new Uint8Array(await get.arrayBuffer());
-    const head = await fetch(server.origin + path, { method: "HEAD", headers });
-    await head.body?.cancel();
-    assertEquals(head.status, get.status, path);
-    assert([null, String(length)].includes(head.headers.get("content-length")), path);
   }
 });
 

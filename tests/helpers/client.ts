@@ -63,6 +63,15 @@ export function taskWith(options: TaskWithOptions = {}) {
   return { platform, task, signals };
 }
 
+/** Creates tasks with one token and without information, whose requests go to `fetch`. */
+export function tasksBy(fetch: Fetch, ids: Iterable<string>): Task[] {
+  const credentials = new Credentials({ token: TOKEN });
+  return Array.from(ids, (task_id) => {
+    const dict = { organization_id: "o-1", workspace_id: "w-1", task_id };
+    return Task.fromDict(dict, { credentials, fetch });
+  });
+}
+
 /** Returns the time of each request, in milliseconds after `start`. */
 export function times({ requests }: FakePlatform, start: number): number[] {
   return requests.map(({ at }) => at - start);

@@ -17,9 +17,13 @@ interface Weighed {
 const HOME = /^(mod\.ts|tests\/tools\/client_without_resolve_all\.ts|src\/(?!cli[./]).+)$/;
 const WEIGHED: Weighed[] = [
   // what a bundler leaves where `resolveAll` is unused
-  { entry: "tests/tools/client_without_resolve_all.ts", budget: 10 * 1024, home: HOME },
+  {
+    entry: "tests/tools/client_without_resolve_all.ts",
+    budget: Math.floor(9.7 * 1024),
+    home: HOME,
+  },
   // the whole client, as imported by URL: see .github/docs/runtimes.md, "Sizes"
-  { entry: "mod.ts", budget: 12 * 1024, home: HOME },
+  { entry: "mod.ts", budget: 11.5 * 1024, home: HOME },
   // "@deepint/task/webhook"
   { entry: "src/webhook.ts", budget: 2 * 1024, home: HOME },
   // The Worker's start: the status page and the OpenAPI document are chunks that few requests load. The
