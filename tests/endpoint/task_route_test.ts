@@ -107,6 +107,11 @@ Deno.test("200 and 202 have a weak ETag and private, no-cache; other responses n
   assertEquals(headers.get("cache-control"), "private, no-cache");
 });
 
+Deno.test("Retry-After is rounded up to a whole second", async () => {
+  const endpoint = setUpWith([RUNNING]);
+  assertEquals(retryAfterOf(await endpoint.get(TASK_PATH)), 3); // 2 s and the jitter
+});
+
 Deno.test("If-None-Match with the current tag is 304 with ETag and Retry-After", async () => {
   const endpoint = setUpWith([RUNNING], [RUNNING, { "retry-after": "70" }]);
   const tag = await tagOf(endpoint);
