@@ -42,13 +42,13 @@ export function taskPath(
 export async function loadTask(
   connection: Connection,
   ids: Pick<TaskLocation, "workspaceId" | "taskId">,
-  options: LoadTaskOptions,
+  { clock, info: lastInfo, ...options }: LoadTaskOptions,
 ): Promise<LoadedTask> {
   const parse = (body: unknown, retryAfter: number | undefined) => {
     const info = parseTaskBody(body, ids.taskId);
-    if (!options.clock || info.rawStatus !== null) return { info, retryAfter };
+    if (!clock || info.rawStatus !== null) return { info, retryAfter };
     throw Object.assign(new TypeError("the task has no status"), { retryable: true });
   };
-  const call = { ...options, method: "GET", path: taskPath(ids), parse } as const;
+  const call = { method: "GET", path: taskPath(ids), parse, clock, info: lastInfo } as const;
   return await request(connection, call, options);
 }

@@ -8,7 +8,7 @@ import {
 } from "./request.ts";
 import { checkPollInterval, MAX_WAIT_MS, pollDelay, type PollInterval } from "./schedule.ts";
 import type { Task } from "./task.ts";
-import { type TaskInfo, TaskStatus } from "./task_info.ts";
+import { isInProgress, type TaskInfo, TaskStatus } from "./task_info.ts";
 import type { WatchOptions } from "./task_options.ts";
 import { type Clock, startAge, startClock } from "./internal/clock.ts";
 import { sleep } from "./internal/deadline.ts";
@@ -41,11 +41,6 @@ export interface PollTaskOptions extends WatchOptions {
   state: () => TaskState;
   /** Rejects when the status is unknown. */
   raiseOnUnknown: boolean;
-}
-
-/** Returns `true` if a task in this status may still change. */
-export function isInProgress(status: TaskStatus): boolean {
-  return status === "pending" || status === "running";
 }
 
 /** Returns `true` if status, progress or subtask differ. */

@@ -11,7 +11,7 @@ import {
   type TaskState,
 } from "./polling.ts";
 import { type Connection, type Fetch, request, type RequestOptions } from "./request.ts";
-import { TaskInfo, TaskStatus, toResult, wrongKind } from "./task_info.ts";
+import { TaskInfo, TaskStatus, toResult, toTaskDict, wrongKind } from "./task_info.ts";
 import { createTaskFilter, listPages } from "./task_list.ts";
 import type {
   ReadOptions,
@@ -322,11 +322,7 @@ export class Task {
 
   /** Returns the stored form that {@linkcode Task.fromDict} reads, without credentials. */
   toDict(): TaskDict {
-    return {
-      organization_id: this.organizationId,
-      workspace_id: this.workspaceId,
-      info: this.info.toDict(),
-    };
+    return toTaskDict(this);
   }
 
   /** Returns {@linkcode Task.toDict}, for `JSON.stringify`. */

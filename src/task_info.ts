@@ -1,5 +1,6 @@
 /** `TaskStatus` and `TaskInfo`. The only file that knows the field names and quirks of the wire. */
-import type { TaskResult } from "./task_options.ts";
+import type { TaskDict, TaskResult } from "./task_options.ts";
+import type { TaskLocation } from "./task_url.ts";
 
 /** A task's status; see the values of {@linkcode TaskStatus}. */
 export type TaskStatus = "pending" | "running" | "failed" | "success" | "unknown";
@@ -44,6 +45,11 @@ export const TaskStatus: {
   fromString: (text) => STATUSES.find((status) => status === text) ?? "unknown",
   isTerminal: (status) => status === "success" || status === "failed",
 };
+
+/** Returns `true` if a task in this status may still change. */
+export function isInProgress(status: TaskStatus): boolean {
+  return status === "pending" || status === "running";
+}
 
 /** A task's information in the form of the wire: all 14 keys, in this order. */
 export interface TaskInfoDict {
@@ -239,6 +245,15 @@ const FIELDS = [
   keyof TaskInfo,
   (value: unknown, key: string) => unknown,
 ][];
+
+/** Returns the stored form of a task, which {@linkcode Task.fromDict} reads. */
+export function toTaskDict(
+  { organizationId, workspaceId, info }:
+    & Pick<TaskLocation, "organizationId" | "workspaceId">
+    & { info: TaskInfo },
+): TaskDict {
+  return { organization_id: organizationId, workspace_id: workspaceId, info: info.toDict() };
+}
 
 /** Returns the result of a finished task by its type; `{}` if it has none or failed. */
 export function toResult({ status, result, resultType }: TaskInfo): TaskResult {

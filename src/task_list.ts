@@ -50,9 +50,8 @@ function isTooLarge(error: unknown): boolean {
 
 /**
  * Yields the tasks of a workspace page by page. Ends after the last page, at an empty one, and when
- * the server ignores the page number and repeats a page. A page that is too large is
- * requested in smaller ones. The information is partial: a list has no subtask, progress, result or
- * error.
+ * the server ignores the page number and repeats a page. A page that is too large is requested in
+ * smaller ones. The information is partial: a list has no subtask, progress, result or error.
  *
  * @throws {RangeError} when the page size is not an integer from 1 to 500
  * @throws {DeepintHTTPError} when a request fails; `INVALID_RESPONSE` for a malformed page

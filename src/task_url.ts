@@ -110,8 +110,10 @@ export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {
   const location = {
     instance: instanceOf(parsed),
     organizationId: checkId("organizationId", organizationId),
-    workspaceId: checkId("parameter ws", workspace ?? param("ws")),
-    taskId: checkId("parameter i", task ?? param("i")),
+    workspaceId: workspace === undefined
+      ? checkId("parameter ws", param("ws"))
+      : checkId("workspace", workspace),
+    taskId: task === undefined ? checkId("parameter i", param("i")) : checkId("task", task),
   };
   if ((urlOrganization ?? organizationId) !== organizationId) {
     throw outOfRange("organization", urlOrganization, quote(organizationId));

@@ -1,11 +1,11 @@
 /** Polls the tasks of one workspace for `resolveAll`: by its list, or one by one. */
 import { DeepintBaseError, DeepintTimeoutError } from "./errors.ts";
-import { hasChanged, isInProgress, notifyProgress, PollSchedule, timeoutError } from "./polling.ts";
+import { hasChanged, notifyProgress, PollSchedule, timeoutError } from "./polling.ts";
 import { isTransient, type RequestOptions } from "./request.ts";
 import type { SharedWait } from "./resolve_all.ts";
 import { MAX_WAIT_MS } from "./schedule.ts";
 import { internals, type Task } from "./task.ts";
-import { TaskInfo, TaskStatus } from "./task_info.ts";
+import { isInProgress, TaskInfo, TaskStatus } from "./task_info.ts";
 import { listPages } from "./task_list.ts";
 
 /** A list that fails is tried again after at most this many rounds. */
@@ -236,7 +236,7 @@ export class WorkspacePoller {
     const { missing, inProgress } = reading;
     const failure = isTransient(error) ? error : undefined;
     const { retryAfter = 0 } = failure ?? {};
-    if (this.#isTooLong(retryAfter)) {
+    if (failure && this.#isTooLong(retryAfter)) {
       for (const entry of missing) this.#settle(entry, failure);
       return;
     }

@@ -9,7 +9,7 @@ import {
 import type { LinkSigner } from "../auth/link_token.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { TaskIds } from "../http/task_ids.ts";
-import { type LoadedTask, resultUrl, toResult } from "../../src/internal/client.ts";
+import { type LoadedTask, resultUrl, toResult, toTaskDict } from "../../src/internal/client.ts";
 import { elapsedTime } from "../../src/internal/clock.ts";
 import { sanitizeText } from "../../src/internal/text.ts";
 import type { Finished, Running } from "./response_schema.ts";
@@ -41,13 +41,6 @@ export interface TaskResponseOptions extends TaskBodyOptions {
   pending: "accepted" | "retry";
   /** URL or path in front of every path that callers see. */
   publicUrl: string;
-}
-
-/** Returns the stored form of a task, as `Task.toDict()` does. */
-export function toTaskDict(
-  { organizationId, workspaceId, info }: Omit<TaskIds, "taskId"> & Pick<LoadedTask, "info">,
-): TaskDict {
-  return { organization_id: organizationId, workspace_id: workspaceId, info: info.toDict() };
 }
 
 /** Returns the URL of a task's status page, or its path if `publicUrl` is one. */

@@ -6,7 +6,7 @@ import { Credentials, DeepintHTTPError, DeepintTimeoutError, type Fetch } from "
 import type { Config } from "../config.ts";
 import { writeLogEntry } from "../http/log.ts";
 import { upstreamProblem } from "../task/response.ts";
-import { isOpen, type Reading, readList, toAnswer } from "./list_reader.ts";
+import { type Reading, readList, toAnswer } from "./list_reader.ts";
 import {
   afterPoll,
   isHalfway,
@@ -19,6 +19,7 @@ import { logStep, type WatchLogEntry } from "./step.ts";
 import type { StoredWatch, WatchStore } from "./store.ts";
 import { callStore, callStoreForEach } from "./store_calls.ts";
 import { MAX_FAILURES, workspaceKey, WorkspaceTasks } from "./workspace_tasks.ts";
+import { isInProgress } from "../../src/internal/client.ts";
 
 /** A list that fails is tried again after at most this many rounds of GETs. */
 const MAX_FALLBACK_ROUNDS = 16;
@@ -211,7 +212,7 @@ export class ListPolls {
     workspace.place(taskId, listed.page);
     workspace.held.delete(watch.id);
     const { info } = listed;
-    if (!isOpen(info)) {
+    if (!isInProgress(info.status)) {
       await this.#loadNow(workspace, stored);
       return false;
     }

@@ -4,7 +4,7 @@ import { taskBody } from "../task/response.ts";
 import type { Finished, Running } from "../task/response_schema.ts";
 import type { Watch } from "./state.ts";
 import type { WorkspaceTasks } from "./workspace_tasks.ts";
-import { listPages } from "../../src/internal/client.ts";
+import { isInProgress, listPages } from "../../src/internal/client.ts";
 
 /** A task in a list, and the number of its page. */
 export interface ListedTask {
@@ -22,11 +22,6 @@ export interface Reading {
   retryAfter: number;
   /** `true` if every page was read. */
   isComplete: boolean;
-}
-
-/** Returns `false` once the task has ended, and for an unknown status. */
-export function isOpen({ status, rawStatus }: TaskInfo): boolean {
-  return rawStatus !== null && (status === "pending" || status === "running");
 }
 
 /** Options of {@linkcode readList}. */
@@ -66,7 +61,7 @@ export async function readList(
     const number = page.pages - page.pagesLeft - 1;
     for (const info of page.items) {
       // most tasks of a long list have ended, and nobody watches them
-      if (isOpen(info) || workspace.isWatched(info.taskId)) {
+      if (isInProgress(info.status) || workspace.isWatched(info.taskId)) {
         reading.tasks.set(info.taskId, { info, page: number });
       }
       if (info.created) created.push(info.created.getTime());

@@ -37,7 +37,10 @@ export class PostgresClient implements AsyncDisposable {
     this.#connected = connect(url);
   }
 
-  /** Returns the time on the database's clock, in whole ms since 1970; before the first query the local time. */
+  /**
+   * Returns the time on the database's clock, in whole ms since 1970; before the first query the local
+   * time.
+   */
   now(): number {
     const now = Math.floor(performance.now() + this.#clockOffset);
     return Number.isFinite(now) ? now : Date.now();

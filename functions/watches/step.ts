@@ -5,7 +5,7 @@ import type { Config } from "../config.ts";
 import { writeLogEntry } from "../http/log.ts";
 import { HttpProblem } from "../http/problem.ts";
 import type { TaskIds } from "../http/task_ids.ts";
-import { statusPageUrl, taskBody, toTaskDict, upstreamProblem } from "../task/response.ts";
+import { statusPageUrl, taskBody, upstreamProblem } from "../task/response.ts";
 import { pollOnce } from "../task/shared_poll.ts";
 import { deliver, isAllowedCallback } from "./callback.ts";
 import {
@@ -17,6 +17,7 @@ import {
   type Watch,
   type WatchEnd,
 } from "./state.ts";
+import { toTaskDict } from "../../src/internal/client.ts";
 
 /** Options of {@linkcode createStep}. */
 export interface StepOptions {

@@ -1,5 +1,6 @@
 /** Check of stored watches: an older or newer release may have written them, and a store may be damaged. */
 import { TaskInfo } from "../../mod.ts";
+import { ID_FORMAT } from "../task/request_schema.ts";
 import { STATE_VERSION, type Watch, WATCH_STATES } from "./state.ts";
 
 const STATES: readonly unknown[] = WATCH_STATES;
@@ -16,7 +17,7 @@ const areNumbers = (...values: unknown[]) =>
   values.every((value) => Number.isFinite(value) && Math.abs(Number(value)) <= MAX_NUMBER);
 
 const areIds = (...values: unknown[]) =>
-  values.every((value) => typeof value === "string" && /^[\w-]{1,128}$/.test(value));
+  values.every((value) => typeof value === "string" && ID_FORMAT.test(value));
 
 function hasTaskInfo(last: unknown): boolean {
   try {

@@ -31,11 +31,10 @@ export function abortableIterable<T>(
   const iterate = (): AsyncIterableIterator<T> => {
     const stop = new AbortController();
     const items = run(generate, signal, stop);
-    // deno-lint-ignore require-await -- it returns a promise, as the methods of an iterator do
-    const leave = async (value?: unknown) => {
+    const leave = (value?: unknown) => {
       stop.abort();
       items.return().catch(() => {}); // its error belongs to a pending next()
-      return { done: true as const, value };
+      return Promise.resolve({ done: true as const, value });
     };
     const iterator: AsyncIterableIterator<T> = {
       next: () => items.next(),

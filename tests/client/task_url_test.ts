@@ -122,6 +122,8 @@ Deno.test("parseTaskUrl() refuses anything but a task URL and quotes what is wro
     ["https://app.deepint.net/api/v1/workspace/ws-1/source/task-1", "/source/"],
     ["https://app.deepint.net/api/v1/workspace/ws-1/task", "/workspace/ws-1/task"],
     ["https://app.deepint.net/api/v1/workspace/ws-1/tasks?page=0", "/workspace/ws-1/tasks"],
+    ["https://app.deepint.net/api/v1/workspace/a.b/task/task-1", 'workspace "a.b"'],
+    ["https://app.deepint.net/api/v1/workspace/ws-1/task/a.b", 'task "a.b"'],
     [WEB.replace("s=task", "s=source"), '"source"'],
     [WEB.replace("s=task", "s=TASK"), '"TASK"'],
     [WEB.replace("s=task", "s="), " s "],
