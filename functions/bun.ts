@@ -69,6 +69,22 @@ function startWatches(): void {
   load();
 }
 
+/** The connection of a request. Looks up the address of the peer when it is read. */
+class Connection {
+  readonly #server: BunServer;
+  readonly #request: Request;
+
+  constructor(server: BunServer, request: Request) {
+    this.#server = server;
+    this.#request = request;
+  }
+
+  get remoteAddr(): { hostname: string } | undefined {
+    const peer = this.#server.requestIP(this.#request);
+    return peer ? { hostname: peer.address } : undefined;
+  }
+}
+
 export default {
   /** The port to listen on. Bun reads it after the modules are loaded. */
   get port(): number {
@@ -86,10 +102,9 @@ export default {
   development: false,
   fetch(request: Request, it?: BunServer): Response | Promise<Response> {
     if (it && !server) keepServer(it);
-    const peer = it?.requestIP(request);
     // Bun's URL is only a path if an HTTP/1.0 request has no Host header
     const { url } = request;
     const full = url.startsWith("/") ? new Request(`http://localhost${url}`, request) : request;
-    return handler(full, peer && { remoteAddr: { hostname: peer.address } });
+    return handler(full, it && new Connection(it, request));
   },
 };

@@ -1,5 +1,5 @@
 /** Loads the information of a task. */
-import { type Connection, request, type RequestOptions } from "./request.ts";
+import { type ApiRequest, type Connection, request, type RequestOptions, send } from "./request.ts";
 import { parseTaskBody, type TaskInfo } from "./task_info.ts";
 import { checkId, type TaskLocation } from "./task_url.ts";
 import type { Clock } from "./internal/clock.ts";
@@ -17,6 +17,8 @@ export interface LoadedTask {
   info: TaskInfo;
   /** The delay before the next load that the platform asked for, in milliseconds. */
   retryAfter: number | undefined;
+  /** `X-Request-Id` of the response. */
+  requestId?: string | null | undefined;
 }
 
 /**
@@ -31,6 +33,18 @@ export function taskPath(
   return `/api/v1/workspace/${workspace}/task/${checkId("taskId", taskId)}`;
 }
 
+function toCall(
+  ids: Pick<TaskLocation, "workspaceId" | "taskId">,
+  { clock, info: lastInfo }: Pick<LoadTaskOptions, "clock" | "info">,
+): ApiRequest<LoadedTask> {
+  const parse = (body: unknown, retryAfter?: number, requestId?: string | null) => {
+    const info = parseTaskBody(body, ids.taskId);
+    if (!clock || info.rawStatus !== null) return { info, retryAfter, requestId };
+    throw Object.assign(new TypeError("the task has no status"), { retryable: true });
+  };
+  return { method: "GET", path: taskPath(ids), parse, clock, info: lastInfo };
+}
+
 /**
  * Loads a task.
  *
@@ -42,13 +56,21 @@ export function taskPath(
 export async function loadTask(
   connection: Connection,
   ids: Pick<TaskLocation, "workspaceId" | "taskId">,
-  { clock, info: lastInfo, ...options }: LoadTaskOptions,
+  options: LoadTaskOptions,
 ): Promise<LoadedTask> {
-  const parse = (body: unknown, retryAfter: number | undefined) => {
-    const info = parseTaskBody(body, ids.taskId);
-    if (!clock || info.rawStatus !== null) return { info, retryAfter };
-    throw Object.assign(new TypeError("the task has no status"), { retryable: true });
-  };
-  const call = { method: "GET", path: taskPath(ids), parse, clock, info: lastInfo } as const;
-  return await request(connection, call, options);
+  return await request(connection, toCall(ids, options), options);
+}
+
+/**
+ * Loads a task in one attempt without a deadline. It ends when `fetch` does, so that the caller must not
+ * rely on `signal` to reject immediately.
+ *
+ * @throws what {@linkcode loadTask} throws, except for deadlines
+ */
+export function loadTaskOnce(
+  connection: Connection,
+  ids: Pick<TaskLocation, "workspaceId" | "taskId">,
+  { signal, trace }: Pick<LoadTaskOptions, "trace"> & { signal: AbortSignal },
+): Promise<LoadedTask> {
+  return send(connection, toCall(ids, {}), { isRepeated: false, signal, trace });
 }

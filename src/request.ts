@@ -90,18 +90,16 @@ export function isTransient(error: unknown): error is TransientError {
 /** Codes, and statuses with methods, of the transient failures that `retries` repeats. */
 const REPEATABLE = /^(TIMEOUT|NETWORK_ERROR|LIMIT) | (429|50[234]|500 GET)\b/;
 
-let cacheOption: RequestInit | undefined;
+let cacheSupport: boolean | undefined;
 
 // frameworks cache `fetch`, and polling would see one response forever; some Workers refuse the option
-function noStore(): RequestInit {
-  if (cacheOption) return cacheOption;
-  cacheOption = { cache: "no-store" };
+function isCacheSupported(): boolean {
   try {
-    new Request("https://localhost", cacheOption);
+    cacheSupport ??= !!new Request("https://localhost", { cache: "no-store" });
   } catch {
-    cacheOption = {};
+    cacheSupport = false;
   }
-  return cacheOption;
+  return cacheSupport;
 }
 
 function isBrowser(): boolean {
@@ -132,23 +130,20 @@ async function fetchResponse(
   if (typeof fetch !== "function") {
     throw fetchError(fetch ? "fetch is not a function" : "this runtime has no fetch");
   }
+  const headers: Record<string, string> = {
+    "accept": "application/json",
+    "x-auth-token": token,
+    "x-deepint-organization": organizationId,
+  };
+  // in browsers the header would cause a CORS preflight, or is dropped
+  if (!isBrowser()) headers["user-agent"] = `deepint-task/${VERSION}`;
+  if (trace) Object.assign(headers, traceHeaders(trace));
+  // every runtime forwards the token when it follows a redirect to another origin
+  const init: RequestInit = { method, headers, redirect: "manual", signal };
+  if (isCacheSupported()) init.cache = "no-store";
   let response: Response;
   try {
-    response = await fetch(url, {
-      method,
-      headers: {
-        "accept": "application/json",
-        "x-auth-token": token,
-        "x-deepint-organization": organizationId,
-        // in browsers the header would cause a CORS preflight, or is dropped
-        ...!isBrowser() && { "user-agent": `deepint-task/${VERSION}` },
-        ...traceHeaders(trace),
-      },
-      // every runtime forwards the token when it follows a redirect to another origin
-      redirect: "manual",
-      signal,
-      ...noStore(),
-    });
+    response = await fetch(url, init);
   } catch (cause) {
     // the caller has already been rejected; do not create an unhandled rejection
     signal.throwIfAborted();
@@ -166,35 +161,34 @@ async function fetchResponse(
   throw failure(attempt, "REDIRECT", { message: "redirects are never followed" });
 }
 
-/** Makes one attempt, and another one after a 401 if there is a new token. */
-async function send<T>(
+/** Makes one attempt, and another one after a 401 if there is a new token. It ends when `fetch` does. */
+export async function send<T>(
   connection: Connection,
   call: ApiRequest<T>,
-  { isRepeated, ...bounds }: Pick<Attempt, "signal" | "trace"> & { isRepeated: boolean },
+  { isRepeated, signal, trace }: Pick<Attempt, "signal" | "trace"> & { isRepeated: boolean },
 ): Promise<T> {
   const { credentials } = connection;
   const { method, path } = call;
   const url = instanceOrigin(credentials.instance) + path;
-  const sendWith = async (token: string) => {
-    bounds.signal.throwIfAborted();
-    const attempt: Attempt = { method, url, token, ...bounds };
-    const response = await fetchResponse(connection, attempt);
-    const { status } = response;
-    // 404: an earlier attempt has succeeded
-    if (method === "DELETE" && (status === 204 || isRepeated && status === 404)) {
-      cancelBody(response);
-      return call.parse({ result: "success" }, undefined);
+  let token = await readToken(credentials);
+  for (let isSecond = false;; isSecond = true) {
+    signal.throwIfAborted();
+    const attempt: Attempt = { method, url, token, signal, trace };
+    try {
+      const response = await fetchResponse(connection, attempt);
+      const { status } = response;
+      // 404: an earlier attempt has succeeded
+      if (method === "DELETE" && (status === 204 || isRepeated && status === 404)) {
+        cancelBody(response);
+        return call.parse({ result: "success" });
+      }
+      return await interpret(call, response, attempt);
+    } catch (error) {
+      if (isSecond || !(error instanceof DeepintHTTPError) || error.status !== 401) throw error;
+      const newToken = await readToken(credentials);
+      if (newToken === token) throw error;
+      token = newToken;
     }
-    return await interpret(call, response, attempt);
-  };
-  const token = await readToken(credentials);
-  try {
-    return await sendWith(token);
-  } catch (error) {
-    if (!(error instanceof DeepintHTTPError) || error.status !== 401) throw error;
-    const newToken = await readToken(credentials);
-    if (newToken === token) throw error;
-    return await sendWith(newToken);
   }
 }
 

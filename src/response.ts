@@ -32,7 +32,7 @@ export interface ParseError extends TypeError {
 export interface ResponseParser<T> {
   method: "GET" | "DELETE";
   /** Reads the JSON body; throws a {@linkcode ParseError} if it has the wrong shape. */
-  parse(body: unknown, retryAfter: number | undefined): T;
+  parse(body: unknown, retryAfter?: number, requestId?: string | null): T;
 }
 
 const MAX_RESPONSE_BYTES = 1_048_576;
@@ -185,7 +185,7 @@ export async function interpret<T>(
     throw failure(attempt, code, { message, retryable: isPassing(status, code), retryAfter });
   }
   try {
-    return parse(body, retryAfter);
+    return parse(body, retryAfter, headers.get("x-request-id"));
   } catch (cause) {
     const { message, retryable } = cause as ParseError;
     const options = { message: sanitizeText(message), retryable, retryAfter, cause };

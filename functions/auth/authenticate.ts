@@ -1,6 +1,7 @@
 /** Authentication of requests. Everything fails closed. */
 import type { Context } from "hono";
 import type { Config } from "../config.ts";
+import { isConnected } from "../http/caller_race.ts";
 import { checkContentType, parseJson, readBody } from "../http/body.ts";
 import type { AppEnv } from "../http/log.ts";
 import { HttpProblem } from "../http/problem.ts";
@@ -57,7 +58,7 @@ export function authenticate({ config, now }: AuthenticateOptions): Authenticati
     checkContentType(c.req.raw.headers);
     return await readBody(c.req.raw, {
       timeout: config.timeout,
-      received: c.env.info?.remoteAddr !== undefined,
+      connected: isConnected(c.env),
     });
   }
 

@@ -1,7 +1,7 @@
 // Not hono/body-limit: trusts content-length, rebuilds the Request, has no deadline.
 /** Request bodies: JSON of up to 20 kB, read within a deadline. */
 import { HttpProblem, invalidRequest } from "./problem.ts";
-import { raceTimeout } from "../../src/internal/deadline.ts";
+import { raceCaller } from "./caller_race.ts";
 
 const MAX_REQUEST_BYTES = 20_000;
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -61,7 +61,7 @@ export interface ReadBodyOptions {
    * `true` if the request arrived over a connection of this process: the server has checked its declared
    * length. A constructed `Request` may declare any length.
    */
-  received: boolean;
+  connected: boolean;
 }
 
 /**
@@ -72,9 +72,10 @@ export interface ReadBodyOptions {
  */
 export async function readBody(
   request: Request,
-  { timeout, received }: ReadBodyOptions,
+  { timeout, connected }: ReadBodyOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { headers, signal } = request;
+  const { headers } = request;
+  const caller = { request, connected };
   const onTimeout = () => {
     throw new HttpProblem("request-timeout", `the body did not arrive within ${timeout} ms`);
   };
@@ -84,15 +85,17 @@ export async function readBody(
     !headers.has("content-encoding");
   if (Number(length) > MAX_REQUEST_BYTES) throw tooLarge(request.body);
   // reading the stream ourselves costs about 40 µs more than `arrayBuffer()`
-  const whole = received && isDeclared;
+  const whole = connected && isDeclared;
   const reader = whole ? undefined : request.body?.getReader();
   if (!whole && !reader) return new Uint8Array();
-  const read = async () => reader ? readAll(reader) : new Uint8Array(await request.arrayBuffer());
+  const body: Promise<Uint8Array<ArrayBuffer> | ArrayBuffer> = reader
+    ? readAll(reader)
+    : request.arrayBuffer();
   try {
-    return await raceTimeout(read(), { ms: timeout, signal, onTimeout });
+    return new Uint8Array(await raceCaller(body, { caller, ms: timeout, onTimeout }));
   } catch (error) {
     reader?.cancel().catch(() => {});
-    if (error instanceof HttpProblem || signal.aborted) throw error;
+    if (error instanceof HttpProblem || request.signal.aborted) throw error;
     throw invalidRequest([{ pointer: "#", detail: "the body is incomplete" }]);
   }
 }

@@ -28,16 +28,13 @@ export function createResponse(
   requestId: string,
   { status, body, headers }: ResponseParts,
 ): Response {
-  return new Response(serialize(body), {
-    status,
-    headers: {
-      ...(body !== null && { "content-type": "application/json" }),
-      "cache-control": "no-store",
-      "x-content-type-options": "nosniff",
-      "x-request-id": requestId,
-      ...headers,
-    },
-  });
+  const all: Record<string, string> = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-request-id": requestId,
+  };
+  if (body !== null) all["content-type"] = "application/json";
+  return new Response(serialize(body), { status, headers: Object.assign(all, headers) });
 }
 
 /** Creates the response to a request. */

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { type Credentials, DeepintHTTPError } from "../../mod.ts";
 import type { LinkSigner } from "../auth/link_token.ts";
 import type { Config } from "../config.ts";
+import { isConnected } from "../http/caller_race.ts";
 import type { AppEnv } from "../http/log.ts";
 import { sendResponse } from "../http/response.ts";
 import type { RouteHandler } from "../http/route.ts";
@@ -49,15 +50,18 @@ export function taskRoutes(
     let requestId: string | null | undefined;
     try {
       const result = await poll(ids, {
-        signal: c.req.raw.signal,
+        request: c.req.raw,
+        connected: isConnected(c.env),
         waitUntil: c.env.waitUntil,
         trace: c.get("trace"),
       });
       const { task } = result;
       entry.upstream = result.source;
       entry.task_status = task.info.status;
-      requestId = result.requestId;
-      if (entry.upstream !== "cached") status = 200;
+      if (entry.upstream !== "cached") {
+        status = 200;
+        requestId = task.requestId;
+      }
       return task;
     } catch (error) {
       ({ status, requestId } = error instanceof DeepintHTTPError ? error : { status: 0 });

@@ -9,13 +9,16 @@ import {
 import { type Counter, increment } from "../http/counters.ts";
 import type { TaskIds } from "../http/task_ids.ts";
 import type { PolledTask } from "./response.ts";
-import { loadTask, type LoadTaskOptions } from "../../src/internal/client.ts";
-import { raceTimeout } from "../../src/internal/deadline.ts";
+import {
+  type LoadedTask,
+  loadTask,
+  loadTaskOnce,
+  type LoadTaskOptions,
+} from "../../src/internal/client.ts";
+import { type Caller, raceCaller } from "../http/caller_race.ts";
 
 /** The caller of a poll. */
-export interface PollCaller {
-  /** Aborts when the caller disconnects. */
-  signal: AbortSignal;
+export interface PollCaller extends Caller {
   /**
    * Keeps the invocation alive until a promise settles. Platforms that have it forbid a request to touch
    * the I/O of another, so only the poll's own deadline ends a shared poll there.
@@ -30,8 +33,6 @@ export interface PollResult {
   task: PolledTask;
   /** Origin of the information: the caller's own request, a shared poll or the cache. */
   source: "fetched" | "shared" | "cached";
-  /** `X-Request-Id` of the upstream response. */
-  requestId?: string | null | undefined;
 }
 
 /** Polls a task once; throws what `loadTask` throws, or the reason of the caller's signal. */
@@ -56,8 +57,6 @@ interface InFlightPoll {
   /** Aborts the poll; `undefined` with `waitUntil`. */
   readonly controller: AbortController | undefined;
   readonly loaded: Promise<PolledTask>;
-  /** `X-Request-Id` of the response. */
-  requestId?: string | null;
   callers: number;
 }
 
@@ -80,37 +79,55 @@ export async function pollOnce(
 ): Promise<PolledTask> {
   const connection = { organizationId: ids.organizationId, credentials, fetch };
   const bounds = { timeout, requestTimeout: timeout, retries: 0 };
-  const loaded = await loadTask(connection, ids, { ...bounds, signal, trace });
-  return { instance: credentials.instance, ...ids, ...loaded };
+  return toPolledTask(
+    ids,
+    credentials,
+    await loadTask(connection, ids, { ...bounds, signal, trace }),
+  );
+}
+
+function toPolledTask(
+  { organizationId, workspaceId, taskId }: TaskIds,
+  { instance }: Credentials,
+  { info, retryAfter, requestId }: LoadedTask,
+): PolledTask {
+  return { instance, organizationId, workspaceId, taskId, info, retryAfter, requestId };
 }
 
 /**
  * Creates a poller. Only terminal tasks are cached, never an error or a running task.
  */
 export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
-  const { credentials, timeout, now, polls } = options;
+  const { credentials, fetch, timeout, now, polls } = options;
   const inFlight = new Map<string, InFlightPoll>();
   const cache = new Map<string, { task: PolledTask; at: number }>();
 
+  async function pollUntilAborted(
+    ids: TaskIds,
+    signal: AbortSignal,
+    trace: TraceContext | undefined,
+  ): Promise<PolledTask> {
+    const connection = { organizationId: ids.organizationId, credentials, fetch };
+    return toPolledTask(ids, credentials, await loadTaskOnce(connection, ids, { signal, trace }));
+  }
+
   function start(key: string, ids: TaskIds, { waitUntil, trace }: PollCaller): InFlightPoll {
     const controller = waitUntil ? undefined : new AbortController();
-    async function fetch(url: string, init: RequestInit): Promise<Response> {
-      const send = options.fetch ?? globalThis.fetch;
-      const response = await send(url, init);
-      flight.requestId = response.headers.get("x-request-id");
-      return response;
-    }
     // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
-    // own deadline ends it. Without one, the request uses the controller's signal and no timer
-    const bound = waitUntil ? timeout : Infinity;
-    const signal = controller?.signal;
-    const loaded = pollOnce(ids, { credentials, fetch, timeout: bound, signal, trace });
+    // own deadline ends it
+    const loaded = controller
+      ? pollUntilAborted(ids, controller.signal, trace)
+      : pollOnce(ids, { credentials, fetch, timeout, trace });
     const flight: InFlightPoll = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);
+    const end = (outcome: "ok" | "failed") => {
+      increment(polls, outcome);
+      removeInFlight(key, flight);
+    };
     const settled = loaded.then((task) => {
-      increment(polls, "ok");
+      end("ok");
       cacheResult(key, task);
-    }, () => increment(polls, "failed")).then(() => removeInFlight(key, flight));
+    }, () => end("failed"));
     waitUntil?.(settled);
     return flight;
   }
@@ -130,8 +147,8 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   }
 
   return async function poll(ids, caller) {
-    const { signal } = caller;
-    signal.throwIfAborted(); // the caller may have left while its body was read
+    // it may have disconnected while its body was read
+    if (!caller.connected) caller.request.signal.throwIfAborted();
     const key = `${ids.organizationId}/${ids.workspaceId}/${ids.taskId}`;
     const memory = cache.get(key);
     if (memory && now() - memory.at < CACHE_TTL_MS) {
@@ -150,9 +167,8 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
       throw new DeepintTimeoutError("the poll took too long", { elapsed: now() - began });
     };
     try {
-      const task = await raceTimeout(loaded, { ms: timeout, signal, onTimeout });
-      const { requestId } = flight;
-      return { task, source: isShared ? "shared" : "fetched", requestId };
+      const task = await raceCaller(loaded, { caller, ms: timeout, onTimeout });
+      return { task, source: isShared ? "shared" : "fetched" };
     } catch (error) {
       // only on failure: aborting a settled request would construct an AbortError for nothing
       if (flight.callers === 1 && controller) {
