@@ -77,12 +77,8 @@ export function taskBody(
   }
   const elapsed = elapsedTime(created, now, now);
   const delay = pollDelay({ elapsed, retryAfter });
-  return {
-    status,
-    task: toTaskDict(task),
-    retry_after: retryAfterSeconds(delay),
-    ...(page && { links: page }),
-  };
+  const body = { status, task: toTaskDict(task), retry_after: retryAfterSeconds(delay) };
+  return page ? { ...body, links: page } : body;
 }
 
 /**
@@ -92,7 +88,7 @@ export function taskBody(
  */
 export function toTaskResponse(
   task: PolledTask,
-  { raiseOnError, pending, publicUrl, ...options }: TaskResponseOptions,
+  { raiseOnError, pending, publicUrl, now, statusPage }: TaskResponseOptions,
 ): TaskResponse {
   const { info } = task;
   if (info.status === "failed" && raiseOnError) {
@@ -105,16 +101,17 @@ export function toTaskResponse(
       },
     );
   }
-  const body = taskBody(task, options);
+  const body = taskBody(task, { now, statusPage });
   if (!("retry_after" in body)) return { status: 200, body };
-  const retryAfter = { "retry-after": String(body.retry_after) };
+  const retryAfter = String(body.retry_after);
   if (pending === "retry") {
     throw new HttpProblem("task-pending", `the task is ${body.status}`, {
-      headers: retryAfter,
+      headers: { "retry-after": retryAfter },
       extra: { task: truncateTask(task) },
     });
   }
-  return { status: 202, body, headers: { ...retryAfter, "location": publicUrl + taskPath(task) } };
+  const location = publicUrl + taskPath(task);
+  return { status: 202, body, headers: { "retry-after": retryAfter, "location": location } };
 }
 
 /** Maps the error of a poll to a problem without any text from upstream. */

@@ -154,7 +154,7 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
     if (memory && now() - memory.at < CACHE_TTL_MS) {
       return { task: memory.task, source: "cached" };
     }
-    cache.delete(key);
+    if (memory) cache.delete(key);
 
     const began = now();
     let flight = inFlight.get(key);

@@ -1,5 +1,5 @@
 // Not AbortSignal.any: Vercel's edge runtime lacks it, and src/ imports no package.
-/** Deadlines and sleeping: the only timers of the package. */
+/** Deadlines and sleeping: the only timers of the client. */
 import { outOfRange } from "./text.ts";
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
