@@ -62,10 +62,12 @@ export async function loadTask(
 }
 
 /**
- * Loads a task in one attempt without a deadline. It ends when `fetch` does, so that the caller must not
- * rely on `signal` to reject immediately.
+ * Loads a task in one attempt and without a deadline. It ends when `fetch` does: do not rely on `signal`
+ * to reject immediately.
  *
- * @throws what {@linkcode loadTask} throws, except for deadlines
+ * @throws {RangeError} when an id is out of range
+ * @throws {DeepintHTTPError} when the request fails
+ * @throws {DeepintCredentialsError} when the token function fails
  */
 export function loadTaskOnce(
   connection: Connection,

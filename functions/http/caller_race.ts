@@ -26,7 +26,7 @@ export function isConnected({ info }: Pick<Platform, "info">): boolean {
   return "remoteAddr" in Object(info);
 }
 
-/** Starts the timer and the listener of a wait. Contains the waits that have none yet. */
+/** The functions that start the timer and the listener of the waits that have none yet. */
 const pending = new Set<() => void>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 

@@ -79,11 +79,8 @@ export async function pollOnce(
 ): Promise<PolledTask> {
   const connection = { organizationId: ids.organizationId, credentials, fetch };
   const bounds = { timeout, requestTimeout: timeout, retries: 0 };
-  return toPolledTask(
-    ids,
-    credentials,
-    await loadTask(connection, ids, { ...bounds, signal, trace }),
-  );
+  const loaded = await loadTask(connection, ids, { ...bounds, signal, trace });
+  return toPolledTask(ids, credentials, loaded);
 }
 
 function toPolledTask(
