@@ -111,7 +111,7 @@ export function toTaskResponse(
     });
   }
   const location = publicUrl + taskPath(task);
-  return { status: 202, body, headers: { "retry-after": retryAfter, "location": location } };
+  return { status: 202, body, headers: { "retry-after": retryAfter, location } };
 }
 
 /** Maps the error of a poll to a problem without any text from upstream. */

@@ -9,12 +9,7 @@ import {
 import { type Counter, increment } from "../http/counters.ts";
 import type { TaskIds } from "../http/task_ids.ts";
 import type { PolledTask } from "./response.ts";
-import {
-  type LoadedTask,
-  loadTask,
-  loadTaskOnce,
-  type LoadTaskOptions,
-} from "../../src/internal/client.ts";
+import { loadTask, loadTaskOnce, type LoadTaskOptions } from "../../src/internal/client.ts";
 import { type Caller, raceCaller } from "../http/caller_race.ts";
 
 /** The caller of a poll. */
@@ -63,14 +58,14 @@ interface InFlightPoll {
 const MAX_CACHE_ENTRIES = 1_000;
 const CACHE_TTL_MS = 60_000;
 
-/** Options of {@linkcode pollOnce}. */
-export interface PollOnceOptions
-  extends
-    Pick<TaskPollerOptions, "credentials" | "fetch">,
-    Pick<LoadTaskOptions, "signal" | "trace"> {
-  /** Deadline in ms. */
-  timeout: number;
-}
+/** Options of {@linkcode pollOnce}: a deadline in ms, or a signal that ends the request of the poll. */
+export type PollOnceOptions =
+  & Pick<TaskPollerOptions, "credentials" | "fetch">
+  & Pick<LoadTaskOptions, "trace">
+  & ({ timeout: number; signal?: AbortSignal | undefined } | {
+    timeout?: undefined;
+    signal: AbortSignal;
+  });
 
 /** Polls a task in one attempt; throws what `loadTask` throws. */
 export async function pollOnce(
@@ -79,16 +74,10 @@ export async function pollOnce(
 ): Promise<PolledTask> {
   const connection = { organizationId: ids.organizationId, credentials, fetch };
   const bounds = { timeout, requestTimeout: timeout, retries: 0 };
-  const loaded = await loadTask(connection, ids, { ...bounds, signal, trace });
-  return toPolledTask(ids, credentials, loaded);
-}
-
-function toPolledTask(
-  { organizationId, workspaceId, taskId }: TaskIds,
-  { instance }: Credentials,
-  { info, retryAfter, requestId }: LoadedTask,
-): PolledTask {
-  return { instance, organizationId, workspaceId, taskId, info, retryAfter, requestId };
+  const loaded = timeout === undefined
+    ? await loadTaskOnce(connection, ids, { signal, trace })
+    : await loadTask(connection, ids, { ...bounds, signal, trace });
+  return { instance: credentials.instance, ...ids, ...loaded };
 }
 
 /**
@@ -99,22 +88,12 @@ export function createTaskPoller(options: TaskPollerOptions): TaskPoller {
   const inFlight = new Map<string, InFlightPoll>();
   const cache = new Map<string, { task: PolledTask; at: number }>();
 
-  async function pollUntilAborted(
-    ids: TaskIds,
-    signal: AbortSignal,
-    trace: TraceContext | undefined,
-  ): Promise<PolledTask> {
-    const connection = { organizationId: ids.organizationId, credentials, fetch };
-    return toPolledTask(ids, credentials, await loadTaskOnce(connection, ids, { signal, trace }));
-  }
-
   function start(key: string, ids: TaskIds, { waitUntil, trace }: PollCaller): InFlightPoll {
     const controller = waitUntil ? undefined : new AbortController();
     // each caller has its own deadline, and the last to leave aborts the poll; with waitUntil, the poll's
     // own deadline ends it
-    const loaded = controller
-      ? pollUntilAborted(ids, controller.signal, trace)
-      : pollOnce(ids, { credentials, fetch, timeout, trace });
+    const bound = controller ? { signal: controller.signal } : { timeout };
+    const loaded = pollOnce(ids, { credentials, fetch, trace, ...bound });
     const flight: InFlightPoll = { startedAt: now(), controller, loaded, callers: 0 };
     inFlight.set(key, flight);
     const end = (outcome: "ok" | "failed") => {

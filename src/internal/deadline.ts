@@ -70,16 +70,13 @@ export function raceTimeout<T>(
 
 /**
  * Runs `work` with a deadline, as {@linkcode raceTimeout} does. On a timeout or an abort, the signal
- * passed to `work` aborts too; the result does not depend on whether `work` listens. With an infinite
- * deadline, it is the caller's own signal.
+ * passed to `work` aborts too; the result does not depend on whether `work` listens.
  */
 export async function withTimeout<T>(
   work: (signal: AbortSignal) => Promise<T>,
   options: WithTimeoutOptions<T>,
 ): Promise<T> {
-  const { ms, signal } = options;
-  signal?.throwIfAborted();
-  if (ms === Infinity && signal) return await raceTimeout(work(signal), options);
+  options.signal?.throwIfAborted();
   const controller = new AbortController();
   return await raceTimeout(work(controller.signal), options, controller);
 }

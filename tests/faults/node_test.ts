@@ -3,42 +3,16 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { PROBLEMS } from "../../functions/http/problem.ts";
 import { TOKEN } from "../helpers/client.ts";
 import { root } from "../helpers/run_deno.ts";
-import { bundleEntries, type ServerProcess, startServer } from "../helpers/servers.ts";
 import { withTimeout } from "../../src/internal/deadline.ts";
-import { type Fault, FAULTS } from "./matrix.ts";
+import { FAULTS } from "./matrix.ts";
+import { faultNamed, post, startEntry, TIMEOUT } from "./process.ts";
 import { startFaultServer } from "./server.ts";
 import { KEY } from "./table.ts";
 
 const BUNDLES = new URL("dist/faults/", root);
-const TIMEOUT = 3_000;
 const SLACK = 1_000;
 
-async function startNode(origin: string): Promise<ServerProcess> {
-  await bundleEntries(BUNDLES, ["node"]);
-  return await startServer("node", {
-    bundles: BUNDLES,
-    settings: {
-      DEEPINT_TOKEN: TOKEN,
-      DEEPINT_INSTANCE: origin,
-      RESOLVE_API_KEYS: KEY,
-      RESOLVE_TIMEOUT_MS: String(TIMEOUT),
-    },
-  });
-}
-
-function post({ port }: ServerProcess, { id }: Fault): Promise<Response> {
-  return fetch(`http://127.0.0.1:${port}/resolve`, {
-    method: "POST",
-    headers: { "authorization": `Bearer ${KEY}`, "content-type": "application/json" },
-    body: JSON.stringify({ organization_id: "o-1", workspace_id: "w-1", task_id: id }),
-  });
-}
-
-function faultNamed(name: string): Fault {
-  const fault = FAULTS.find((fault) => fault.name === name);
-  assert(fault, name);
-  return fault;
-}
+const startNode = (origin: string) => startEntry("node", { origin, bundles: BUNDLES });
 
 Deno.test("node.ts responds to each fault as documented, with one upstream request and no open socket", async () => {
   let requests = 0;
