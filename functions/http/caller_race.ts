@@ -26,27 +26,45 @@ export function isConnected({ info }: Pick<Platform, "info">): boolean {
   return "remoteAddr" in Object(info);
 }
 
-/** The functions that start the timer and the listener of the waits that have none yet. */
-const pending = new Set<() => void>();
-let timer: ReturnType<typeof setTimeout> | undefined;
-
-function guardAll(): void {
-  timer = undefined;
-  const waits = [...pending];
-  pending.clear();
-  for (const guard of waits) guard();
+/** A wait that has no timer and no listener yet. */
+interface Wait {
+  /** Starts both; `undefined` once it has, or the wait has ended. */
+  guard: (() => void) | undefined;
 }
 
-function addPending(guard: () => void): void {
-  pending.add(guard);
+// not a Set, which takes 6 % more CPU time per request under Bun: a wait that ends stays in the array
+// until the timer fires, or no other is left
+let waits: Wait[] = [];
+let unguarded = 0;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function addWait(wait: Wait): void {
+  waits.push(wait);
+  unguarded++;
   timer ??= setTimeout(guardAll, GRACE_MS);
 }
 
-function removePending(guard: () => void): void {
-  pending.delete(guard);
-  if (pending.size > 0) return;
+function endWait(wait: Wait): void {
+  if (!wait.guard) return;
+  wait.guard = undefined;
+  unguarded--;
+  if (unguarded === 0) clearWaits();
+}
+
+function clearWaits(): void {
   clearTimeout(timer);
   timer = undefined;
+  waits = [];
+  unguarded = 0;
+}
+
+function guardAll(): void {
+  const due = waits;
+  clearWaits();
+  for (const wait of due) {
+    wait.guard?.();
+    wait.guard = undefined;
+  }
 }
 
 /**
@@ -61,17 +79,19 @@ export function raceCaller<T>(
   if (!connected) return raceTimeout(promise, { ms, signal: request.signal, onTimeout });
   const startedAt = performance.now();
   return new Promise((resolve, reject) => {
-    const guard = () => {
-      const remaining = ms - (performance.now() - startedAt);
-      const { signal } = request;
-      raceTimeout(promise, { ms: remaining, signal, onTimeout }).then(resolve, reject);
+    const wait: Wait = {
+      guard() {
+        const remaining = ms - (performance.now() - startedAt);
+        const { signal } = request;
+        raceTimeout(promise, { ms: remaining, signal, onTimeout }).then(resolve, reject);
+      },
     };
-    addPending(guard);
+    addWait(wait);
     promise.then((value) => {
-      removePending(guard);
+      endWait(wait);
       resolve(value);
     }, (error) => {
-      removePending(guard);
+      endWait(wait);
       reject(error);
     });
   });
