@@ -55,23 +55,26 @@ export function toTaskIds(
   const { url, task } = output;
   const named = namedIds(output, pointer);
   if (task) named.push(...namedIds(task, `${pointer}/task`));
-  const find = (key: IdKey) => named.find((it) => it.key === key);
-  const organization = find("organization_id")?.id ?? limits.organization;
-  if (url !== undefined) named.unshift(...idsFromUrl(url, { organization, pointer, limits }));
+  if (url !== undefined) {
+    const given = named.find(({ key }) => key === "organization_id")?.id;
+    const organization = given ?? limits.organization;
+    named.unshift(...idsFromUrl(url, { organization, pointer, limits }));
+  }
   // the first form decides, the others must agree
-  const wrong = named.filter(({ key, id }) => id !== find(key)?.id);
+  const first: Partial<Record<IdKey, NamedId>> = {};
+  for (const it of named) first[it.key] ??= it;
+  const wrong = named.filter(({ key, id }) => id !== first[key]?.id);
   if (wrong.length > 0) {
     throw invalidRequest(wrong.map(({ key, pointer }) => ({
       pointer,
-      detail: `differs from ${find(key)?.pointer}`,
+      detail: `differs from ${first[key]?.pointer}`,
     })));
   }
-  const organizationId = find("organization_id")?.id ?? organization;
-  const [workspaceId, taskId] = [find("workspace_id")?.id, find("task_id")?.id];
+  const organizationId = first.organization_id?.id ?? limits.organization;
+  const [workspaceId, taskId] = [first.workspace_id?.id, first.task_id?.id];
   if (organizationId === undefined || workspaceId === undefined || taskId === undefined) {
-    const missing = ID_KEYS.filter((key) =>
-      !find(key) && !(key === "organization_id" && organization)
-    );
+    const isNamed = { ...first, organization_id: organizationId };
+    const missing = ID_KEYS.filter((key) => !isNamed[key]);
     throw invalidRequest(missing.map((key) => ({
       pointer: `${pointer}/${key}`,
       detail: "is required, unless url names the task",

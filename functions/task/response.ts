@@ -15,7 +15,10 @@ import { sanitizeText } from "../../src/internal/text.ts";
 import type { Finished, Running } from "./response_schema.ts";
 
 /** A task, as the platform reported it. */
-export interface PolledTask extends TaskLocation, LoadedTask {}
+export interface PolledTask extends TaskLocation, LoadedTask {
+  /** The stored form of the task, after the first response with it. */
+  dict?: TaskDict;
+}
 
 /** A response about a task. */
 export interface TaskResponse {
@@ -71,13 +74,13 @@ export function taskBody(
     return {
       status,
       result: toResult(info) as Record<string, string>,
-      task: toTaskDict(task),
+      task: storedForm(task),
       ...(links && { links }),
     };
   }
   const elapsed = elapsedTime(created, now, now);
   const delay = pollDelay({ elapsed, retryAfter });
-  const body = { status, task: toTaskDict(task), retry_after: retryAfterSeconds(delay) };
+  const body = { status, task: storedForm(task), retry_after: retryAfterSeconds(delay) };
   return page ? { ...body, links: page } : body;
 }
 
@@ -161,9 +164,14 @@ function unknownStatus(task: PolledTask): HttpProblem {
   );
 }
 
+/** Returns the stored form of a task. All callers of a shared or cached poll get the same object. */
+function storedForm(task: PolledTask): TaskDict {
+  return task.dict ??= toTaskDict(task);
+}
+
 // truncate a task's texts in problems: they are untrusted and may be long
 function truncateTask(task: PolledTask): TaskDict {
-  const dict = toTaskDict(task);
+  const dict = storedForm(task);
   const info = Object.fromEntries(
     Object.entries(dict.info).map((
       [key, value],
