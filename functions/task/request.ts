@@ -73,8 +73,8 @@ export function toTaskIds(
   const organizationId = first.organization_id?.id ?? limits.organization;
   const [workspaceId, taskId] = [first.workspace_id?.id, first.task_id?.id];
   if (organizationId === undefined || workspaceId === undefined || taskId === undefined) {
-    const isNamed = { ...first, organization_id: organizationId };
-    const missing = ID_KEYS.filter((key) => !isNamed[key]);
+    const known = { ...first, organization_id: organizationId };
+    const missing = ID_KEYS.filter((key) => !known[key]);
     throw invalidRequest(missing.map((key) => ({
       pointer: `${pointer}/${key}`,
       detail: "is required, unless url names the task",

@@ -58,6 +58,22 @@ Deno.test("a connected caller that disconnects ends its wait, before and after t
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("waits that end within the 20 ms read no signal while another is open", async () => {
+  using clock = new FakeClock();
+  const options = { ms: 1_000, onTimeout: () => "late" };
+  const open = connectedCaller();
+  const outcome = raceCaller(never, { ...options, caller: open.caller });
+  const short = connectedCaller();
+  for (let round = 0; round < 3; round++) {
+    const inTime = Promise.resolve("in time");
+    assertEquals(await raceCaller(inTime, { ...options, caller: short.caller }), "in time");
+    await clock.tick(15);
+  }
+  assertEquals([short.reads.count, open.reads.count], [0, 1]);
+  assertEquals(await clock.runUntil(outcome), "late");
+  assertEquals(clock.pending, 0);
+});
+
 Deno.test("a result after the 20 ms clears the timer of its wait", async () => {
   using clock = new FakeClock();
   const { caller } = connectedCaller();
