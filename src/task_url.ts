@@ -88,7 +88,7 @@ function redactUrl(url: string): string {
  */
 export function parseTaskUrl(url: string | URL, options: ParseTaskUrlOptions = {}): TaskLocation {
   const text = String(url);
-  const [, path] = /^https?:\/\/[^/?#@]+([^?#]*)/i.exec(text) ?? [];
+  const [, path] = /^https?:\/\/[^/?#@]+(?![^/?#])([^?#]*)/i.exec(text) ?? [];
   if (path === undefined || !URL.canParse(text)) {
     throw outOfRange("URL", redactUrl(text), "an http(s) URL without user info");
   }

@@ -152,7 +152,18 @@ Deno.test("parseTaskUrl() refuses a repeated ws, s or i, also when the values ar
 });
 
 Deno.test("parseTaskUrl() refuses user info, and does not echo it", () => {
-  for (const userInfo of ["us3r", "us3r:", "us3r:pa55word", ":pa55word", "us3r:pa55word@x", ""]) {
+  for (
+    const userInfo of [
+      "us3r",
+      "us3r:",
+      "us3r:pa55word",
+      ":pa55word",
+      "us3r:pa55word@x",
+      "us3r@x:pa55word",
+      "x@x@pa55word",
+      "",
+    ]
+  ) {
     for (const url of [WEB, API]) {
       const message = refusal(url.replace("://", `://${userInfo}@`));
       assert(!/us3r|pa55word/.test(message), message);
