@@ -27,9 +27,7 @@ export function checkContentType(headers: Headers): void {
   }
 }
 
-async function readAll(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-): Promise<Uint8Array<ArrayBuffer>> {
+async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<ArrayBuffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for (;;) {
@@ -45,7 +43,7 @@ async function readAll(
     bytes.set(chunk, offset);
     offset += chunk.byteLength;
   }
-  return bytes;
+  return bytes.buffer;
 }
 
 function tooLarge(body?: ReadableStream | null): HttpProblem {
@@ -88,9 +86,7 @@ export async function readBody(
   const whole = connected && isDeclared;
   const reader = whole ? undefined : request.body?.getReader();
   if (!whole && !reader) return new Uint8Array();
-  const body: Promise<Uint8Array<ArrayBuffer> | ArrayBuffer> = reader
-    ? readAll(reader)
-    : request.arrayBuffer();
+  const body = reader ? readAll(reader) : request.arrayBuffer();
   try {
     return new Uint8Array(await raceCaller(body, { caller, ms: timeout, onTimeout }));
   } catch (error) {

@@ -73,10 +73,15 @@ export async function pollOnce(
   { credentials, fetch, timeout, signal, trace }: PollOnceOptions,
 ): Promise<PolledTask> {
   const connection = { organizationId: ids.organizationId, credentials, fetch };
-  const bounds = { timeout, requestTimeout: timeout, retries: 0 };
   const loaded = timeout === undefined
     ? await loadTaskOnce(connection, ids, { signal, trace })
-    : await loadTask(connection, ids, { ...bounds, signal, trace });
+    : await loadTask(connection, ids, {
+      timeout,
+      requestTimeout: timeout,
+      retries: 0,
+      signal,
+      trace,
+    });
   return { instance: credentials.instance, ...ids, ...loaded };
 }
 
